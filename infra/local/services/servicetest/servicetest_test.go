@@ -1,0 +1,79 @@
+package servicetest_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
+)
+
+func config(endpoint string) aws.Config {
+	return aws.Config{
+		Region:       "us-east-1",
+		BaseEndpoint: &endpoint,
+		Credentials:  credentials.NewStaticCredentialsProvider("any", "any", ""),
+	}
+}
+
+func TestDynamoDBAnswersTheSDK(t *testing.T) {
+	endpoint := servicetest.DynamoDB(t)
+	if again := servicetest.DynamoDB(t); again != endpoint {
+		t.Fatalf("second call: %s, want the same server %s", again, endpoint)
+	}
+	db := dynamodb.NewFromConfig(config(endpoint))
+	table := aws.String(t.Name())
+	if _, err := db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName:            table,
+		BillingMode:          types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	put := func() error {
+		_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{
+			TableName:           table,
+			Item:                map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "one"}},
+			ConditionExpression: aws.String("attribute_not_exists(pk)"),
+		})
+		return err
+	}
+	if err := put(); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(); err == nil {
+		t.Fatal("the second conditional put succeeded")
+	}
+}
+
+func TestSQSSNSAnswersTheSDK(t *testing.T) {
+	endpoint := servicetest.SQSSNS(t)
+	queues, topics := sqs.NewFromConfig(config(endpoint)), sns.NewFromConfig(config(endpoint))
+	q, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(t.Name())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: q.QueueUrl, MessageBody: aws.String("ring")}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: q.QueueUrl, WaitTimeSeconds: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Messages) != 1 || aws.ToString(got.Messages[0].Body) != "ring" {
+		t.Fatalf("received %v, want the message sent", got.Messages)
+	}
+	topic, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(t.Name())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := topics.Publish(t.Context(), &sns.PublishInput{TopicArn: topic.TopicArn, Message: aws.String("warning")}); err != nil {
+		t.Fatal(err)
+	}
+}
