@@ -1,10 +1,6 @@
 package swap
 
-import (
-	"fmt"
-
-	"github.com/ethereum/go-ethereum/common/hexutil"
-)
+import "github.com/ethereum/go-ethereum/common/hexutil"
 
 // Revert is a contract's answer to a call: the name of the error it reverts
 // with, or RevertNone. An error that is not in the table reads as its selector
@@ -87,6 +83,3 @@ func (r Revert) Selector() (Selector, bool) {
 	}
 	return Selector{}, false
 }
-
-// Error describes the refusal, so that a Revert can be wrapped.
-func (r Revert) Error() string { return fmt.Sprintf("escrow answers %s", r.String()) }
