@@ -1,0 +1,165 @@
+package alert
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Desk takes the alerts of one pass and announces them, together with what earlier passes could
+// not deliver. Make a new one for every pass. It is safe for concurrent use.
+type Desk struct {
+	store Store
+	pub   Publisher
+	log   *slog.Logger
+
+	mu  sync.Mutex
+	due map[string]Entry // to be announced by Flush; Version 0: could not be stored
+}
+
+// NewDesk opens the desk of a pass.
+func NewDesk(s Store, p Publisher, log *slog.Logger) *Desk {
+	return &Desk{store: s, pub: p, log: log, due: map[string]Entry{}}
+}
+
+// Raise stores the alert, logs it if it is to be announced, and keeps it for Flush. An alert that
+// cannot be stored is announced nevertheless, without dedup: twice is better than never. The
+// storage error is returned all the same.
+func (d *Desk) Raise(ctx context.Context, a Alert, now time.Time) error {
+	a, err := a.complete()
+	if err != nil {
+		d.log.ErrorContext(ctx, "alert refused", "kind", a.Kind, "chain", a.Chain, "order", a.Order, "escrow", a.Escrow, "error", err)
+		return err
+	}
+	e, announce, err := Raise(ctx, d.store, a, now)
+	if err != nil {
+		e, announce = Entry{Alert: a, State: Open, OpenedAt: now, RaisedAt: now}, true
+	}
+	if announce {
+		d.keep(ctx, e)
+	}
+	return err
+}
+
+// Resolve ends the alert with that key, if it is open; proof says what shows that it is over, as
+// the hash of a final transaction. Resolving what is not open changes nothing.
+func (d *Desk) Resolve(ctx context.Context, key, proof string, now time.Time) error {
+	if proof == "" {
+		return fmt.Errorf("resolve alert %s: no proof", key)
+	}
+	e, announce, err := change(ctx, d.store, key, func(old Entry) (Entry, bool) { return resolve(old, proof, now) })
+	if err != nil {
+		return err
+	}
+	if announce {
+		d.keep(ctx, e)
+	}
+	return nil
+}
+
+func (d *Desk) keep(ctx context.Context, e Entry) {
+	level := slog.LevelWarn
+	switch {
+	case e.State == Resolved || e.Severity == Info:
+		level = slog.LevelInfo
+	case e.Severity == Critical:
+		level = slog.LevelError
+	}
+	d.log.LogAttrs(ctx, level, "alert", slog.String("kind", string(e.Kind)), slog.String("state", string(e.State)),
+		slog.String("severity", e.Severity.String()), slog.Uint64("chain", e.Chain), slog.String("order", e.Order),
+		slog.String("escrow", e.Escrow), slog.String("account", e.Account), slog.Duration("level_left", e.Level),
+		slog.String("what", e.What), slog.String("at_stake", e.AtStake), slog.String("until_when", e.UntilWhen),
+		slog.String("proof", e.Proof))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.due[e.Key()] = e
+}
+
+const (
+	// outboxLimit bounds how many undelivered alerts of earlier passes one pass takes up.
+	outboxLimit = 500
+	// outboxAge is how long another pass is left to deliver what it raised itself.
+	outboxAge = 15 * time.Second
+)
+
+// Flush announces what this pass raised and resolved and what earlier passes left undelivered: one
+// message for each (state, kind, severity, chain, level). What cannot be delivered stays in the
+// outbox for the next pass; the error says so after all the rest was tried. Delivery is at least
+// once: a crash between delivery and its note announces again.
+func (d *Desk) Flush(ctx context.Context, now time.Time) error {
+	d.mu.Lock()
+	due := d.due
+	d.due = map[string]Entry{}
+	d.mu.Unlock()
+
+	var errs []error
+	old, err := d.store.Pending(ctx, outboxLimit)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("read the alert outbox: %w", err))
+	}
+	for _, e := range old {
+		if _, ours := due[e.Key()]; !ours && now.Sub(e.RaisedAt) >= outboxAge {
+			due[e.Key()] = e
+		}
+	}
+
+	groups := map[group][]Entry{}
+	for _, e := range due {
+		g := groupOf(e)
+		groups[g] = append(groups[g], e)
+	}
+	order := make([]group, 0, len(groups))
+	for g := range groups {
+		order = append(order, g)
+	}
+	slices.SortFunc(order, group.compare)
+	for _, g := range order {
+		entries := groups[g]
+		slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Key(), b.Key()) })
+		if err := d.pub.Publish(ctx, compose(g, entries)); err != nil {
+			errs = append(errs, fmt.Errorf("announce %d %s alerts of chain %d: %w", len(entries), g.kind, g.chain, err))
+			d.putBack(entries)
+			continue
+		}
+		for _, e := range entries {
+			if err := d.delivered(ctx, e, now); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// putBack keeps for another Flush what no store holds.
+func (d *Desk) putBack(entries []Entry) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range entries {
+		if _, newer := d.due[e.Key()]; !newer {
+			d.due[e.Key()] = e
+		}
+	}
+}
+
+// delivered notes that e needs no further announcement.
+func (d *Desk) delivered(ctx context.Context, e Entry, now time.Time) error {
+	if e.Version == 0 { // was never stored
+		return nil
+	}
+	_, _, err := change(ctx, d.store, e.Key(), func(stored Entry) (Entry, bool) {
+		if !stored.NotifiedAt.IsZero() || stored.Version != e.Version {
+			return stored, false // another run noted it, or it changed since and is due anew
+		}
+		stored.NotifiedAt = now
+		return stored, true
+	})
+	if err != nil {
+		return fmt.Errorf("note the delivery of alert %s: %w", e.Key(), err)
+	}
+	return nil
+}

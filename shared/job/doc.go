@@ -1,0 +1,2 @@
+// Package job runs scheduled and queue-driven work as Lambda functions.
+package job

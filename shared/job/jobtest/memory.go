@@ -1,0 +1,229 @@
+package jobtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+)
+
+// ErrInjected is what a Memory told to fail returns.
+var ErrInjected = errors.New("injected failure")
+
+// Memory is a job.Locker and a job.Recorder in memory. It is safe for concurrent use, it panics
+// when an invariant of its own breaks, and Fail makes it refuse a call before, or lose the answer
+// after, it was applied.
+type Memory struct {
+	mu     sync.Mutex
+	leases map[string]*leaseItem
+	runs   map[string]job.Record
+	stats  map[string]job.Stats
+	fail   func(op string) Fault
+	calls  map[string]int
+}
+
+// Fault is what happens to one call.
+type Fault int
+
+// The faults.
+const (
+	OK       Fault = iota
+	Refused        // fails, nothing applied
+	LostSent       // fails, although it was applied
+)
+
+type leaseItem struct {
+	job.Lease
+	job, released string
+	tick          time.Time
+	releasedFence int64
+	held          bool
+}
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{leases: map[string]*leaseItem{}, runs: map[string]job.Record{}, stats: map[string]job.Stats{},
+		calls: map[string]int{}, fail: func(string) Fault { return OK }}
+}
+
+// Fail installs the fault plan: f is asked once per call with "acquire", "renew", "release",
+// "finished" or "record". nil ends all faults. f must not call the store.
+func (m *Memory) Fail(f func(op string) Fault) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f == nil {
+		f = func(string) Fault { return OK }
+	}
+	m.fail = f
+}
+
+// Calls is how often op was called so far.
+func (m *Memory) Calls(op string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls[op]
+}
+
+// do runs apply under the lock, with the fault planned for op around it.
+func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[op]++
+	fault := m.fail(op)
+	if fault == Refused {
+		return fmt.Errorf("%s: %w", op, ErrInjected)
+	}
+	err := apply()
+	if fault == LostSent {
+		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
+	}
+	return err
+}
+
+// Acquire implements job.Locker.
+func (m *Memory) Acquire(ctx context.Context, c job.Claim) (got job.Lease, err error) {
+	if err := c.Validate(); err != nil {
+		return job.Lease{}, err
+	}
+	err = m.do(ctx, "acquire", func() error {
+		it := m.leases[c.Key]
+		if it == nil {
+			it = &leaseItem{Lease: job.Lease{Key: c.Key}}
+			m.leases[c.Key] = it
+		}
+		if it.held && it.Until.After(c.Now) {
+			if it.Token != c.Token {
+				if c.Want {
+					it.Wanted++
+				}
+				return job.ErrHeld
+			}
+			got = it.Lease
+			return nil
+		}
+		var orphan *job.Orphan
+		if it.held {
+			orphan = &job.Orphan{Job: it.job, Tick: it.tick, Token: it.Token, Fence: it.Fence}
+		}
+		it.held, it.job, it.tick = true, c.Job, c.Tick
+		it.Token, it.Until, it.Orphan = c.Token, c.Until, orphan
+		it.Fence++
+		got = it.Lease
+		return nil
+	})
+	if err != nil {
+		return job.Lease{}, err
+	}
+	return got, nil
+}
+
+// Renew implements job.Locker.
+func (m *Memory) Renew(ctx context.Context, l job.Lease, until time.Time) error {
+	return m.do(ctx, "renew", func() error {
+		it := m.leases[l.Key]
+		if it == nil || !it.held || it.Token != l.Token || it.Fence != l.Fence {
+			return job.ErrLost
+		}
+		if until.Before(it.Until) {
+			panic(fmt.Sprintf("lease %s shortened from %s to %s", l.Key, it.Until, until))
+		}
+		it.Until = until
+		return nil
+	})
+}
+
+// Release implements job.Locker.
+func (m *Memory) Release(ctx context.Context, l job.Lease) (wanted int64, err error) {
+	err = m.do(ctx, "release", func() error {
+		it := m.leases[l.Key]
+		if it == nil {
+			panic("release of a lease that never was: " + l.Key)
+		}
+		wanted = it.Wanted
+		mine := it.held && it.Token == l.Token && it.Fence == l.Fence
+		switch {
+		case !mine && it.released == l.Token && it.releasedFence == l.Fence:
+			return nil
+		case !mine:
+			return job.ErrLost
+		case it.Wanted != l.Wanted:
+			return job.ErrWanted
+		}
+		it.held, it.released, it.releasedFence = false, l.Token, l.Fence
+		return nil
+	})
+	return wanted, err
+}
+
+func runKey(name string, scheduled time.Time) string {
+	return name + "#" + scheduled.UTC().Format(time.RFC3339Nano)
+}
+
+// Finished implements job.Recorder.
+func (m *Memory) Finished(ctx context.Context, name string, scheduled time.Time) (done bool, err error) {
+	err = m.do(ctx, "finished", func() error {
+		done = m.runs[runKey(name, scheduled)].State == job.Done
+		return nil
+	})
+	return done, err
+}
+
+// Record implements job.Recorder.
+func (m *Memory) Record(ctx context.Context, r job.Record) error {
+	return m.do(ctx, "record", func() error {
+		if r.Job == "" || r.Scheduled.IsZero() || r.State < job.Abandoned || r.State > job.Done || len(r.Reason) > job.MaxReason {
+			panic(fmt.Sprintf("malformed record %+v", r))
+		}
+		key := runKey(r.Job, r.Scheduled)
+		if m.runs[key].State >= r.State {
+			return nil
+		}
+		m.runs[key] = r
+		s := m.stats[r.Job]
+		switch r.State {
+		case job.Done:
+			s.Done++
+		case job.Failed:
+			s.Failed++
+		case job.Abandoned:
+			s.Abandoned++
+		}
+		s.Busy += r.Ended.Sub(r.Started)
+		m.stats[r.Job] = s
+		return nil
+	})
+}
+
+// Run is the stored end of one run.
+func (m *Memory) Run(name string, scheduled time.Time) (job.Record, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.runs[runKey(name, scheduled)]
+	return r, ok
+}
+
+// Runs are all stored runs of a job, in no order.
+func (m *Memory) Runs(name string) []job.Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []job.Record
+	for _, r := range m.runs {
+		if r.Job == name {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Stats are the sums over the stored runs of a job.
+func (m *Memory) Stats(name string) job.Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stats[name]
+}

@@ -1,0 +1,76 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// State is how a run ended. A stored state is only ever replaced by a later one of this order.
+type State int
+
+// The states, in the order in which they may replace each other.
+const (
+	Abandoned State = iota + 1 // its holder died: written by whoever took the lease over
+	Failed                     // the run returned an error or panicked
+	Done                       // the run finished: only this blocks a repeat of the tick
+)
+
+var stateNames = map[State]string{Abandoned: "abandoned", Failed: "failed", Done: "done"}
+
+func (s State) String() string {
+	if name, ok := stateNames[s]; ok {
+		return name
+	}
+	return fmt.Sprintf("state(%d)", int(s))
+}
+
+// ParseState is the inverse of String.
+func ParseState(name string) (State, error) {
+	for s, n := range stateNames {
+		if n == name {
+			return s, nil
+		}
+	}
+	return 0, fmt.Errorf("run state %q: want done, failed or abandoned", name)
+}
+
+// RunTTL is how long a run item is kept.
+const RunTTL = 24 * time.Hour
+
+// Record is the end of one run. Its key is (Job, Scheduled), to the nanosecond and in any location.
+type Record struct {
+	Job       string
+	Scheduled time.Time // time of the scheduled event; of queue-driven work the start of the batch
+	State     State
+	Token     string // run token
+	Fence     int64  // generation of the lease, 0 without one
+	Started   time.Time
+	Ended     time.Time
+	Attempts  int    // 1 = no retry; 0 of abandoned runs
+	Reason    string // why it failed, at most MaxReason bytes; empty when done
+}
+
+// MaxReason bounds Record.Reason, in bytes.
+const MaxReason = 512
+
+// Stats are the sums over all records of a job that were stored.
+type Stats struct {
+	Done, Failed, Abandoned int64
+	Busy                    time.Duration // sum of Ended - Started, in milliseconds
+}
+
+// Recorder keeps the run items. It is safe for concurrent use by many processes; what it returned
+// without error is durable and seen by every later Finished. After an error the outcome is
+// unknown and repeating the call is safe.
+type Recorder interface {
+	// Finished tells whether this tick of the job is recorded as done. Strongly consistent.
+	Finished(ctx context.Context, job string, scheduled time.Time) (bool, error)
+
+	// Record stores the end of a run in one conditional write and adds it to the job's Stats
+	// by atomic ADD (at least once: a lost answer may count a run twice, never zero times).
+	// An item already there is replaced only by a greater State; otherwise nothing is changed
+	// or counted, and that is success: a late "abandoned" or "failed" never hides a "done".
+	// The item expires RunTTL after r.Ended.
+	Record(ctx context.Context, r Record) error
+}
