@@ -1,0 +1,164 @@
+package template
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func queueURL(name string) string { return "http://sqs.test/" + name }
+
+func options(parameters map[string]string) Options {
+	return Options{
+		Parameters: parameters,
+		Pseudo:     Pseudo("rc", "eu-west-1", "000000000000"),
+		Resolve:    Names("eu-west-1", "000000000000", queueURL),
+	}
+}
+
+// read evaluates the project's own template.
+func read(t *testing.T, parameters map[string]string) *Stack {
+	t.Helper()
+	src, err := os.ReadFile("../../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{"BaseRpcUrl": "http://base.test", "OptimismRpcUrl": "http://optimism.test"}
+	for k, v := range parameters {
+		all[k] = v
+	}
+	doc, err := Evaluate(src, options(all))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stack, err := doc.Stack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stack
+}
+
+func TestOwnTemplate(t *testing.T) {
+	stack := read(t, map[string]string{"Profile": "mainnet", "Mode": "live"})
+	got, ok := stack.Function("action-executor")
+	if !ok {
+		t.Fatal("no action-executor")
+	}
+	want := Function{
+		LogicalID: "ActionExecutor", Folder: "action-executor", Name: "rc-action-executor",
+		ARN:     "arn:aws:lambda:eu-west-1:000000000000:function:rc-action-executor",
+		Handler: "bootstrap", Runtime: "provided.al2023", Architectures: []string{"arm64"},
+		MemoryMB: 256, Timeout: 60 * time.Second,
+		RoleARN:  "arn:aws:iam::000000000000:role/rc-ActionExecutorRole",
+		LogGroup: "/aws/lambda/rc-action-executor", LogFormat: "JSON", LogLevel: "INFO",
+		Tracing: "Active",
+		Env: map[string]string{
+			"PROFILE": "mainnet", "MODE": "live", "LOG_LEVEL": "INFO", "CHAINS_FILE": "/var/task/chains.yaml",
+			"ORDERS_TABLE": "rc-Orders", "ACTIONS_TABLE": "rc-Actions", "JOURNAL_TABLE": "rc-Journal", "JOBS_TABLE": "rc-Jobs",
+			"DOORBELL_QUEUE_URL": queueURL("rc-Doorbells"), "DOORBELL_DLQ_URL": queueURL("rc-DoorbellsDead"),
+			"ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:000000000000:rc-Alerts",
+			"BASE_RPC_URL":     "http://base.test", "BASE_RPC_URL_2": "",
+			"OPTIMISM_RPC_URL": "http://optimism.test", "OPTIMISM_RPC_URL_2": "",
+		},
+		Queues: []QueueMapping{{
+			ID: "Doorbell", QueueARN: "arn:aws:sqs:eu-west-1:000000000000:rc-Doorbells", Enabled: true,
+			BatchSize: 10, ReportFailures: true, MaxConcurrency: 4,
+		}},
+		Async: Async{MaxAge: time.Minute, Retries: 0, OnFailure: "arn:aws:sqs:eu-west-1:000000000000:rc-FailedEvents"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	orders := Table{
+		LogicalID: "Orders", Name: "rc-Orders", ARN: "arn:aws:dynamodb:eu-west-1:000000000000:table/rc-Orders",
+		Attributes: map[string]string{"pk": "S", "sk": "S", "src_shard": "S", "src_wake": "N", "dst_shard": "S", "dst_wake": "N"},
+		KeySchema:  KeySchema{"pk", "sk"},
+		Indexes: []Index{
+			{"src", KeySchema{"src_shard", "src_wake"}, "KEYS_ONLY"},
+			{"dst", KeySchema{"dst_shard", "dst_wake"}, "KEYS_ONLY"},
+		},
+		TTL: "expires_at", OnDemand: true, PointInTime: true, Encrypted: true, DeletionProtected: true, Retained: true,
+	}
+	if diff := cmp.Diff(orders, stack.Tables[3]); diff != "" {
+		t.Error(diff)
+	}
+	doorbells := Queue{
+		LogicalID: "Doorbells", Name: "rc-Doorbells", ARN: "arn:aws:sqs:eu-west-1:000000000000:rc-Doorbells",
+		Visibility: 6 * time.Minute, Retention: time.Hour,
+		DeadLetterARN: "arn:aws:sqs:eu-west-1:000000000000:rc-DoorbellsDead", MaxReceives: 5, Encrypted: true,
+	}
+	if diff := cmp.Diff(doorbells, stack.Queues[0]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]Key{{
+		LogicalID: "SignerKey", ARN: "arn:aws:kms:eu-west-1:000000000000:key/rc-SignerKey",
+		Spec: "ECC_SECG_P256K1", Usage: "SIGN_VERIFY", Aliases: []string{"alias/rc-signer"}, Retained: true,
+	}}, stack.Keys); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	type rule struct {
+		Every   time.Duration
+		Enabled bool
+		Timeout time.Duration
+	}
+	for profile, want := range map[string]map[string]rule{
+		"mainnet": {
+			"timelock-monitor":    {time.Minute, true, 50 * time.Second},
+			"cancellation-check":  {2 * time.Minute, true, 100 * time.Second},
+			"state-sync":          {2 * time.Minute, true, 110 * time.Second},
+			"transaction-tracker": {time.Minute, true, 50 * time.Second},
+		},
+		"test": {
+			"timelock-monitor":    {time.Minute, false, 10 * time.Second},
+			"cancellation-check":  {time.Minute, false, 15 * time.Second},
+			"state-sync":          {time.Minute, false, 30 * time.Second},
+			"transaction-tracker": {time.Minute, false, 15 * time.Second},
+			"pacer":               {time.Minute, true, 10 * time.Second},
+		},
+	} {
+		t.Run(profile, func(t *testing.T) {
+			got := map[string]rule{}
+			for _, f := range read(t, map[string]string{"Profile": profile}).Functions {
+				for _, s := range f.Schedules {
+					got[f.Folder] = rule{s.Every, s.Enabled, f.Timeout}
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestModeIsAStatedChoice(t *testing.T) {
+	f, _ := read(t, nil).Function("action-executor")
+	if f.Env["MODE"] != "shadow" || f.Env["PROFILE"] != "mainnet" {
+		t.Errorf("a deploy that states nothing runs mode %s, profile %s", f.Env["MODE"], f.Env["PROFILE"])
+	}
+}
+
+func TestPacerJobs(t *testing.T) {
+	f, _ := read(t, map[string]string{"Profile": "test"}).Function("pacer")
+	want := `[{"job":"timelock-monitor","function":"rc-timelock-monitor","every":10}, ` +
+		`{"job":"cancellation-check","function":"rc-cancellation-check","every":15}, ` +
+		`{"job":"state-sync","function":"rc-state-sync","every":30}, ` +
+		`{"job":"transaction-tracker","function":"rc-transaction-tracker","every":15}]`
+	if got := f.Env["PACER_JOBS"]; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestAlertEmail(t *testing.T) {
+	if got := read(t, nil).Topics[0].Subscriptions; got != nil {
+		t.Errorf("without an address: %v", got)
+	}
+	got := read(t, map[string]string{"AlertEmail": "ops@example.org"}).Topics[0].Subscriptions
+	if diff := cmp.Diff([]Subscription{{"email", "ops@example.org"}}, got); diff != "" {
+		t.Error(diff)
+	}
+}
