@@ -1,0 +1,110 @@
+package follow
+
+import (
+	"context"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Query is one reading of logs.
+type Query struct {
+	ChainID   uint64
+	From      uint64 // first block
+	To        uint64 // last block wanted
+	Factories []common.Address
+	Topics    []common.Hash    // of the factories' events, topic0
+	Escrows   []common.Address // known ones; all three of their events are read
+	// Again asks for another endpoint than the one that read these blocks
+	// before, where one is configured: the second reading is the proof of the
+	// first.
+	Again bool
+}
+
+// Span is a reading that may end early, never late: the logs of blocks
+// [Query.From, End.Number], complete for the addresses asked.
+type Span struct {
+	Logs []swap.Log // in block order, with block times
+	End  swap.Block // the last block covered
+}
+
+// Chain reads one or more chains. Implementations chunk addresses, shrink
+// spans on range errors only, and compare the hash of the span's last block
+// before and after.
+type Chain interface {
+	// Head reads the head and its age by the wall clock.
+	Head(ctx context.Context, chain uint64) (swap.Block, time.Duration, error)
+	// Block reads a block by number.
+	Block(ctx context.Context, chain, number uint64) (swap.Block, error)
+	// Logs reads a span; End.Number < Query.From means nothing could be read.
+	Logs(ctx context.Context, q Query) (Span, error)
+}
+
+// Probe reads what logs do not say.
+type Probe interface {
+	// Balances reads the token and native balances of escrows at the given
+	// block, in the order asked, batched. The zero token is the native coin.
+	Balances(ctx context.Context, chain uint64, at swap.Block, of []Holding) ([]swap.Balance, error)
+	// Transactions reads sender and calldata by hash, batched, in the order
+	// asked; an unknown hash gives the zero value.
+	Transactions(ctx context.Context, chain uint64, hashes []common.Hash) ([]Transaction, error)
+}
+
+// Holding is an escrow and the token to read there.
+type Holding struct{ Escrow, Token common.Address }
+
+// Transaction is the part of a transaction that adoption needs.
+type Transaction struct {
+	From  common.Address
+	Input []byte
+}
+
+// Watched is an escrow in the watch book of a chain: one small row per escrow
+// of an open order, so that the list of what to read costs little and is
+// consistent. An escrow may belong to several orders.
+type Watched struct {
+	Escrow   common.Address
+	Order    swap.OrderID
+	Hashlock common.Hash
+	Side     swap.Side
+}
+
+// Orders is the part of the order store that follow needs.
+type Orders interface {
+	// Load reads orders consistently; ids without an item are left out.
+	Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, error)
+	// Save creates (Version 0) or replaces an order under the condition that
+	// nobody wrote it since, together with the watch-book rows of its escrows
+	// that were not there before, in one transaction. A closed order loses its
+	// rows and its place in the indexes. swap.ErrConflict if somebody was
+	// faster; repeating a write whose response was lost succeeds.
+	Save(ctx context.Context, o swap.Order) error
+	// Watched reads the chain's watch book, consistently and whole.
+	Watched(ctx context.Context, chain uint64) ([]Watched, error)
+}
+
+// Facts stores the marks and provisional facts of a chain as one item.
+type Facts interface {
+	// Provisional reads them consistently; a chain never read gives the zero
+	// value with its id.
+	Provisional(ctx context.Context, chain uint64) (swap.Provisional, error)
+	// Replace stores next if the stored facts still have prev's marks, and
+	// returns swap.ErrConflict if not.
+	Replace(ctx context.Context, prev, next swap.Provisional) error
+}
+
+// Parked keeps dst escrows that name our takers and fit no known order, until
+// one appears or they expire. Room is bounded per chain.
+type Parked interface {
+	// Park stores the event, idempotently; false if the chain's room is full.
+	Park(ctx context.Context, d swap.DstCreated) (bool, error)
+	// Parked lists the unexpired ones of a chain with that hashlock.
+	Parked(ctx context.Context, chain uint64, hashlock common.Hash) ([]swap.DstCreated, error)
+}
+
+// Replan plans orders anew; see watch.Planner.
+type Replan func(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) error
+
+// Report takes the findings of a pass to the alerts.
+type Report func(ctx context.Context, findings []swap.Finding) error

@@ -1,0 +1,60 @@
+package swap
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// Severity of a finding or an alert.
+type Severity uint8
+
+const (
+	Info Severity = iota
+	Warning
+	Critical
+)
+
+func (s Severity) String() string {
+	return [...]string{"info", "warning", "critical"}[min(s, Critical)]
+}
+
+// FindingCode names what was found. The catalogue of package alert says for
+// each what it means and what a person should do.
+type FindingCode string
+
+const (
+	DeadlineNear      FindingCode = "deadline-near"        // Deadline is Level seconds away or less
+	DeadlineLost      FindingCode = "deadline-unreachable" // too late to be included before Deadline, or past it
+	ActionOverdue     FindingCode = "action-overdue"       // legal and wanted for longer than the net's period
+	DstPaidSrcExpired FindingCode = "dst-paid-src-expired"
+	PaidTwice         FindingCode = "maker-paid-twice" // dst withdrawn and src cancelled
+	MakerUnpaid       FindingCode = "maker-unpaid"     // src claimed and dst can no longer be withdrawn
+	DstCancelledEarly FindingCode = "dst-cancelled-early"
+	FundsGone         FindingCode = "funds-gone" // balance missing without an event that explains it
+	DepositMissing    FindingCode = "deposit-missing"
+	NegativeGap       FindingCode = "negative-safety-gap"
+	UnprovenDst       FindingCode = "dst-unproven"
+	Worthless         FindingCode = "not-worth-its-gas"
+	CannotAct         FindingCode = "cannot-act" // no path, no fee cap, chain not configured
+	BadParameters     FindingCode = "parameters-too-short"
+	SrcVanished       FindingCode = "src-vanished" // src creation reorganised away while a dst leg holds our money
+	DecoyDst          FindingCode = "decoy-dst"    // a dst escrow naming us that is not what the maker expects
+	ParkedDst         FindingCode = "parked-dst"   // dst escrows naming us without a src; one finding a chain
+	HostileLog        FindingCode = "hostile-log"  // chain data that does not decode or lies about an address
+	FinalityMismatch  FindingCode = "finality-mismatch"
+)
+
+// Finding is something a person may have to know, as pure data. Two findings
+// with the same Code, ChainID, Escrow and Level are the same finding.
+type Finding struct {
+	Code     FindingCode
+	Severity Severity
+	Order    OrderID
+	ChainID  uint64
+	Escrow   common.Address
+	Call     Call        // the call that the finding is about, zero if none
+	Deadline ChainTime   // zero if none
+	Level    int64       // of DeadlineNear: the warning level crossed, seconds
+	AtRisk   uint256.Int // wei
+	Detail   string      // constant words plus field names; no secret, no number that changes from pass to pass
+}

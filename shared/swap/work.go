@@ -1,0 +1,95 @@
+package swap
+
+import "slices"
+
+// WorkState is how far a stored action has come.
+type WorkState string
+
+// The states of an action, by what is true of the transaction. Planned,
+// Submitted and Refused are live; the others are terminal.
+const (
+	WorkPlanned   WorkState = "planned"       // nothing sent; the executor may send it
+	WorkSubmitted WorkState = "submitted"     // a signed transaction stands in the journal
+	WorkRefused   WorkState = "refused"       // legal, yet the chain would revert it; not before RetryAt
+	WorkConfirmed WorkState = "confirmed"     // our transaction is final
+	WorkObsolete  WorkState = "obsolete"      // the plan does not want it any more
+	WorkByOther   WorkState = "done-by-other" // somebody else ended the leg
+)
+
+// Live reports whether the action may still need a transaction.
+func (s WorkState) Live() bool {
+	return s == WorkPlanned || s == WorkSubmitted || s == WorkRefused
+}
+
+// Work is an action as stored.
+type Work struct {
+	Action
+	State WorkState `json:"state"`
+	// Attempt counts from 1 and grows each time the action is opened again
+	// after a reorg, a drop or a foreign nonce.
+	Attempt int `json:"attempt"`
+	// RetryAt is the block time before which a refused action is left alone.
+	RetryAt ChainTime `json:"retryAt,omitempty"`
+	// Why is the reason of the latest refusal or of the end; constant words.
+	Why Reason `json:"why,omitempty"`
+	// Version is opaque to all but the store: it grows by one with each write.
+	Version uint64 `json:"version"`
+}
+
+// Diff compares what Plan wants of an order with the order's live work, and
+// returns the work items to write: new ones with Version 0, changed ones with
+// the Version they were read at. Work in flight is left to its settlement:
+// what it does on chain, the chain will tell.
+func Diff(s State, d Decision, live []Work) []Work {
+	var out []Work
+	seen := map[ActionKey]bool{}
+	for _, w := range live {
+		if w.Order != s.ID || !w.State.Live() {
+			continue
+		}
+		seen[w.Key()] = true
+		a, wanted := d.Wanted(w.Key())
+		switch {
+		case w.State == WorkSubmitted:
+			continue
+		case !wanted:
+			w.State, w.Why = WorkObsolete, refusal(d, w.Key())
+			if s.endedLeg(w.ChainID, w.Action) {
+				w.State, w.Why = WorkByOther, ""
+			}
+		case w.State == WorkPlanned && w.Action == a, w.State == WorkRefused && w.Action == a:
+			continue
+		default:
+			// The executor's back-off outlives a change of window or price.
+			w.Action = a
+		}
+		out = append(out, w)
+	}
+	for _, a := range d.Actions {
+		if a.Refused == "" && !seen[a.Key()] {
+			seen[a.Key()] = true
+			out = append(out, Work{Action: a, State: WorkPlanned, Attempt: 1})
+		}
+	}
+	return out
+}
+
+// Sendable reports whether the executor may try the work at head time now.
+func (w Work) Sendable(now ChainTime) bool {
+	return w.State == WorkPlanned || w.State == WorkRefused && now >= w.RetryAt
+}
+
+func (s State) endedLeg(chain uint64, a Action) bool {
+	return slices.ContainsFunc(append([]LegState{s.Src}, s.Dsts...), func(l LegState) bool {
+		return l.ChainID == chain && l.Escrow == a.Escrow && l.ended()
+	})
+}
+
+func refusal(d Decision, k ActionKey) Reason {
+	for _, a := range d.Actions {
+		if a.Key() == k {
+			return a.Refused
+		}
+	}
+	return ""
+}

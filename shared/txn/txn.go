@@ -1,0 +1,174 @@
+package txn
+
+import (
+	"context"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// Account is one signing key on one chain: the unit of nonces, of the lease
+// and of doorbells.
+type Account struct {
+	ChainID uint64
+	Signer  common.Address
+}
+
+// Custody says who else uses a signer's key.
+type Custody string
+
+const (
+	// Exclusive: nobody else. A transaction of this signer that is not in the
+	// journal is critical.
+	Exclusive Custody = "exclusive"
+	// Contract: the taker is a resolver contract and the key holds gas only.
+	// Nonces are treated as for Exclusive.
+	Contract Custody = "contract"
+)
+
+// Signer signs with one key. It never sees more than a digest; what is signed
+// is guarded by Guard before.
+type Signer interface {
+	// Sign returns the signature as r ‖ s ‖ v, 32 bytes each for r and s with
+	// low s (EIP-2), v 0 or 1. The address is the key's own: an implementation
+	// that finds another one returns an error.
+	Sign(ctx context.Context, signer common.Address, digest common.Hash) ([65]byte, error)
+}
+
+// Backend is a chain as the executor and the tracker need it. Every method
+// names the endpoint in its errors, without its path or token.
+type Backend interface {
+	// Head reads the head and its age by the wall clock.
+	Head(ctx context.Context, chain uint64) (swap.Block, time.Duration, error)
+	// Account reads the nonces and fee market for a signer, at one head.
+	Account(ctx context.Context, a Account) (AccountState, error)
+	// Rehearse runs a call as it would run in a block at the given time. Where
+	// the node has no block-time override it runs at the head's time, and
+	// says so. A revert is a result, not an error.
+	Rehearse(ctx context.Context, c Call, at swap.ChainTime) (Rehearsal, error)
+	// Send broadcasts raw bytes to every endpoint that takes them. Success
+	// includes "already known" and "nonce too low": the journal decides what
+	// became of a nonce, not the node's answer.
+	Send(ctx context.Context, chain uint64, raw []byte) error
+	// Outcomes looks transactions up by hash, batched, in the order given.
+	Outcomes(ctx context.Context, chain uint64, hashes []common.Hash) ([]Outcome, error)
+}
+
+// Call is what a transaction executes. Value is always zero: nothing we call
+// takes money.
+type Call struct {
+	ChainID  uint64
+	From, To common.Address
+	Data     []byte
+	Gas      uint64
+}
+
+// AccountState is what one endpoint says of an account and the fee market.
+type AccountState struct {
+	Head    swap.Block
+	Latest  uint64 // transactions mined up to the head: the next nonce on chain
+	Pending uint64 // including the node's pool; a node may lie about it, so it only informs
+	Balance uint256.Int
+	// BaseFee is the head's, wei per gas; zero on chains with legacy fees.
+	BaseFee uint256.Int
+	// Tip is the node's suggestion: priority fee, or gas price on legacy chains.
+	Tip    uint256.Int
+	Legacy bool
+}
+
+// Rehearsal is the outcome of a call that was not sent.
+type Rehearsal struct {
+	Revert swap.Revert // RevertNone: it would succeed
+	AtHead bool        // run at the head's time, the override not being available
+}
+
+// Outcome is what a chain knows of a transaction hash.
+type Outcome struct {
+	Known   bool // in a pool or mined
+	Mined   bool
+	Success bool
+	Block   swap.Block
+	GasUsed uint64
+	Cost    uint256.Int // wei, all fees counted, the L1 data fee included
+}
+
+// Version is an opaque token of a store: the zero value means "not stored".
+type Version uint64
+
+// EntryState is what is true of a journalled nonce.
+type EntryState string
+
+const (
+	Open    EntryState = "open"    // signed, perhaps broadcast, not mined for good
+	Mined   EntryState = "mined"   // our transaction is final
+	Foreign EntryState = "foreign" // the nonce was mined with a hash that is not ours
+)
+
+// Entry is one nonce of an account in the journal.
+type Entry struct {
+	Account
+	Nonce   uint64
+	Order   swap.OrderID
+	Action  swap.ActionKey
+	State   EntryState
+	Txs     []Tx // oldest first; never empty
+	Version Version
+}
+
+// Tx is one signed transaction of an entry.
+type Tx struct {
+	Hash     common.Hash
+	Raw      []byte // signed bytes as broadcast
+	Gas      uint64
+	FeeCap   uint256.Int // wei per gas
+	TipCap   uint256.Int // wei per gas
+	SignedAt time.Time
+	Head     swap.Block // at which it was decided
+}
+
+// Hold is a lease that is checked before each effect.
+type Hold interface {
+	// Check returns an error once the lease may belong to somebody else.
+	Check() error
+	// Fence identifies the holder to the store, which refuses the writes of
+	// any other.
+	Fence() Fence
+}
+
+// Fence is the store's view of a lease: the item's key, its owner and the
+// generation that the owner holds.
+type Fence struct {
+	Lease      string
+	Owner      string
+	Generation uint64
+}
+
+// Journal is where signed transactions are written before they are sent.
+type Journal interface {
+	// Entries reads all open entries of an account, consistently, by nonce,
+	// and the highest nonce ever journalled plus one (0 if none).
+	Entries(ctx context.Context, a Account) (open []Entry, next uint64, err error)
+	// Record writes an entry and the step of its work to submitted in one
+	// transaction that also checks the fence. For a new entry (Version 0) the
+	// nonce must be free; for a bump the stored version must be e.Version, and
+	// w is nil. swap.ErrConflict if a condition fails; a repeated write whose
+	// response was lost succeeds. Nothing may be broadcast before it returns.
+	Record(ctx context.Context, f Fence, e Entry, w *swap.Work) error
+	// Settle moves an entry to a terminal state, and its work to w's state
+	// (nil: leave it), in one transaction. Needs no lease: it sends nothing.
+	Settle(ctx context.Context, e Entry, w *swap.Work) error
+}
+
+// Works is the part of the action store that the drain and the tracker need.
+type Works interface {
+	// Live reads all live work of a taker on a chain, consistently.
+	Live(ctx context.Context, chain uint64, taker common.Address) ([]swap.Work, error)
+	// Save writes one work item; see watch.Actions.
+	Save(ctx context.Context, w swap.Work) error
+}
+
+// Decide plans orders on fresh views without writing anything. It is the last
+// word before a signature.
+type Decide func(ctx context.Context, ids []swap.OrderID) (map[swap.OrderID]swap.Case, swap.Views, error)
