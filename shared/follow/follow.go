@@ -80,6 +80,9 @@ type Orders interface {
 	// rows and its place in the indexes. swap.ErrConflict if somebody was
 	// faster; repeating a write whose response was lost succeeds.
 	Save(ctx context.Context, o swap.Order) error
+	// Due lists the orders whose wake time on that side's chain is upTo or
+	// earlier; see watch.Orders.
+	Due(ctx context.Context, chain uint64, side swap.Side, upTo swap.ChainTime) ([]swap.OrderID, error)
 	// Watched reads the chain's watch book, consistently and whole.
 	Watched(ctx context.Context, chain uint64) ([]Watched, error)
 }

@@ -11,11 +11,11 @@ const (
 	probeAgain = 60
 )
 
-// WantFunds lists the escrows of an order whose balances should be read at the
+// WantBalances lists the escrows of an order whose balances should be read at the
 // given views: new ones, ended ones whose end is final, open ones shortly
 // before their deadline, and those found short. It is empty for an order that
 // waits in the middle of its time, so an idle pass reads no balances.
-func (s State) WantFunds(views Views) []OrderID {
+func (s State) WantBalances(views Views) []OrderID {
 	var out []OrderID
 	for _, l := range append([]LegState{s.Src}, s.Dsts...) {
 		head := views[l.ChainID].Head

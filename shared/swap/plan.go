@@ -68,10 +68,10 @@ func Plan(s State, views Views, p Policy) (Decision, error) {
 	if s.Closed {
 		return Decision{Finished: true}, nil
 	}
-	pl.dstView, pl.dstKnown = views[s.DstChainID()]
-	if _, ok := p.Chains[s.DstChainID()]; !ok {
-		pl.dstKnown = false
-	}
+	// A dst chain that is configured but could not be read has the zero view:
+	// nothing is concluded from it.
+	pl.dstView = views[s.DstChainID()]
+	_, pl.dstKnown = p.Chains[s.DstChainID()]
 	pl.planSrc()
 	for _, d := range s.Dsts {
 		pl.planDst(d)

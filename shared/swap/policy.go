@@ -125,6 +125,18 @@ func (c ChainPolicy) value(token common.Address, amount uint256.Int) (wei uint25
 	return wei, false, true
 }
 
+// Worth reports whether a leg that holds this much would be worth a call by
+// itself: a token that the operator lists, or a deposit above the price of a
+// withdrawal. A leg below that is only worth a call if our side was given.
+func (p Policy) Worth(l Leg) bool {
+	c := p.Chains[l.ChainID]
+	wei, priceless, _ := c.value(l.Immutables.TokenAddress(), l.Immutables.AmountInt())
+	if _, overflow := wei.AddOverflow(&wei, ptr(l.Immutables.DepositInt())); overflow {
+		return true
+	}
+	return priceless || wei.Gt(ptr(c.FeeCap[Withdraw]))
+}
+
 // dust is the balance of the token below which an escrow counts as empty.
 // A token that the operator does not list is worth nothing to him.
 func (c ChainPolicy) dust(token common.Address) uint256.Int {
