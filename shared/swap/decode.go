@@ -95,54 +95,27 @@ func (e *EscrowCall) decode(b []byte) (err error) {
 	return nil
 }
 
-// InnerCall is one call that a taker's contract makes on its owner's behalf.
+// InnerCall is one call that a resolver contract makes for its owner.
 type InnerCall struct {
 	Target common.Address
-	Value  Word   // wei; zero where the wrapper sends none
 	Data   []byte // part of the wrapper's calldata, not a copy
 }
 
-// Unwrap reads calldata as EncodeArbitraryCalls or EncodeExecute write it. It
-// reports false for any other selector, and an error that names the argument
-// when the rest does not fit.
+// Unwrap reads calldata as EncodeArbitraryCalls writes it. It reports false for
+// any other selector, and an error that names the argument when the rest does
+// not fit.
 func Unwrap(data []byte) ([]InnerCall, bool, error) {
-	if len(data) < len(Selector{}) {
+	if len(data) < len(Selector{}) || Selector(data) != selArbitraryCalls {
 		return nil, false, nil
 	}
-	b := data[len(Selector{}):]
-	switch Selector(data) {
-	case selArbitraryCalls:
-		in, err := unwrapMany(b)
-		if err != nil {
-			return nil, false, fmt.Errorf("decode arbitraryCalls: %w", err)
-		}
-		return in, true, nil
-	case selExecute:
-		in, err := unwrapOne(b)
-		if err != nil {
-			return nil, false, fmt.Errorf("decode execute: %w", err)
-		}
-		return []InnerCall{in}, true, nil
+	in, err := unwrap(data[len(Selector{}):])
+	if err != nil {
+		return nil, false, fmt.Errorf("decode arbitraryCalls: %w", err)
 	}
-	return nil, false, nil
+	return in, true, nil
 }
 
-func unwrapOne(b []byte) (InnerCall, error) {
-	if len(b) < 96 {
-		return InnerCall{}, fmt.Errorf("arguments: %d bytes, want 96", len(b))
-	}
-	to, err := addressAt(b, 0)
-	if err != nil {
-		return InnerCall{}, fmt.Errorf("target: %w", err)
-	}
-	d, err := sliceAt(b, 2)
-	if err != nil {
-		return InnerCall{}, fmt.Errorf("data: %w", err)
-	}
-	return InnerCall{Target: to, Value: Word(b[32:64]), Data: d}, nil
-}
-
-func unwrapMany(b []byte) ([]InnerCall, error) {
+func unwrap(b []byte) ([]InnerCall, error) {
 	targets, n, err := arrayAt(b, 0)
 	if err != nil {
 		return nil, fmt.Errorf("targets: %w", err)

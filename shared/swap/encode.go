@@ -49,11 +49,9 @@ func EncodeCall(l Leg, c Call, args CallArgs) ([]byte, error) {
 	return appendTuple(appendUint(b, uint64(head)), l.Immutables), nil
 }
 
-// Selectors of the contracts through which a taker that is no account acts.
-var (
-	selArbitraryCalls = Selector{0x1f, 0x31, 0x77, 0xba} // arbitraryCalls(address[],bytes[])
-	selExecute        = Selector{0x05, 0x65, 0xbb, 0x67} // execute(address,uint256,bytes)
-)
+// selArbitraryCalls is the entry of the resolver contract through which a taker
+// that is no account acts: arbitraryCalls(address[],bytes[]).
+var selArbitraryCalls = Selector{0x1f, 0x31, 0x77, 0xba}
 
 // EncodeArbitraryCalls wraps calls for a resolver contract:
 // arbitraryCalls(address[],bytes[]). The slices must be of equal length; the
@@ -77,13 +75,4 @@ func EncodeArbitraryCalls(targets []common.Address, data [][]byte) []byte {
 		b = appendBytes(b, d)
 	}
 	return b
-}
-
-// EncodeExecute wraps one call for a relay contract:
-// execute(address,uint256,bytes), value in wei.
-func EncodeExecute(target common.Address, value uint256.Int, data []byte) []byte {
-	v := value.Bytes32()
-	b := append([]byte(nil), selExecute[:]...)
-	b = append(appendAddress(b, target), v[:]...)
-	return appendBytes(appendUint(b, 96), data)
 }

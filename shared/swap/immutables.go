@@ -3,15 +3,13 @@ package swap
 import (
 	"bytes"
 	"encoding/binary"
-	"math/big"
+	"encoding/json"
+	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
-
-	"encoding/json"
-	"fmt"
 )
 
 // Word is a raw 32-byte value as it stands in calldata and logs.
@@ -204,15 +202,14 @@ func (im *Immutables) UnmarshalJSON(b []byte) error {
 // the safety deposits of the two legs, in wei. The families pack them in
 // opposite order. An unknown family yields zeros.
 func UnpackDeposits(f Family, w Word) (src, dst uint256.Int) {
-	high := new(big.Int).SetBytes(w[:16])
-	low := new(big.Int).SetBytes(w[16:])
+	var high, low uint256.Int
+	high.SetBytes16(w[:16])
+	low.SetBytes16(w[16:])
 	switch f {
 	case OneInchV1, OneInchV11:
-		src.SetFromBig(high)
-		dst.SetFromBig(low)
+		return high, low
 	case BMNv4:
-		src.SetFromBig(low)
-		dst.SetFromBig(high)
+		return low, high
 	}
 	return src, dst
 }
