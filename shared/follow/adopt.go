@@ -8,8 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// adoptSources takes up the source legs that name one of our takers, and the
-// dst legs that were waiting for them.
+// adoptSources takes up the source legs that name one of our takers.
 func (p *pass) adoptSources(ctx context.Context, c *chainPass) (fresh []swap.OrderID, err error) {
 	policy := p.Policy.Chains[c.id]
 	var doubtful []common.Hash
@@ -46,24 +45,6 @@ func (p *pass) adoptSources(ctx context.Context, c *chainPass) (fresh []swap.Ord
 		p.res.Adopted++
 		p.watch(c, leg.Escrow, o, swap.Src)
 		fresh = append(fresh, id)
-
-		dst := p.chains[o.DstChainID()]
-		if dst == nil {
-			continue
-		}
-		parked, err := p.Parked.Parked(ctx, dst.id, o.Hashlock())
-		if err != nil {
-			return nil, fmt.Errorf("read parked dst escrows of chain %d: %w", dst.id, err)
-		}
-		for _, d := range parked {
-			adopted, err := p.judge(ctx, dst, d, o)
-			if err != nil {
-				return nil, err
-			}
-			if adopted {
-				fresh = append(fresh, swap.OrderID{ChainID: dst.id, Escrow: d.Escrow})
-			}
-		}
 	}
 	return fresh, nil
 }
@@ -123,6 +104,44 @@ func (p *pass) adoptDestinations(ctx context.Context, c *chainPass) (fresh []swa
 			detail, severity = "names our taker, and no room is left to keep it", swap.Critical
 		}
 		p.find(swap.Finding{Code: swap.ParkedDst, Severity: severity, ChainID: c.id, Detail: detail})
+	}
+	return fresh, nil
+}
+
+// adoptParked looks, for every order in memory that has no dst leg, whether one
+// was seen before its source was: on a chain that was read ahead of the
+// other's, that is the usual case.
+func (p *pass) adoptParked(ctx context.Context) (fresh []swap.OrderID, err error) {
+	for _, o := range p.orders {
+		c := p.chains[o.DstChainID()]
+		if o.unparked || o.Closed || len(o.Dsts) > 0 || c == nil || c.read == nil {
+			continue
+		}
+		o.unparked = true
+		parked, err := p.Parked.Parked(ctx, c.id, o.Hashlock())
+		if err != nil {
+			return nil, fmt.Errorf("read parked dst escrows of chain %d: %w", c.id, err)
+		}
+		for _, d := range parked {
+			if d.Taker != o.Src.Immutables.TakerAddress() || d.At.Block > c.read.final.Number {
+				continue // not ours, or this round's own reading has it
+			}
+			b, err := p.Chain.Block(ctx, c.id, d.At.Block)
+			if err != nil {
+				return nil, fmt.Errorf("read block of a parked dst escrow: %w", err)
+			}
+			if b.Hash != d.At.BlockHash {
+				continue // reorganised away
+			}
+			adopted, err := p.judge(ctx, c, d, o)
+			if err != nil {
+				return nil, err
+			}
+			if adopted {
+				o.Confirm(c.id, d.Escrow, d.At, true)
+				fresh = append(fresh, swap.OrderID{ChainID: c.id, Escrow: d.Escrow})
+			}
+		}
 	}
 	return fresh, nil
 }

@@ -45,7 +45,11 @@ func (p *pass) apply(ctx context.Context) error {
 			fresh = append(fresh, adopted...)
 		}
 	}
-	if err := p.scanBack(ctx, fresh); err != nil {
+	adopted, err := p.adoptParked(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.scanBack(ctx, append(fresh, adopted...)); err != nil {
 		return err
 	}
 	for _, c := range p.chains {

@@ -82,7 +82,7 @@ func (f *Follower) Pass(ctx context.Context) (Result, error) {
 	p := &pass{Follower: f, chains: map[uint64]*chainPass{}, orders: map[swap.OrderID]*tracked{}, details: map[detailKey]int{},
 		byHashlock: map[common.Hash]map[swap.OrderID]bool{}}
 	p.res.Chains = map[uint64]Progress{}
-	errs := []error{p.open(ctx)}
+	errs := []error{p.open(ctx), p.loadDue(ctx)}
 	for {
 		more, err := p.round(ctx)
 		errs = append(errs, err)
@@ -114,6 +114,7 @@ type pass struct {
 	orders   map[swap.OrderID]*tracked
 	findings []swap.Finding
 	details  map[detailKey]int
+	due      map[swap.OrderID]bool
 	// byHashlock lists the open orders of a hashlock, on all chains.
 	byHashlock map[common.Hash]map[swap.OrderID]bool
 }
@@ -148,6 +149,8 @@ type tracked struct {
 	swap.Order
 	dirty   bool // differs from what is stored
 	touched bool // to be planned
+	// unparked: the parked dst escrows have been looked through.
+	unparked bool
 }
 
 type detailKey struct {
@@ -235,6 +238,23 @@ func (p *pass) allFacts() map[uint64]swap.Provisional {
 		facts[id] = c.facts
 	}
 	return facts
+}
+
+// loadDue brings the orders into memory whose time has come.
+func (p *pass) loadDue(ctx context.Context) error {
+	p.due = map[swap.OrderID]bool{}
+	for id, c := range p.chains {
+		for _, side := range []swap.Side{swap.Src, swap.Dst} {
+			ids, err := p.Orders.Due(ctx, id, side, c.head.Time.Add(p.Policy.Horizon))
+			if err != nil {
+				return fmt.Errorf("list %s orders due on chain %d: %w", side, id, err)
+			}
+			for _, id := range ids {
+				p.due[id] = true
+			}
+		}
+	}
+	return p.load(ctx, p.due)
 }
 
 // load brings orders into memory, consistently; those already there stay.

@@ -12,28 +12,13 @@ import (
 // rest planned: the orders that this pass touched and those whose time comes.
 func (p *pass) plan(ctx context.Context) error {
 	views, facts := p.views(), p.allFacts()
-	due := map[swap.OrderID]bool{}
-	for id, c := range p.chains {
-		for _, side := range []swap.Side{swap.Src, swap.Dst} {
-			ids, err := p.Orders.Due(ctx, id, side, c.head.Time.Add(p.Policy.Horizon))
-			if err != nil {
-				return fmt.Errorf("list %s orders due on chain %d: %w", side, id, err)
-			}
-			for _, id := range ids {
-				due[id] = true
-			}
-		}
-	}
-	if err := p.load(ctx, due); err != nil {
-		return err
-	}
 	if err := p.balances(ctx, views, facts); err != nil {
 		return err
 	}
 	var orders []swap.Order
 	var errs []error
 	for _, o := range p.orders {
-		if o.Closed || !o.touched && !due[o.ID] {
+		if o.Closed || !o.touched && !p.due[o.ID] {
 			continue
 		}
 		d, err := swap.Plan(swap.Fold(o.Order, facts), views, p.Policy)
