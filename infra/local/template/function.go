@@ -146,9 +146,8 @@ func queueMapping(id string, props *Props) QueueMapping {
 		QueueARN:  props.String("Queue"),
 		Enabled:   props.Bool("Enabled", true),
 		BatchSize: props.Int("BatchSize", defaultBatchSize),
-		Window:    props.Seconds("MaximumBatchingWindowInSeconds", 0),
 	}
-	// Above ten, the service demands a window and gathers several receives: not needed, so not built.
+	// Above ten, the service gathers several receives within a window: not needed, so not built.
 	if m.BatchSize < 1 || m.BatchSize > 10 {
 		props.Bad("BatchSize", "%d is not between 1 and 10", m.BatchSize)
 	}

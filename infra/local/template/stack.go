@@ -58,9 +58,8 @@ type QueueMapping struct {
 	ID       string
 	QueueARN string
 	Enabled  bool
-	// BatchSize is the most messages in one event, Window the longest wait to fill it.
+	// BatchSize is the most messages in one event.
 	BatchSize int
-	Window    time.Duration
 	// ReportFailures: the function's reply names the messages that stay (ReportBatchItemFailures).
 	ReportFailures bool
 	// MaxConcurrency is the most invocations of this mapping at once, 0 for no limit.
