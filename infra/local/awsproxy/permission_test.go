@@ -1,0 +1,80 @@
+package awsproxy_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
+)
+
+func TestPermissionsAndResources(t *testing.T) {
+	backend := serve(t, &stub{})
+	type perm = awsproxy.Permission
+	for _, tt := range []struct {
+		name, service, action, body string
+		resources                   []string
+		want                        []perm
+	}{
+		{"table", "dynamodb", "UpdateItem", `{"TableName":"orders"}`, []string{"orders"}, []perm{{"dynamodb:UpdateItem", "orders"}}},
+		{"table by ARN", "dynamodb", "GetItem", `{"TableName":"arn:aws:dynamodb:us-east-1:000000000000:table/orders"}`, []string{"orders"}, []perm{{"dynamodb:GetItem", "orders"}}},
+		{"index", "dynamodb", "Query", `{"TableName":"orders","IndexName":"by-wake"}`, []string{"orders/index/by-wake"}, []perm{{"dynamodb:Query", "orders/index/by-wake"}}},
+		{"batch", "dynamodb", "BatchGetItem", `{"RequestItems":{"b":{},"a":{}}}`, []string{"a", "b"}, []perm{{"dynamodb:BatchGetItem", "a"}, {"dynamodb:BatchGetItem", "b"}}},
+		{
+			"transaction", "dynamodb", "TransactWriteItems",
+			`{"TransactItems":[{"Put":{"TableName":"journal"}},{"Update":{"TableName":"actions"}},{"ConditionCheck":{"TableName":"jobs"}},{"Delete":{"TableName":"actions"}},{"Update":{"TableName":"actions"}}]}`,
+			[]string{"actions", "jobs", "journal"},
+			[]perm{{"dynamodb:ConditionCheckItem", "jobs"}, {"dynamodb:DeleteItem", "actions"}, {"dynamodb:PutItem", "journal"}, {"dynamodb:UpdateItem", "actions"}},
+		},
+		{"transactional read", "dynamodb", "TransactGetItems", `{"TransactItems":[{"Get":{"TableName":"orders"}}]}`, []string{"orders"}, []perm{{"dynamodb:GetItem", "orders"}}},
+		{"no resource", "dynamodb", "ListTables", `{}`, nil, []perm{{"dynamodb:ListTables", "*"}}},
+		{"no JSON", "dynamodb", "GetItem", `{`, nil, []perm{{"dynamodb:GetItem", "*"}}},
+		{"queue by URL", "sqs", "SendMessage", `{"QueueUrl":"http://sqs.us-east-1.localhost:1/000000000000/doorbell"}`, []string{"doorbell"}, []perm{{"sqs:SendMessage", "doorbell"}}},
+		{"queue by name", "sqs", "GetQueueUrl", `{"QueueName":"doorbell"}`, []string{"doorbell"}, []perm{{"sqs:GetQueueUrl", "doorbell"}}},
+		{"queue batch", "sqs", "SendMessageBatch", `{"QueueUrl":"http://h/0/doorbell"}`, []string{"doorbell"}, []perm{{"sqs:SendMessage", "doorbell"}}},
+		{"queue deletion batch", "sqs", "DeleteMessageBatch", `{"QueueUrl":"http://h/0/doorbell"}`, []string{"doorbell"}, []perm{{"sqs:DeleteMessage", "doorbell"}}},
+		{"topic", "sns", "Publish", "Action=Publish&TopicArn=arn%3Aaws%3Asns%3Aus-east-1%3A0%3Aalerts&Message=x", []string{"alerts"}, []perm{{"sns:Publish", "alerts"}}},
+		{"topic batch", "sns", "PublishBatch", "Action=PublishBatch&TopicArn=arn%3Aaws%3Asns%3Aus-east-1%3A0%3Aalerts", []string{"alerts"}, []perm{{"sns:Publish", "alerts"}}},
+		{"key by alias", "kms", "Sign", `{"KeyId":"alias/taker"}`, []string{"alias/taker"}, []perm{{"kms:Sign", "alias/taker"}}},
+		{"key by alias ARN", "kms", "Sign", `{"KeyId":"arn:aws:kms:us-east-1:0:alias/taker"}`, []string{"alias/taker"}, []perm{{"kms:Sign", "alias/taker"}}},
+		{"key by ARN", "kms", "Sign", `{"KeyId":"arn:aws:kms:us-east-1:0:key/1234"}`, []string{"1234"}, []perm{{"kms:Sign", "1234"}}},
+		{"function", "lambda", "/2015-03-31/functions/state-sync/invocations", `{}`, []string{"state-sync"}, []perm{{"lambda:InvokeFunction", "state-sync"}}},
+		{"function by ARN", "lambda", "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A0%3Afunction%3Astate-sync%3Alive/invocations", `{}`, []string{"state-sync"}, []perm{{"lambda:InvokeFunction", "state-sync"}}},
+		{"other service", "ssm", "GetParameter", `{"Name":"/x"}`, nil, []perm{{"ssm:GetParameter", "*"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := start(t, map[string]string{tt.service: backend})
+			var got []string
+			p.Use(awsproxy.Before(func(c *awsproxy.Call) error { got = c.Resources; return nil }))
+			url := p.URL("f", tt.service)
+			if tt.service == "lambda" {
+				url += tt.action
+			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch tt.service {
+			case "sns":
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+			case "lambda":
+			default:
+				r.Header.Set("X-Amz-Target", "Service_1."+tt.action)
+			}
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = answer.Body.Close()
+			if diff := cmp.Diff(tt.want, p.Permissions()["f"]); diff != "" {
+				t.Errorf("permissions (-want +got):\n%s", diff)
+			}
+			if !slices.Equal(got, tt.resources) {
+				t.Errorf("resources %q, want %q", got, tt.resources)
+			}
+		})
+	}
+}
