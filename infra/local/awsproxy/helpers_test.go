@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -86,10 +87,10 @@ func serve(t *testing.T, h http.Handler) string {
 	return s.URL
 }
 
-// aws runs a proxy before real servers; Lambda is a stub.
+// world is a proxy before real servers and clients behind it; Lambda is a stub.
 type world struct {
 	proxy  *awsproxy.Proxy
-	db     *dynamodb.Client // these through the proxy, without retries
+	db     *dynamodb.Client // all through the proxy, without retries
 	queues *sqs.Client
 	topics *sns.Client
 	keys   *kms.Client
@@ -130,10 +131,15 @@ func (w *world) config(service string, attempts int) aws.Config {
 
 func config(endpoint string, attempts int) aws.Config {
 	return aws.Config{
-		Region:           "us-east-1",
-		BaseEndpoint:     &endpoint,
-		Credentials:      credentials.NewStaticCredentialsProvider("any", "any", ""),
-		RetryMaxAttempts: attempts,
+		Region:       "us-east-1",
+		BaseEndpoint: &endpoint,
+		Credentials:  credentials.NewStaticCredentialsProvider("any", "any", ""),
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts = attempts
+				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
+			})
+		},
 	}
 }
 
