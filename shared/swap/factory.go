@@ -92,8 +92,7 @@ func (f Factory) Leg(s Side, im Immutables, created Position) Leg {
 // when the complement names another chain or this factory cannot hold its
 // parameters. Created is left zero.
 func (f Factory) PredictDst(src SrcCreated, deployedAt ChainTime) (Leg, bool) {
-	id := intOf(src.Expect.ChainID)
-	if !id.IsUint64() || id.Uint64() != f.ChainID {
+	if id, ok := src.Expect.Chain(); !ok || id != f.ChainID {
 		return Leg{}, false
 	}
 	if !f.Family.Known() || !f.Family.HasParameters() && len(src.Expect.Parameters) > 0 {

@@ -38,10 +38,9 @@ type vector struct {
 }
 
 type vectorSwap struct {
-	Name            string
-	TakerIsContract bool
-	Secret          *common.Hash
-	Src, Dst        vectorLeg
+	Name     string
+	Secret   *common.Hash
+	Src, Dst vectorLeg
 }
 
 type vectorLeg struct {
