@@ -1,0 +1,384 @@
+package env
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/holiman/uint256"
+)
+
+// Limits of what a chains file may say, and what it says by saying nothing.
+const (
+	maxAddressChunk  = 1000 // geth refuses more addresses in one filter
+	maxPoolCap       = 16   // transactions that nodes pool per sender by default
+	defaultChunk     = 500
+	defaultLogSpan   = 2000
+	defaultRewind    = 64
+	defaultInclusion = 30
+)
+
+// defaultWarn are the seconds left at which a deadline is announced: ten, five
+// and one minute.
+var defaultWarn = []int64{600, 300, 60}
+
+// Chain describes one chain and our accounts on it.
+type Chain struct {
+	ID   uint64
+	Name string
+	// BlockTime is the usual time between blocks, MinBlockTime the least, both
+	// in seconds; Regular says that block times are fixed, so that the next
+	// block's time is known before it is built.
+	BlockTime, MinBlockTime uint64
+	Regular                 bool
+	// Confirmations is the depth in blocks at which a block counts as final;
+	// RewindDepth how many are read again if a final one was replaced.
+	Confirmations, RewindDepth uint64
+	// Inclusion is the time from broadcast to inclusion to reckon with (p99),
+	// in seconds.
+	Inclusion uint64
+	Endpoints []Endpoint
+	// SingleProvider: the operator accepts that finality and "no withdrawal
+	// seen" rest on one provider.
+	SingleProvider bool
+	// LogSpan is the most blocks asked for in one eth_getLogs, AddressChunk the
+	// most addresses, PoolCap the most transactions in flight per signer.
+	LogSpan, AddressChunk, PoolCap uint64
+	Factories                      []Factory
+	// AccessToken is the token whose holders may make public calls, zero where
+	// none is held.
+	AccessToken common.Address
+	swap.ChainPolicy
+}
+
+// Endpoint is a JSON-RPC endpoint. The URL may hold a token: show the name.
+type Endpoint struct {
+	Name string
+	URL  string
+}
+
+// Factory is an escrow factory; what else there is to know of it is read from
+// the chain and proven there.
+type Factory struct {
+	Address   common.Address
+	Family    swap.Family
+	FromBlock uint64 // no escrow of ours is older
+}
+
+// Signer is a key that signs for us.
+type Signer struct {
+	Name    string
+	Address common.Address
+	Key     string // KMS key id, ARN or alias
+	Custody string // "exclusive" or "contract"
+}
+
+// Chains is a parsed chains file.
+type Chains struct {
+	Chains  []Chain
+	Signers []Signer
+	// WarnLevels are the seconds left at which a deadline is announced,
+	// largest first.
+	WarnLevels []int64
+}
+
+// Policy joins the chains' policies for swap.Plan. The cadence fills in the
+// horizon, lag and overdue times.
+func (c Chains) Policy() swap.Policy {
+	p := swap.Policy{Chains: map[uint64]swap.ChainPolicy{}, WarnLevels: c.WarnLevels}
+	for _, ch := range c.Chains {
+		p.Chains[ch.ID] = ch.ChainPolicy
+	}
+	return p
+}
+
+// ParseChains reads a chains file. lookup gives the environment's variables.
+// The error is a Problems with everything that is wrong.
+func ParseChains(file []byte, lookup func(string) (string, bool)) (Chains, error) {
+	parsed, err := parser.ParseBytes(file, 0)
+	if err != nil {
+		return Chains{}, Problems{{"chains file", err.Error()}}
+	}
+	var root ast.Node
+	if len(parsed.Docs) > 0 {
+		root = parsed.Docs[0].Body
+	}
+	var all Problems
+	var c Chains
+	r := reader{lookup: lookup}
+	node{path: "", ast: root, all: &all}.object(func(o node) {
+		o.field("signers").list(func(e node) { c.Signers = append(c.Signers, r.signer(e, c.Signers)) })
+		r.signers = c.Signers
+		o.field("chains").list(func(e node) { c.Chains = append(c.Chains, r.chain(e, c.Chains)) })
+		c.WarnLevels = r.levels(o.field("warnLevels"))
+		if len(c.Chains) == 0 {
+			o.at("chains").problem("missing")
+		}
+	})
+	if len(all) > 0 {
+		return Chains{}, all
+	}
+	return c, nil
+}
+
+type reader struct {
+	lookup  func(string) (string, bool)
+	signers []Signer
+}
+
+func (r reader) signer(n node, before []Signer) (s Signer) {
+	n.object(func(o node) {
+		s.Name = o.field("name").required()
+		s.Address = o.field("address").requiredAddress()
+		s.Key = o.field("key").required()
+		s.Custody = string(choice(o.field("custody"), "exclusive", "contract"))
+		for _, b := range before {
+			if b.Name == s.Name {
+				o.at("name").problem("%q is used twice", s.Name)
+			}
+			if b.Address == s.Address {
+				o.at("address").problem("%s is used twice: one key has one nonce", s.Address)
+			}
+		}
+	})
+	return s
+}
+
+func (r reader) chain(n node, before []Chain) (c Chain) {
+	n.object(func(o node) {
+		c.ID = o.field("id").number(1, 1<<53, 0)
+		if c.ID == 0 {
+			o.at("id").problem("missing")
+		}
+		c.Name = o.field("name").required()
+		for _, b := range before {
+			if b.ID == c.ID {
+				o.at("id").problem("chain %d is listed twice", c.ID)
+			}
+		}
+		c.BlockTime = o.field("blockTime").number(1, 3600, 12)
+		c.MinBlockTime = o.field("minBlockTime").number(0, c.BlockTime, 1)
+		c.Regular = o.field("regular").flag()
+		c.Confirmations = o.field("confirmations").number(0, 10_000, 12)
+		c.RewindDepth = o.field("rewindDepth").number(1, 100_000, defaultRewind)
+		c.Inclusion = o.field("inclusion").number(0, 3600, defaultInclusion)
+		c.LogSpan = o.field("logSpan").number(1, 1_000_000, defaultLogSpan)
+		c.AddressChunk = o.field("addressChunk").number(1, maxAddressChunk, defaultChunk)
+		c.PoolCap = o.field("poolCap").number(1, maxPoolCap, maxPoolCap)
+		c.SingleProvider = o.field("singleProvider").flag()
+		o.field("endpoints").list(func(e node) {
+			if ep, ok := r.endpoint(e, c.Endpoints); ok {
+				c.Endpoints = append(c.Endpoints, ep)
+			}
+		})
+		if len(c.Endpoints) == 0 {
+			o.at("endpoints").problem("no endpoint with a URL")
+		}
+		o.field("factories").list(func(e node) { c.Factories = append(c.Factories, r.factory(e, c.Factories)) })
+		if len(c.Factories) == 0 {
+			o.at("factories").problem("missing")
+		}
+		c.ChainPolicy = swap.ChainPolicy{MinBlockTime: int64(c.MinBlockTime), Inclusion: int64(c.Inclusion),
+			Tokens: map[common.Address]swap.TokenPolicy{}, Takers: map[common.Address]swap.TakerPolicy{},
+			Helpers: map[common.Address]bool{}, NativeDust: o.field("nativeDust").amount()}
+		c.FeeCap = r.feeCaps(o.field("maxFee"))
+		o.field("tokens").list(func(e node) { r.token(e, c.Tokens) })
+		o.field("takers").list(func(e node) { r.taker(e, c.Takers) })
+		if len(c.Takers) == 0 {
+			o.at("takers").problem("missing")
+		}
+		o.field("helpers").list(func(e node) { c.Helpers[e.requiredAddress()] = true })
+		if t := o.field("accessToken"); t.present() {
+			t.object(func(o node) {
+				c.AccessToken = o.field("address").requiredAddress()
+				c.AccessTokenSigner = r.known(o.field("signer"))
+			})
+		}
+	})
+	return c
+}
+
+var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+
+// endpoint reads one endpoint; false for an optional one whose variable is
+// empty.
+func (r reader) endpoint(n node, before []Endpoint) (e Endpoint, ok bool) {
+	n.object(func(o node) {
+		e.Name = o.field("name").required()
+		optional := o.field("optional").flag()
+		raw := o.field("url").required()
+		at := o.at("url")
+		empty := false
+		e.URL = variable.ReplaceAllStringFunc(raw, func(v string) string {
+			name := v[2 : len(v)-1]
+			value, set := r.lookup(name)
+			if value == "" {
+				empty = true
+				if !optional {
+					at.problem("environment variable %s is %s", name, map[bool]string{true: "empty", false: "not set"}[set])
+				}
+			}
+			return value
+		})
+		if empty || raw == "" {
+			return
+		}
+		if u, err := url.Parse(e.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			at.problem("not an http or https URL")
+			return
+		}
+		for _, b := range before {
+			if b.Name == e.Name {
+				o.at("name").problem("%q is used twice", e.Name)
+			}
+			if b.URL == e.URL {
+				at.problem("same endpoint as %q: a second opinion needs a second source", b.Name)
+			}
+		}
+		ok = true
+	})
+	return e, ok
+}
+
+func (r reader) factory(n node, before []Factory) (f Factory) {
+	n.object(func(o node) {
+		f.Address = o.field("address").requiredAddress()
+		f.FromBlock = o.field("fromBlock").number(0, 1<<53, 0)
+		family := o.field("family")
+		if text := family.required(); text != "" {
+			if err := f.Family.UnmarshalText([]byte(text)); err != nil {
+				var known []string
+				for _, k := range swap.Families() {
+					known = append(known, k.String())
+				}
+				family.problem("unknown %q; known: %s", text, strings.Join(known, ", "))
+			}
+		}
+		for _, b := range before {
+			if b.Address == f.Address {
+				o.at("address").problem("%s is listed twice", f.Address)
+			}
+		}
+	})
+	return f
+}
+
+// feeCaps reads the most that each call may cost. Only calls that we make are
+// known here.
+func (r reader) feeCaps(n node) map[swap.Call]uint256.Int {
+	caps := map[swap.Call]uint256.Int{}
+	n.object(func(o node) {
+		for _, c := range []swap.Call{swap.Withdraw, swap.Cancel, swap.PublicWithdraw, swap.PublicCancel, swap.RescueFunds} {
+			if f := o.field(c.String()); f.present() {
+				if caps[c] = f.amount(); ptr(caps[c]).IsZero() {
+					f.problem("must be more than 0 wei")
+				}
+			}
+		}
+		for _, c := range []swap.Call{swap.Withdraw, swap.Cancel, swap.RescueFunds} {
+			if _, ok := caps[c]; !ok {
+				o.at(c.String()).problem("missing: without a cap this call is never made")
+			}
+		}
+	})
+	return caps
+}
+
+func (r reader) token(n node, tokens map[common.Address]swap.TokenPolicy) {
+	n.object(func(o node) {
+		a := o.field("address").requiredAddress()
+		t := swap.TokenPolicy{
+			Symbol:     o.field("symbol").required(),
+			Decimals:   uint8(o.field("decimals").number(0, 77, 18)),
+			WeiPerUnit: o.field("weiPerUnit").amount(),
+			Dust:       o.field("dust").amount(),
+		}
+		if _, dup := tokens[a]; dup {
+			o.at("address").problem("%s is listed twice", a)
+		}
+		tokens[a] = t
+	})
+}
+
+func (r reader) taker(n node, takers map[common.Address]swap.TakerPolicy) {
+	n.object(func(o node) {
+		a := o.field("address").requiredAddress()
+		t := swap.TakerPolicy{Signer: r.known(o.field("signer"))}
+		switch path := choice(o.field("path"), "eoa", "resolver-contract", "none"); path {
+		case "eoa":
+			t.Path = swap.PathEOA
+			if t.Signer != a && t.Signer != (common.Address{}) {
+				o.at("signer").problem("path eoa needs the taker's own key: signer %s is not taker %s", t.Signer, a)
+			}
+		case "resolver-contract":
+			t.Path = swap.PathResolver
+			if t.Signer == a {
+				o.at("path").problem("taker %s is a signer's account, not a contract", a)
+			}
+		}
+		if t.Path == swap.PathNone {
+			t.Signer = common.Address{}
+		} else if t.Signer == (common.Address{}) {
+			o.at("signer").problem("missing; path: none watches a taker without acting for it")
+		}
+		if _, dup := takers[a]; dup {
+			o.at("address").problem("%s is listed twice", a)
+		}
+		takers[a] = t
+	})
+}
+
+// known resolves a signer's name to its address; absent gives zero.
+func (r reader) known(n node) common.Address {
+	name := n.text()
+	if name == "" {
+		return common.Address{}
+	}
+	var names []string
+	for _, s := range r.signers {
+		if s.Name == name {
+			return s.Address
+		}
+		names = append(names, s.Name)
+	}
+	n.problem("unknown signer %q; known: %s", name, strings.Join(names, ", "))
+	return common.Address{}
+}
+
+func (r reader) levels(n node) []int64 {
+	if !n.present() {
+		return defaultWarn
+	}
+	var out []int64
+	n.list(func(e node) {
+		v := int64(e.number(1, 7*86400, 1))
+		if len(out) > 0 && v >= out[len(out)-1] {
+			e.problem("levels go from large to small: %d after %d", v, out[len(out)-1])
+		}
+		out = append(out, v)
+	})
+	return out
+}
+
+// CheckLive returns what a live stack needs beyond a valid file: a second
+// provider per chain, or the express word that one is enough.
+func (c Chains) CheckLive() error {
+	var all Problems
+	for i, ch := range c.Chains {
+		if len(ch.Endpoints) < 2 && !ch.SingleProvider {
+			all = append(all, Problem{fmt.Sprintf("chains[%d].endpoints", i),
+				"live needs two providers, or singleProvider: true where one is to be trusted alone"})
+		}
+	}
+	if len(all) > 0 {
+		return all
+	}
+	return nil
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,109 @@
+package env
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Mode says what the stack does with what it decides.
+type Mode string
+
+const (
+	Live   Mode = "live"   // sends transactions
+	Shadow Mode = "shadow" // decides and records under its own keys, never sends
+	Off    Mode = "off"    // does nothing
+)
+
+// Profile selects the cadence of the jobs.
+type Profile string
+
+const (
+	Test    Profile = "test"
+	Mainnet Profile = "mainnet"
+)
+
+// Config is everything a function is told from outside.
+type Config struct {
+	Mode     Mode
+	Profile  Profile
+	LogLevel string
+	Tables   Tables
+	// DoorbellQueueURL, PacerQueueURL and AlertsTopicARN are empty where the
+	// function does not need them.
+	DoorbellQueueURL, PacerQueueURL, AlertsTopicARN string
+	Chains
+}
+
+// Tables names the DynamoDB tables.
+type Tables struct{ Orders, Actions, Journal, Jobs string }
+
+// Need says which parts of the environment a function cannot do without.
+type Need uint8
+
+const (
+	NeedDoorbells Need = 1 << iota
+	NeedPacer
+	NeedAlerts
+	NeedChains
+	NeedTables // orders, actions and journal; the jobs table is always needed
+)
+
+// Load reads the environment and, if needed, the chains file that CHAINS_FILE
+// names. The error is a Problems with everything that is wrong in both.
+func Load(lookup func(string) (string, bool), need Need) (Config, error) {
+	var all Problems
+	get := func(name string, required bool) string {
+		v, _ := lookup(name)
+		if v = strings.TrimSpace(v); v == "" && required {
+			all = append(all, Problem{name, "environment variable is not set"})
+		}
+		return v
+	}
+	c := Config{
+		Mode:             Mode(get("MODE", true)),
+		Profile:          Profile(get("PROFILE", true)),
+		LogLevel:         get("LOG_LEVEL", false),
+		DoorbellQueueURL: get("DOORBELL_QUEUE_URL", need&NeedDoorbells != 0),
+		PacerQueueURL:    get("PACER_QUEUE_URL", need&NeedPacer != 0),
+		AlertsTopicARN:   get("ALERTS_TOPIC_ARN", need&NeedAlerts != 0),
+	}
+	tables := need&NeedTables != 0
+	c.Tables = Tables{Orders: get("ORDERS_TABLE", tables), Actions: get("ACTIONS_TABLE", tables),
+		Journal: get("JOURNAL_TABLE", tables), Jobs: get("JOBS_TABLE", true)}
+	if c.Mode != Live && c.Mode != Shadow && c.Mode != Off && c.Mode != "" {
+		all = append(all, Problem{"MODE", fmt.Sprintf("unknown %q; known: live, shadow, off", c.Mode)})
+	}
+	if c.Profile != Test && c.Profile != Mainnet && c.Profile != "" {
+		all = append(all, Problem{"PROFILE", fmt.Sprintf("unknown %q; known: test, mainnet", c.Profile)})
+	}
+	if path := get("CHAINS_FILE", need&NeedChains != 0); path != "" && need&NeedChains != 0 {
+		file, err := os.ReadFile(path)
+		if err != nil {
+			all = append(all, Problem{"CHAINS_FILE", err.Error()})
+		} else {
+			var problems error
+			c.Chains, problems = ParseChains(file, lookup)
+			if problems == nil && c.Mode == Live {
+				problems = c.CheckLive()
+			}
+			if problems != nil {
+				all = append(all, problems.(Problems)...)
+			}
+		}
+	}
+	if len(all) > 0 {
+		return Config{}, all
+	}
+	return c, nil
+}
+
+// Signer finds the configured signer of an address.
+func (c Chains) Signer(a [20]byte) (Signer, bool) {
+	for _, s := range c.Signers {
+		if s.Address == a {
+			return s, true
+		}
+	}
+	return Signer{}, false
+}

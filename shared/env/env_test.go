@@ -1,0 +1,194 @@
+package env
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/ethereum/go-ethereum/common"
+)
+
+func lookup(m map[string]string) func(string) (string, bool) {
+	return func(k string) (string, bool) { v, ok := m[k]; return v, ok }
+}
+
+var endpoints = map[string]string{
+	"BASE_RPC_URL": "https://a.example/key", "BASE_RPC_URL_2": "https://b.example/key",
+	"OPTIMISM_RPC_URL": "https://c.example/key", "OPTIMISM_RPC_URL_2": "",
+}
+
+func TestPackagedChainsFileIsValid(t *testing.T) {
+	file, err := os.ReadFile("../../infra/config/chains.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ParseChains(file, lookup(endpoints))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Chains) != 2 || len(c.Signers) != 1 {
+		t.Fatalf("have %d chains and %d signers, want 2 and 1", len(c.Chains), len(c.Signers))
+	}
+	base := c.Chains[0]
+	if got := len(base.Endpoints); got != 2 {
+		t.Errorf("base has %d endpoints, want 2", got)
+	}
+	if got := len(c.Chains[1].Endpoints); got != 1 {
+		t.Errorf("optimism has %d endpoints, want 1: the optional one is empty", got)
+	}
+	families := []swap.Family{}
+	for _, f := range base.Factories {
+		families = append(families, f.Family)
+	}
+	if !slices.Equal(families, swap.Families()) {
+		t.Errorf("base has factories of %v, want %v", families, swap.Families())
+	}
+	limit := base.FeeCap[swap.Withdraw]
+	if limit.Dec() != "2000000000000000" {
+		t.Errorf("withdraw cap %s wei", limit.Dec())
+	}
+	if err := c.CheckLive(); err == nil || !strings.Contains(err.Error(), "chains[1].endpoints") {
+		t.Errorf("live with one provider on optimism: %v", err)
+	}
+}
+
+func TestEveryProblemAtOnce(t *testing.T) {
+	const file = `
+surprise: 1
+signers:
+  - { name: a, address: "0x1111111111111111111111111111111111111111", key: alias/a, custody: borrowed }
+  - { name: a, address: "0x1111111111111111111111111111111111111111" }
+chains:
+  - id: 1
+    name: one
+    endpoints:
+      - { name: x, url: "${MISSING}" }
+      - { name: y, url: "ftp://example" }
+    maxFee: { withdraw: 1.5, cancel: 1, rescueFunds: 0, fly: 2 }
+    factories: [{ address: "0x123", family: bmn-v5, fromBlock: soon }]
+    tokens: [{ address: "0x2222222222222222222222222222222222222222", decimals: 99 }]
+    takers: [{ address: "0x0000000000000000000000000000000000000000", signer: b, path: teleport }]
+  - id: 1
+    name: two
+    addressChunk: 2000
+    regular: perhaps
+    takers: nobody
+`
+	_, err := ParseChains([]byte(file), lookup(nil))
+	var problems Problems
+	if !errors.As(err, &problems) {
+		t.Fatalf("error %v is not a list of problems", err)
+	}
+	want := []string{
+		"surprise: unknown field",
+		`signers[0].custody: unknown "borrowed"; known: exclusive, contract`,
+		"signers[1].key: missing",
+		`signers[1].name: "a" is used twice`,
+		"signers[1].address: 0x1111111111111111111111111111111111111111 is used twice",
+		"chains[0].endpoints[0].url: environment variable MISSING is not set",
+		"chains[0].endpoints[1].url: not an http or https URL",
+		`chains[0].maxFee.withdraw: want a whole number, have "1.5"`,
+		"chains[0].maxFee.rescueFunds: must be more than 0 wei",
+		"chains[0].maxFee.fly: unknown field",
+		`chains[0].factories[0].address: want an address`,
+		`chains[0].factories[0].family: unknown "bmn-v5"; known: 1inch-v1, 1inch-v1.1, bmn-v4`,
+		`chains[0].factories[0].fromBlock: want a whole number`,
+		"chains[0].tokens[0].symbol: missing",
+		"chains[0].tokens[0].decimals: want a whole number from 0 to 77",
+		"chains[0].takers[0].address: must not be the zero address",
+		`chains[0].takers[0].signer: unknown signer "b"; known: a`,
+		`chains[0].takers[0].path: unknown "teleport"`,
+		"chains[1].id: chain 1 is listed twice",
+		"chains[1].addressChunk: want a whole number from 1 to 1000",
+		"chains[1].regular: want true or false",
+		"chains[1].endpoints: no endpoint with a URL",
+		"chains[1].factories: missing",
+		"chains[1].maxFee: missing",
+		"chains[1].takers: want a list",
+	}
+	for _, w := range want {
+		if !slices.ContainsFunc(problems, func(p Problem) bool { return strings.HasPrefix(p.String(), w) }) {
+			t.Errorf("not reported: %s", w)
+		}
+	}
+	if t.Failed() {
+		t.Logf("have:\n%s", problems.Error())
+	}
+}
+
+func TestTakerNeedsTheRightKey(t *testing.T) {
+	taker := "0x1111111111111111111111111111111111111111"
+	for _, c := range []struct{ path, signer, want string }{
+		{"eoa", "own", ""},
+		{"eoa", "other", "path eoa needs the taker's own key"},
+		{"resolver-contract", "other", ""},
+		{"resolver-contract", "own", "not a contract"},
+		{"none", "", ""},
+		{"eoa", "", "signer: missing"},
+	} {
+		file := `
+signers:
+  - { name: own, address: "` + taker + `", key: k1 }
+  - { name: other, address: "0x2222222222222222222222222222222222222222", key: k2 }
+chains:
+  - id: 1
+    name: one
+    endpoints: [{ name: x, url: "http://x.example" }]
+    factories: [{ address: "0x3333333333333333333333333333333333333333", family: bmn-v4 }]
+    maxFee: { withdraw: 1, cancel: 1, rescueFunds: 1 }
+    takers: [{ address: "` + taker + `", path: ` + c.path + `, signer: "` + c.signer + `" }]
+`
+		got, err := ParseChains([]byte(file), lookup(nil))
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s with signer %q: %v", c.path, c.signer, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s with signer %q: %v, want %q", c.path, c.signer, err, c.want)
+		case err == nil && c.path == "none" && got.Chains[0].Takers[common.HexToAddress(taker)].Path != swap.PathNone:
+			t.Errorf("path none acts")
+		}
+	}
+}
+
+func TestLoadJoinsEnvironmentAndFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chains.yaml")
+	if err := os.WriteFile(path, []byte("chains: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(lookup(map[string]string{"MODE": "maybe", "CHAINS_FILE": path}), NeedChains|NeedTables|NeedDoorbells)
+	for _, want := range []string{`MODE: unknown "maybe"`, "PROFILE: environment variable is not set", "ORDERS_TABLE:", "JOBS_TABLE:", "DOORBELL_QUEUE_URL:", "chains: missing"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("not reported: %s in %v", want, err)
+		}
+	}
+}
+
+func TestProblemsNeverShowAnEndpoint(t *testing.T) {
+	file := `
+chains:
+  - id: 1
+    name: one
+    endpoints: [{ name: x, url: "${TOKEN_URL}" }]
+`
+	_, err := ParseChains([]byte(file), lookup(map[string]string{"TOKEN_URL": "wss://host.example/planted"}))
+	if err == nil || strings.Contains(err.Error(), "planted") {
+		t.Errorf("problems: %v", err)
+	}
+}
+
+func FuzzParseChains(f *testing.F) {
+	f.Add([]byte("chains: [{id: 1, endpoints: [{url: '${A}'}]}]"))
+	f.Add([]byte("chains: {a: b}"))
+	f.Add([]byte("- 1"))
+	f.Add([]byte("signers: [[[]]]\nchains:\n  - *a"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		c, err := ParseChains(file, lookup(endpoints))
+		if err == nil && len(c.Chains) == 0 {
+			t.Error("a file without chains is no configuration")
+		}
+	})
+}
