@@ -1,0 +1,132 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-xray-sdk-go/v2/xray"
+)
+
+// The SDK reads the daemon's address when the process starts, so each case is a process: this test
+// binary again, told by an environment variable to run tracedWork instead of the tests.
+const asTracedProcess = "METRICS_TEST_TRACED_PROCESS"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asTracedProcess) != "" {
+		tracedWork()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+var errWork = errors.New("work failed")
+
+// tracedWork exits with 3 unless every call behaves as without tracing.
+func tracedWork() {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		_, _ = w.Write([]byte(`{"QueueUrls":[]}`))
+	}))
+	defer srv.Close()
+	cfg := aws.Config{Region: "eu-central-1", BaseEndpoint: &srv.URL, Credentials: aws.AnonymousCredentials{}}
+	Instrument(&cfg)
+	client := sqs.NewFromConfig(cfg)
+	list := func(ctx context.Context) error {
+		_, err := client.ListQueues(ctx, &sqs.ListQueuesInput{})
+		return err
+	}
+
+	// At start-up there is no invocation and so no segment.
+	if Trace(context.Background(), "init", list) != nil {
+		os.Exit(3)
+	}
+	//lint:ignore SA1029 the key is the one that the Lambda runtime sets
+	ctx := context.WithValue(context.Background(), xray.LambdaTraceHeaderKey, "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1")
+	err := Trace(ctx, "state-sync", func(ctx context.Context) error {
+		Annotate(ctx, "outcome", "failed-on-purpose")
+		if list(ctx) != nil {
+			os.Exit(3)
+		}
+		return errWork
+	})
+	if err != errWork {
+		os.Exit(3)
+	}
+	defer func() {
+		if recover() != "boom" {
+			os.Exit(3)
+		}
+	}()
+	_ = Trace(ctx, "panicking", func(context.Context) error { panic("boom") })
+}
+
+func TestTrace(t *testing.T) {
+	daemon, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close()
+	closed, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	noDaemon := closed.LocalAddr().String()
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	run := func(t *testing.T, address string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = []string{asTracedProcess + "=1", "AWS_XRAY_DAEMON_ADDRESS=" + address}
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("traced process: %v, output %q; want success and silence", err, out)
+		}
+	}
+	t.Run("no address: nothing is traced, nothing is said", func(t *testing.T) { run(t, "") })
+	t.Run("no daemon at the address: nothing is said", func(t *testing.T) { run(t, noDaemon) })
+	t.Run("with a daemon", func(t *testing.T) {
+		run(t, daemon.LocalAddr().String())
+		got := received(t, daemon, `"name":"panicking"`)
+		for _, want := range []string{`"name":"state-sync"`, `"outcome":"failed-on-purpose"`, `"name":"SQS"`, `"operation":"ListQueues"`,
+			"work failed", `"trace_id":"1-5759e988-bd862e3fe1be46a994272793"`} {
+			if !strings.Contains(got, want) {
+				t.Errorf("daemon received no %s in:\n%s", want, got)
+			}
+		}
+		if strings.Contains(got, `"name":"init"`) {
+			t.Error("a segment outside an invocation was sent")
+		}
+	})
+}
+
+// received is everything the daemon got up to and including the packet that holds last. The sender
+// has ended, so all packets wait in the socket.
+func received(t *testing.T, daemon *net.UDPConn, last string) string {
+	t.Helper()
+	if err := daemon.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := daemon.Read(buf)
+		if err != nil {
+			t.Fatalf("%v; got so far:\n%s", err, all.String())
+		}
+		all.Write(buf[:n])
+		if strings.Contains(string(buf[:n]), last) {
+			return all.String()
+		}
+	}
+}
