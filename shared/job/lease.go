@@ -83,7 +83,9 @@ type Locker interface {
 
 	// Renew moves the end of the lease to until. It succeeds while no other claim has
 	// succeeded since (same Token and Fence), even past the old Until, and returns ErrLost
-	// otherwise, or when the lease was released. until is never before the end it moves.
+	// otherwise, or when the lease was released. It never moves the end back: with an until
+	// not after the present end it changes nothing and succeeds, so that a first try that
+	// arrives after its repetition does no harm.
 	Renew(ctx context.Context, l Lease, until time.Time) error
 
 	// Release ends the lease if Wanted still is l.Wanted. The returned count is the present one.

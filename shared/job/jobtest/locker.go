@@ -163,6 +163,18 @@ func TestLocker(t *testing.T, open func(t *testing.T) job.Locker) {
 		}
 	})
 
+	t.Run("renewing never moves the end back", func(t *testing.T) {
+		l, key := open(t), freshKey(t)
+		a := mustAcquire(t, l, claim(key, "a", 0))
+		for _, until := range []time.Duration{2 * leaseTime, leaseTime + time.Second, time.Second} {
+			if err := l.Renew(t.Context(), a, at(until)); err != nil {
+				t.Fatalf("renew until %s: %v", until, err)
+			}
+		}
+		mustHold(t, l, claim(key, "b", 2*leaseTime-time.Millisecond))
+		mustAcquire(t, l, claim(key, "b", 2*leaseTime))
+	})
+
 	t.Run("an expired lease nobody took can be renewed", func(t *testing.T) {
 		l, key := open(t), freshKey(t)
 		a := mustAcquire(t, l, claim(key, "a", 0))

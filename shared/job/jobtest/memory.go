@@ -130,10 +130,9 @@ func (m *Memory) Renew(ctx context.Context, l job.Lease, until time.Time) error 
 		if it == nil || !it.held || it.Token != l.Token || it.Fence != l.Fence {
 			return job.ErrLost
 		}
-		if until.Before(it.Until) {
-			panic(fmt.Sprintf("lease %s shortened from %s to %s", l.Key, it.Until, until))
+		if until.After(it.Until) {
+			it.Until = until
 		}
-		it.Until = until
 		return nil
 	})
 }

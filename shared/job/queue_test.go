@@ -1,0 +1,237 @@
+package job_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
+)
+
+// consumer knows lower-case words; "bad…" is unknown.
+func consumer(handle func(context.Context, *job.Run, string) error) job.Consumer[string] {
+	return job.Consumer[string]{Name: "executor", Critical: true, Timeout: 20 * time.Second, Margin: 2 * time.Second, Parallel: 2,
+		Decode: func(body string) (string, error) {
+			if strings.HasPrefix(body, "bad") {
+				return "", errors.New("no known word")
+			}
+			return body, nil
+		}, Handle: handle}
+}
+
+// consume delivers a batch once and returns the failed messages.
+func (b *bench) consume(c job.Consumer[string], payload []byte) (failed []string, err error) {
+	b.t.Helper()
+	h, err := job.Queue(b.deps(), c)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(b.t.Context(), c.Timeout)
+	defer cancel()
+	answer, err := h.Invoke(ctx, payload)
+	if err != nil {
+		return nil, err
+	}
+	var response events.SQSEventResponse
+	if err := json.Unmarshal(answer, &response); err != nil {
+		b.t.Fatalf("answer %s: %v", answer, err)
+	}
+	if !strings.Contains(string(answer), `"batchItemFailures":[`) { // null is not understood as none
+		b.t.Errorf("answer %s has no list", answer)
+	}
+	for _, f := range response.BatchItemFailures {
+		failed = append(failed, f.ItemIdentifier)
+	}
+	slices.Sort(failed)
+	return failed, nil
+}
+
+func TestBatch(t *testing.T) {
+	broken := errors.New("store is away")
+	tests := []struct {
+		name    string
+		bodies  []string
+		failing string // the word whose work fails
+		handled []string
+		failed  []string
+		err     error
+		state   job.State
+	}{
+		{"empty", nil, "", nil, nil, nil, job.Done},
+		{"one", []string{"a"}, "", []string{"a"}, nil, nil, job.Done},
+		{"equal messages are one piece of work", []string{"a", "b", "a", "a"}, "", []string{"a", "b"}, nil, nil, job.Done},
+		{"an unknown message fails alone", []string{"a", "bad\x00secret", "b"}, "", []string{"a", "b"}, []string{"m1"}, nil, job.Done},
+		{"only unknown messages", []string{"bad1", "bad2"}, "", nil, []string{"m0", "m1"}, nil, job.Done},
+		{"failed work comes again, the rest does not", []string{"a", "b", "a"}, "a", []string{"a", "b"}, []string{"m0", "m2"}, nil, job.Failed},
+		{"all work failed", []string{"a", "bad"}, "a", []string{"a"}, nil, broken, job.Failed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				var mu sync.Mutex
+				var handled []string
+				failed, err := b.consume(consumer(func(_ context.Context, _ *job.Run, m string) error {
+					mu.Lock()
+					defer mu.Unlock()
+					handled = append(handled, m)
+					if m == tt.failing {
+						return broken
+					}
+					return nil
+				}), batch(tt.bodies...))
+				slices.Sort(handled)
+				if !slices.Equal(handled, tt.handled) || !slices.Equal(failed, tt.failed) || !errors.Is(err, tt.err) {
+					t.Errorf("handled %q, failed %q, error %v; want %q, %q, %v", handled, failed, err, tt.handled, tt.failed, tt.err)
+				}
+				runs := b.Runs("executor")
+				if len(runs) != 1 || runs[0].State != tt.state {
+					t.Errorf("run items %+v, want one, %s", runs, tt.state)
+				}
+				if len(b.lines("run ended")) != 1 {
+					t.Error("want one final line")
+				}
+				refused := b.lines("message refused")
+				for _, line := range refused {
+					if line["reason"] != "no known word" || line["message_id"] == nil {
+						t.Errorf("refusal %v", line)
+					}
+				}
+				if strings.Contains(b.log.String(), "secret") {
+					t.Error("a body was logged")
+				}
+			})
+		})
+	}
+}
+
+func TestBatchThatIsNoBatch(t *testing.T) {
+	for _, payload := range []string{``, `[]`, `"x"`, `{"Records":{}}`, `{"Records":[{"body":1}]}`} {
+		b := newBench(t)
+		_, err := b.consume(consumer(func(context.Context, *job.Run, string) error { t.Error("ran"); return nil }), []byte(payload))
+		if err == nil || !strings.Contains(err.Error(), "queue event") || b.lastLine()["outcome"] != "failed" {
+			t.Errorf("payload %s: error %v", payload, err)
+		}
+	}
+}
+
+func TestBatchRunsInParallelWithinItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		var running, most, handled atomic.Int32
+		start := time.Now()
+		failed, err := b.consume(consumer(func(ctx context.Context, _ *job.Run, m string) error {
+			handled.Add(1)
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			select {
+			case <-time.After(8 * time.Second):
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}), batch("a", "b", "c", "d", "e", "f", "g", "h"))
+		// Two at a time: a, b until 8 s; c, d until 16 s; e, f end with the budget at 18 s; g, h
+		// are not begun.
+		if err != nil || !slices.Equal(failed, []string{"m4", "m5", "m6", "m7"}) {
+			t.Errorf("failed %q, %v", failed, err)
+		}
+		if most.Load() != 2 || handled.Load() != 6 || time.Since(start) != 18*time.Second {
+			t.Errorf("%d at a time, %d begun, in %s", most.Load(), handled.Load(), time.Since(start))
+		}
+	})
+}
+
+func TestBatchPanicLetsTheRestEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		var handled atomic.Int32
+		func() {
+			defer func() {
+				if v := recover(); v != "boom" {
+					t.Errorf("recovered %v", v)
+				}
+			}()
+			_, _ = b.consume(consumer(func(ctx context.Context, r *job.Run, m string) error {
+				if m == "b" {
+					_, err := r.Alone(ctx, "k", func(context.Context, *job.Hold) error { panic("boom") })
+					return err
+				}
+				time.Sleep(5 * time.Second)
+				handled.Add(1)
+				return nil
+			}), batch("a", "b", "c"))
+		}()
+		if handled.Load() != 2 {
+			t.Errorf("%d others ended, want 2", handled.Load())
+		}
+		if runs := b.Runs("executor"); len(runs) != 1 || runs[0].State != job.Failed || !strings.Contains(runs[0].Reason, "boom") {
+			t.Errorf("run items %+v", runs)
+		}
+		if lines := b.lines("message handler panicked"); len(lines) != 1 || !strings.Contains(fmt.Sprint(lines[0]["stack"]), "queue_test.go") {
+			t.Errorf("panic lines %v", lines)
+		}
+		if ran, err := b.alone("k", func(context.Context, *job.Hold) error { return nil }); !ran || err != nil {
+			t.Errorf("after the panic: %v, %v; want the lease free", ran, err)
+		}
+	})
+}
+
+func TestBatchThatCannotBeRecordedIsAnError(t *testing.T) {
+	b := newBench(t)
+	b.Fail(func(op string) jobtest.Fault {
+		if op == "record" {
+			return jobtest.Refused
+		}
+		return jobtest.OK
+	})
+	if _, err := b.consume(consumer(func(context.Context, *job.Run, string) error { return nil }), batch("a")); !errors.Is(err, jobtest.ErrInjected) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestEitherLooksAtTheShape(t *testing.T) {
+	b := newBench(t)
+	scheduled, err := job.Scheduled(b.deps(), task(func(context.Context, *job.Run) error { return nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := job.Queue(b.deps(), consumer(func(context.Context, *job.Run, string) error { return nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := job.Either(scheduled, queued)
+	for _, payload := range [][]byte{event(now()), batch("a")} {
+		if _, err := both.Invoke(t.Context(), payload); err != nil {
+			t.Errorf("%s: %v", payload, err)
+		}
+	}
+	if len(b.Runs("sweep")) != 1 || len(b.Runs("executor")) != 1 {
+		t.Errorf("runs: %v, %v", b.Runs("sweep"), b.Runs("executor"))
+	}
+	for _, payload := range []string{``, `null`, `[]`, `1`, `{}`} {
+		if _, err := both.Invoke(t.Context(), []byte(payload)); err == nil {
+			t.Errorf("payload %q: no error", payload)
+		}
+	}
+}
+
+func TestImpossibleConsumersAreRefused(t *testing.T) {
+	_, err := job.Queue(job.Deps{}, job.Consumer[string]{})
+	for _, want := range []string{"no locker", "no name", "timeout 0s", "margin 0s", "parallel 0", "nothing to decode"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("all problems at once: no %q in %v", want, err)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Profile chooses the cadence of all jobs.
+type Profile string
+
+// The profiles.
+const (
+	Test    Profile = "test"    // short timelocks on test chains; a pacer beats below the minute
+	Mainnet Profile = "mainnet" // EventBridge rules only
+)
+
+// ParseProfile reads the name of a profile.
+func ParseProfile(name string) (Profile, error) {
+	switch p := Profile(name); p {
+	case Test, Mainnet:
+		return p, nil
+	}
+	return "", fmt.Errorf("profile %q: want %s or %s", name, Test, Mainnet)
+}
+
+// Cadence is how a job runs in one profile. The zero value: it does not.
+type Cadence struct {
+	Period  time.Duration // between two ticks; 0: it is not on a schedule
+	Timeout time.Duration // of the Lambda function
+	Margin  time.Duration // see Task
+	Retries int           // see Task
+	Backoff []time.Duration
+	// Grace is how late a tick may be recorded before the job counts as missing.
+	Grace time.Duration
+}
+
+// Spec is one job as it is deployed.
+type Spec struct {
+	Name      string
+	Critical  bool // never deferred, and its heartbeat is watched
+	Exclusive bool
+	Queue     bool // messages start it, not a schedule
+	Test      Cadence
+	Mainnet   Cadence
+}
+
+// The names of the jobs, which are those of their functions.
+const (
+	StateSync          = "state-sync"
+	TimelockMonitor    = "timelock-monitor"
+	CancellationCheck  = "cancellation-check"
+	ActionExecutor     = "action-executor"
+	TransactionTracker = "transaction-tracker"
+	PacerJob           = "pacer"
+)
+
+// Table is every job: the one place for cadences, timeouts and back-offs. Timeouts are below the
+// period, so that an exclusive job never meets itself, and a killed run costs one tick.
+var Table = []Spec{
+	{
+		Name: StateSync, Critical: true, Exclusive: true,
+		Test:    Cadence{30 * time.Second, 28 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, time.Minute},
+		Mainnet: Cadence{2 * time.Minute, 110 * time.Second, 3 * time.Second, 3, []time.Duration{time.Second, 5 * time.Second, 10 * time.Second}, 4 * time.Minute},
+	},
+	{
+		Name: TimelockMonitor, Critical: true, Exclusive: true,
+		Test:    Cadence{10 * time.Second, 9 * time.Second, time.Second, 1, []time.Duration{time.Second}, 30 * time.Second},
+		Mainnet: Cadence{time.Minute, 50 * time.Second, 2 * time.Second, 2, []time.Duration{2 * time.Second, 5 * time.Second}, 2 * time.Minute},
+	},
+	{
+		Name: CancellationCheck, Critical: true, Exclusive: true,
+		Test:    Cadence{15 * time.Second, 14 * time.Second, time.Second, 1, []time.Duration{time.Second}, 45 * time.Second},
+		Mainnet: Cadence{2 * time.Minute, 110 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, 4 * time.Minute},
+	},
+	{
+		Name: ActionExecutor, Critical: true, Queue: true,
+		Test:    Cadence{Timeout: 20 * time.Second, Margin: 2 * time.Second},
+		Mainnet: Cadence{Timeout: 60 * time.Second, Margin: 3 * time.Second},
+	},
+	{
+		Name: TransactionTracker, Critical: true, Exclusive: true,
+		Test:    Cadence{15 * time.Second, 14 * time.Second, time.Second, 1, []time.Duration{time.Second}, 45 * time.Second},
+		Mainnet: Cadence{time.Minute, 50 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, 2 * time.Minute},
+	},
+	{
+		Name: PacerJob, Exclusive: true, Queue: true, // its own ticks come by queue
+		Test: Cadence{time.Minute, 30 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 2 * time.Second}, 2 * time.Minute},
+	},
+}
+
+// Lookup finds a job by name.
+func Lookup(name string) (Spec, error) {
+	for _, s := range Table {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return Spec{}, fmt.Errorf("job %q is not in the table", name)
+}
+
+// Cadence is how the job runs in a profile.
+func (s Spec) Cadence(p Profile) Cadence {
+	if p == Mainnet {
+		return s.Mainnet
+	}
+	return s.Test
+}
+
+// NewTask is the job of that name as a scheduled task.
+func NewTask(name string, p Profile, run func(context.Context, *Run) error) (Task, error) {
+	s, err := Lookup(name)
+	if err != nil {
+		return Task{}, err
+	}
+	c := s.Cadence(p)
+	if c.Period == 0 {
+		return Task{}, fmt.Errorf("job %q has no schedule in profile %s", name, p)
+	}
+	return Task{Name: s.Name, Critical: s.Critical, Exclusive: s.Exclusive, Retries: c.Retries, Backoff: c.Backoff,
+		Period: c.Period, Timeout: c.Timeout, Margin: c.Margin, Run: run}, nil
+}
+
+// NewConsumer is the job of that name as a consumer of messages, four pieces of work at a time.
+func NewConsumer[M comparable](name string, p Profile, decode func(string) (M, error), handle func(context.Context, *Run, M) error) (Consumer[M], error) {
+	s, err := Lookup(name)
+	if err != nil {
+		return Consumer[M]{}, err
+	}
+	c := s.Cadence(p)
+	if !s.Queue || c.Timeout == 0 {
+		return Consumer[M]{}, fmt.Errorf("job %q has no queue in profile %s", name, p)
+	}
+	return Consumer[M]{Name: s.Name, Critical: s.Critical, Timeout: c.Timeout, Margin: c.Margin, Parallel: parallel,
+		Decode: decode, Handle: handle}, nil
+}
+
+// parallel is how many pieces of a batch run at a time: two chains with two signers each.
+const parallel = 4
