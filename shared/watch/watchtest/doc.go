@@ -1,0 +1,5 @@
+// Package watchtest holds what proves an implementation of package watch's
+// storage interfaces: conformance suites for any of them, and in-memory ones
+// that panic when a caller breaks a rule and can fail before or after a call
+// was applied.
+package watchtest

@@ -1,0 +1,87 @@
+package watchtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// ErrInjected is what a call told to fail returns.
+var ErrInjected = errors.New("injected failure")
+
+// Fault is what happens to one call.
+type Fault int
+
+// The faults.
+const (
+	OK       Fault = iota
+	Refused        // fails, nothing applied
+	LostSent       // fails, although it was applied
+)
+
+// Faults is a fault plan and a count of calls that any number of fakes share,
+// so that one plan can cross every step of a pass. The zero value injects
+// nothing. It is safe for concurrent use.
+type Faults struct {
+	mu    sync.Mutex
+	plan  func(op string) Fault
+	calls map[string]int
+	order []string
+}
+
+// Fail installs the plan: f is asked once per call with its name, such as
+// "orders.save". nil ends all faults. f must not call a fake.
+func (f *Faults) Fail(plan func(op string) Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.plan = plan
+}
+
+// Calls is how often op was called so far.
+func (f *Faults) Calls(op string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[op]
+}
+
+// Log lists the calls so far in the order in which they came.
+func (f *Faults) Log() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.order...)
+}
+
+// Do runs apply as the call op, with the fault planned for it around it.
+func (f *Faults) Do(ctx context.Context, op string, apply func() error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	switch f.next(op) {
+	case Refused:
+		return fmt.Errorf("%s: %w", op, ErrInjected)
+	case LostSent:
+		if err := apply(); err != nil {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
+	}
+	if err := apply(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return nil
+}
+
+func (f *Faults) next(op string) Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls == nil {
+		f.calls = map[string]int{}
+	}
+	f.calls[op]++
+	f.order = append(f.order, op)
+	if f.plan == nil {
+		return OK
+	}
+	return f.plan(op)
+}
