@@ -42,6 +42,11 @@ const (
 	ParkedDst         FindingCode = "parked-dst"   // dst escrows naming us without a src; one finding a chain
 	HostileLog        FindingCode = "hostile-log"  // chain data that does not decode or lies about an address
 	FinalityMismatch  FindingCode = "finality-mismatch"
+	ForeignTx         FindingCode = "foreign-transaction" // an exclusive signer's nonce was used by somebody else
+	CallReverts       FindingCode = "call-reverts"        // legal by Plan, and the chain refuses it: a receiver blocks, a contract refuses us
+	TxReverted        FindingCode = "transaction-reverted"
+	FeeCapLow         FindingCode = "fee-cap-low" // the operator's cap does not cover the chain's price
+	SignerDry         FindingCode = "signer-dry"  // the signer cannot pay for the gas
 )
 
 // Finding is something a person may have to know, as pure data. Two findings

@@ -42,8 +42,9 @@ type Signer interface {
 type Backend interface {
 	// Head reads the head and its age by the wall clock.
 	Head(ctx context.Context, chain uint64) (swap.Block, time.Duration, error)
-	// Account reads the nonces and fee market for a signer, at one head.
-	Account(ctx context.Context, a Account) (AccountState, error)
+	// Account reads the nonces and fee market for a signer, at one head. depth
+	// is the number of blocks below the head at which Settled is read.
+	Account(ctx context.Context, a Account, depth uint64) (AccountState, error)
 	// Rehearse runs a call as it would run in a block at the given time. Where
 	// the node has no block-time override it runs at the head's time, and
 	// says so. A revert is a result, not an error.
@@ -69,6 +70,7 @@ type Call struct {
 type AccountState struct {
 	Head    swap.Block
 	Latest  uint64 // transactions mined up to the head: the next nonce on chain
+	Settled uint64 // like Latest, depth blocks below the head: nonces below it are used up for good
 	Pending uint64 // including the node's pool; a node may lie about it, so it only informs
 	Balance uint256.Int
 	// BaseFee is the head's, wei per gas; zero on chains with legacy fees.
@@ -168,6 +170,14 @@ type Works interface {
 	// Save writes one work item; see watch.Actions.
 	Save(ctx context.Context, w swap.Work) error
 }
+
+// Facts tells how far a chain's logs have been read; see watch.Facts.
+type Facts interface {
+	Provisional(ctx context.Context, chain uint64) (swap.Provisional, error)
+}
+
+// Report takes the findings of a run to the alerts.
+type Report func(ctx context.Context, findings []swap.Finding) error
 
 // Decide plans orders on fresh views without writing anything. It is the last
 // word before a signature.
