@@ -154,6 +154,7 @@ func (c *Chain) apply(from common.Address, tx contracts.Tx) Result {
 		GasPrice: zero, GasFeeCap: zero, GasTipCap: zero,
 	}).SkipNonceCheck().SkipEOACheck()
 	evm := vm.NewEVM(c.block(), c.state, c.config, vm.Config{NoBaseFee: true})
+	defer evm.Release()
 	nonce := c.state.GetNonce(from)
 	out, err := core.ApplyMessage(evm, message, nil)
 	if err != nil {
