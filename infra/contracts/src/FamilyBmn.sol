@@ -12,7 +12,7 @@ import {IERC20, Payments} from "./Payments.sol";
 import {PublicActions} from "./PublicActions.sol";
 import {Stage, Timelocks} from "./Timelocks.sol";
 
-/// @title Family bmn-v4: no access token but signatures, and a trusting factory
+// Family bmn-v4: no access token but signatures, and a trusting factory.
 
 contract EscrowSrcBmn is EscrowSrcWide, PublicActions {
     constructor(address factory, uint32 rescueDelay) Escrow(factory, IERC20(address(0)), rescueDelay) {}
@@ -88,7 +88,7 @@ contract FactoryBmn is Factory {
         _;
     }
 
-    /// @param src and `dst`: implementations that exist already, or zero to make our own
+    /// @param src implementation that exists already, or zero to make one; `dst` alike
     constructor(address src, address dst, address orderEntry, address owner_, uint32 rescueDelay)
         Factory(
             src == address(0) ? address(new EscrowSrcBmn(address(this), rescueDelay)) : src,

@@ -11,7 +11,7 @@ import {
 import {Fill} from "./OrderEntry.sol";
 import {IERC20} from "./Payments.sol";
 
-/// @title Family 1inch-v1: eight words, no parameters
+// Family 1inch-v1: eight words, no parameters.
 
 contract EscrowSrcV1 is EscrowSrcNarrow {
     constructor(address factory, IERC20 accessToken, uint32 rescueDelay) Escrow(factory, accessToken, rescueDelay) {}
@@ -32,7 +32,7 @@ contract EscrowDstV1 is EscrowDstNarrow {
 contract FactoryV1 is OneInchFactory {
     event SrcEscrowCreated(ImmutablesV1 srcImmutables, DstImmutablesComplementV1 dstImmutablesComplement);
 
-    /// @param src and `dst`: implementations that exist already, or zero to make our own
+    /// @param src implementation that exists already, or zero to make one; `dst` alike
     constructor(address src, address dst, address orderEntry, IERC20 accessToken, uint32 rescueDelay)
         Factory(
             src == address(0) ? address(new EscrowSrcV1(address(this), accessToken, rescueDelay)) : src,

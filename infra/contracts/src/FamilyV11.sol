@@ -2,7 +2,7 @@
 pragma solidity 0.8.23;
 
 import {Escrow} from "./Escrow.sol";
-import {EscrowDst, EscrowDstWide} from "./EscrowDst.sol";
+import {EscrowDstWide} from "./EscrowDst.sol";
 import {EscrowSrcWide} from "./EscrowSrc.sol";
 import {Factory, OneInchFactory} from "./Factory.sol";
 import {DstImmutablesComplement, Immutables, addressIn, saltV11} from "./Immutables.sol";
@@ -12,7 +12,7 @@ import {IERC20, Payments} from "./Payments.sol";
 /// @notice The parameters end before the word that is needed.
 error IndexOutOfRange();
 
-/// @title Family 1inch-v1.1: parameters, and with them fees on the destination leg
+// Family 1inch-v1.1: parameters, and with them fees on the destination leg.
 
 contract EscrowSrcV11 is EscrowSrcWide {
     constructor(address factory, IERC20 accessToken, uint32 rescueDelay) Escrow(factory, accessToken, rescueDelay) {}
@@ -58,7 +58,7 @@ contract EscrowDstV11 is EscrowDstWide {
 contract FactoryV11 is OneInchFactory {
     event SrcEscrowCreated(Immutables srcImmutables, DstImmutablesComplement dstImmutablesComplement);
 
-    /// @param src and `dst`: implementations that exist already, or zero to make our own
+    /// @param src implementation that exists already, or zero to make one; `dst` alike
     constructor(address src, address dst, address orderEntry, IERC20 accessToken, uint32 rescueDelay)
         Factory(
             src == address(0) ? address(new EscrowSrcV11(address(this), accessToken, rescueDelay)) : src,
