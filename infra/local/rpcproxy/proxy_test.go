@@ -36,9 +36,12 @@ func newBackend(t *testing.T) *backend {
 		b.mu.Lock()
 		b.bodies = append(b.bodies, string(body))
 		b.mu.Unlock()
+		b.mu.Lock()
+		custom := b.answer
+		b.mu.Unlock()
 		status, answer := http.StatusOK, echoMethods(body)
-		if b.answer != nil {
-			status, answer = b.answer(body)
+		if custom != nil {
+			status, answer = custom(body)
 		}
 		w.WriteHeader(status)
 		fmt.Fprint(w, answer)
@@ -62,10 +65,37 @@ func echoMethods(body []byte) string {
 	return out[0]
 }
 
+// answerWith makes the endpoint answer everything so.
+func (b *backend) answerWith(status int, answer string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answer = func([]byte) (int, string) { return status, answer }
+}
+
 func (b *backend) got() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.bodies)
+}
+
+// notes is what hooks saw, in order.
+type notes struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (n *notes) add(line string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lines = append(n.lines, line)
+}
+
+func (n *notes) take() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := n.lines
+	n.lines = nil
+	return out
 }
 
 func newProxy(t *testing.T, routes map[string]string) *Proxy {
@@ -170,7 +200,7 @@ func TestUntouchedRequestsPassAsTheyCame(t *testing.T) {
 
 func TestHTTPErrors(t *testing.T) {
 	b := newBackend(t)
-	b.answer = func([]byte) (int, string) { return http.StatusTeapot, "short and stout" }
+	b.answerWith(http.StatusTeapot, "short and stout")
 	down := httptest.NewServer(http.NotFoundHandler())
 	down.Close()
 	p := newProxy(t, map[string]string{"base": b.URL, "down": down.URL})
@@ -277,7 +307,7 @@ func TestOddAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBackend(t)
-			b.answer = func([]byte) (int, string) { return http.StatusOK, tt.answer }
+			b.answerWith(http.StatusOK, tt.answer)
 			p := newProxy(t, map[string]string{"base": b.URL})
 			p.Inject(After(func(*Call, *Reply) {}))
 			if _, answer, err := post(t, p.URL("sync", "base"), tt.ask); answer != tt.want || err != nil {
@@ -292,39 +322,39 @@ func TestOddAnswers(t *testing.T) {
 func TestLayers(t *testing.T) {
 	b := newBackend(t)
 	p := newProxy(t, map[string]string{"base": b.URL})
-	var log []string
+	var seen notes
 	trace := func(name string) Fault {
 		return func(*Call) Action {
-			log = append(log, name+" in")
-			return Action{After: func(r *Reply) { log = append(log, name+" out") }}
+			seen.add(name + " in")
+			return Action{After: func(*Reply) { seen.add(name + " out") }}
 		}
 	}
 	p.Inject(trace("outer"))
 	p.Inject(trace("inner"))
-	ask := func() string {
-		log = nil
+	ask := func() (string, []string) {
+		seen.take()
 		_, answer, err := post(t, p.URL("sync", "base"), rpcBody(1, "eth_a"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return answer
+		return answer, seen.take()
 	}
-	ask()
+	_, log := ask()
 	if diff := cmp.Diff([]string{"outer in", "inner in", "inner out", "outer out"}, log); diff != "" {
 		t.Error(diff)
 	}
 	remove := p.Inject(Answer("here"))
 	taken := p.Inject(trace("core"))
-	if answer := ask(); !strings.Contains(answer, "here") || slices.Contains(log, "core in") || len(log) != 4 {
+	if answer, log := ask(); !strings.Contains(answer, "here") || slices.Contains(log, "core in") || len(log) != 4 {
 		t.Error(answer, log)
 	}
 	remove()
 	remove() // twice is once
-	if ask(); !slices.Contains(log, "core in") {
+	if _, log := ask(); !slices.Contains(log, "core in") {
 		t.Error("the removed layer still answers")
 	}
 	taken()
-	if ask(); slices.Contains(log, "core in") {
+	if _, log := ask(); slices.Contains(log, "core in") {
 		t.Error("a removed layer is still asked")
 	}
 }
@@ -339,7 +369,7 @@ func TestOuterLayerOverridesFailure(t *testing.T) {
 		method string
 		status int
 	}{{"eth_lose", http.StatusOK}, {"eth_a", http.StatusInternalServerError}} {
-		b.answer = func([]byte) (int, string) { return tt.status, "broken" }
+		b.answerWith(tt.status, "broken")
 		status, answer, err := post(t, p.URL("sync", "base"), rpcBody(1, tt.method))
 		if want := `{"jsonrpc":"2.0","id":1,"result":"mended"}`; status != http.StatusOK || answer != want || err != nil {
 			t.Errorf("%s: %d %s %v", tt.method, status, answer, err)
@@ -350,12 +380,12 @@ func TestOuterLayerOverridesFailure(t *testing.T) {
 func TestCallSeenByFaults(t *testing.T) {
 	b := newBackend(t)
 	p := newProxy(t, map[string]string{"base": b.URL})
-	var seen []string
+	var seen notes
 	p.Inject(Before(func(c *Call) {
 		if c.RemoteAddr == "" || c.Context() == nil {
 			t.Error("a call without its caller")
 		}
-		seen = append(seen, fmt.Sprintf("%s %s %s #%d.%d %s", c.Function, c.Endpoint, c.Method, c.Request, c.Index, bytes.Join(rawBytes(c.Params), nil)))
+		seen.add(fmt.Sprintf("%s %s %s #%d.%d %s", c.Function, c.Endpoint, c.Method, c.Request, c.Index, bytes.Join(rawBytes(c.Params), nil)))
 	}))
 	for _, body := range []string{rpcBody(1, "eth_a", 1, "x"), "[" + rpcBody(1, "eth_b") + "," + rpcBody(2, "eth_c") + "]"} {
 		if _, _, err := post(t, p.URL("a/b c", "base"), body); err != nil {
@@ -367,7 +397,7 @@ func TestCallSeenByFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{`a/b c base eth_a #1.0 1"x"`, "a/b c base eth_b #2.0 ", "a/b c base eth_c #2.1 ", "a/b c base eth_d #1.0 "}
-	if diff := cmp.Diff(want, seen); diff != "" {
+	if diff := cmp.Diff(want, seen.take()); diff != "" {
 		t.Error(diff)
 	}
 }
