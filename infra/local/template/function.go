@@ -24,147 +24,167 @@ func serverless(d *Document, r Declared, p *problems) Function {
 	if g, ok := d.globals["Function"].(map[string]any); ok {
 		properties = merge(g, properties)
 	}
-	props := newProps("Resources."+r.LogicalID+".Properties", properties, p)
+	props := newReader("Resources."+r.LogicalID+".Properties", properties, p)
+	f := runtime(r, props)
+	f.Tracing = props.text("Tracing")
+	props.ignore("CodeUri")
+	if props.has("EventInvokeConfig") {
+		f.Async = invokeConfig(props.object("EventInvokeConfig"))
+	}
+	events := props.object("Events")
+	for _, id := range events.keys() {
+		f.addEvent(id, events.object(id))
+	}
+	props.close()
+	return f
+}
+
+// runtime reads what the SAM and the CloudFormation resource have in common.
+func runtime(r Declared, props *reader) Function {
 	f := Function{
 		LogicalID:     r.LogicalID,
 		Folder:        Folder(r.LogicalID),
 		Name:          r.Name,
 		ARN:           r.arn,
-		Handler:       props.String("Handler"),
-		Runtime:       props.String("Runtime"),
-		Architectures: props.Strings("Architectures"),
-		MemoryMB:      props.Int("MemorySize", defaultMemoryMB),
-		Timeout:       props.Seconds("Timeout", defaultTimeout),
-		RoleARN:       props.String("Role"),
-		Tracing:       props.String("Tracing"),
-		Reserved:      props.Int("ReservedConcurrentExecutions", 0),
+		Handler:       props.text("Handler"),
+		Runtime:       props.text("Runtime"),
+		Architectures: props.strings("Architectures"),
+		MemoryMB:      props.whole("MemorySize", defaultMemoryMB),
+		Timeout:       props.seconds("Timeout", defaultTimeout),
+		RoleARN:       props.text("Role"),
+		Reserved:      props.whole("ReservedConcurrentExecutions", 0),
 		Env:           map[string]string{},
 		Async:         Async{MaxAge: defaultAsyncAge, Retries: defaultAsyncRetries},
 	}
-	props.Ignore("FunctionName", "Description", "CodeUri")
+	props.ignore("FunctionName", "Description")
 	if !strings.HasPrefix(f.Runtime, "provided.") {
-		props.Bad("Runtime", "%q cannot run a bootstrap binary", f.Runtime)
+		props.bad("Runtime", "%q cannot run a bootstrap binary", f.Runtime)
 	}
 	if f.MemoryMB < 128 || f.MemoryMB > 10240 {
-		props.Bad("MemorySize", "%d is not between 128 and 10240", f.MemoryMB)
+		props.bad("MemorySize", "%d is not between 128 and 10240", f.MemoryMB)
 	}
 	if f.Timeout < time.Second || f.Timeout > 15*time.Minute {
-		props.Bad("Timeout", "%v is not between 1 s and 15 min", f.Timeout)
+		props.bad("Timeout", "%v is not between 1 s and 15 min", f.Timeout)
 	}
+	env := props.object("Environment")
+	vars := env.object("Variables")
+	for _, name := range vars.keys() {
+		f.Env[name] = vars.text(name)
+	}
+	env.close()
 
-	env := props.Object("Environment")
-	vars := env.Object("Variables")
-	for _, name := range vars.Keys() {
-		f.Env[name] = vars.String(name)
-	}
-	env.Close()
-
-	logging := props.Object("LoggingConfig")
-	f.LogGroup = logging.String("LogGroup")
-	f.LogFormat = logging.String("LogFormat")
-	f.LogLevel = logging.String("ApplicationLogLevel")
-	logging.Ignore("SystemLogLevel")
-	logging.Close()
-
-	if props.Has("EventInvokeConfig") {
-		f.Async = invokeConfig(props.Object("EventInvokeConfig"))
-	}
-	events := props.Object("Events")
-	for _, id := range events.Keys() {
-		f.addEvent(id, events.Object(id))
-	}
-	props.Close()
+	logging := props.object("LoggingConfig")
+	f.LogGroup = logging.text("LogGroup")
+	f.LogFormat = logging.text("LogFormat")
+	f.LogLevel = logging.text("ApplicationLogLevel")
+	logging.ignore("SystemLogLevel")
+	logging.close()
 	return f
 }
 
-func invokeConfig(c *Props) Async {
-	a := Async{
-		MaxAge:  c.Seconds("MaximumEventAgeInSeconds", defaultAsyncAge),
-		Retries: c.Int("MaximumRetryAttempts", defaultAsyncRetries),
-	}
-	if a.MaxAge < time.Minute || a.MaxAge > 6*time.Hour {
-		c.Bad("MaximumEventAgeInSeconds", "%v is not between 60 s and 6 h", a.MaxAge)
-	}
-	if a.Retries < 0 || a.Retries > 2 {
-		c.Bad("MaximumRetryAttempts", "%d is not between 0 and 2", a.Retries)
-	}
-	dest := c.Object("DestinationConfig")
-	if dest.Has("OnFailure") {
-		on := dest.Object("OnFailure")
-		if typ := on.String("Type"); typ != "SQS" {
-			on.Bad("Type", "destination %q is not understood, want SQS", typ)
+func invokeConfig(c *reader) Async {
+	a := asyncLimits(c)
+	dest := c.object("DestinationConfig")
+	if dest.has("OnFailure") {
+		on := dest.object("OnFailure")
+		if typ := on.text("Type"); typ != "SQS" {
+			on.bad("Type", "destination %q is not understood, want SQS", typ)
 		}
-		a.OnFailure = on.String("Destination")
-		on.Close()
+		a.OnFailure = on.text("Destination")
+		on.close()
 	}
-	dest.Close()
-	c.Close()
+	dest.close()
+	c.close()
 	return a
 }
 
-func (f *Function) addEvent(id string, e *Props) {
-	props := e.Object("Properties")
-	switch typ := e.String("Type"); typ {
+func asyncLimits(c *reader) Async {
+	a := Async{
+		MaxAge:  c.seconds("MaximumEventAgeInSeconds", defaultAsyncAge),
+		Retries: c.whole("MaximumRetryAttempts", defaultAsyncRetries),
+	}
+	if a.MaxAge < time.Minute || a.MaxAge > 6*time.Hour {
+		c.bad("MaximumEventAgeInSeconds", "%v is not between 60 s and 6 h", a.MaxAge)
+	}
+	if a.Retries < 0 || a.Retries > 2 {
+		c.bad("MaximumRetryAttempts", "%d is not between 0 and 2", a.Retries)
+	}
+	return a
+}
+
+func (f *Function) addEvent(id string, e *reader) {
+	props := e.object("Properties")
+	switch typ := e.text("Type"); typ {
 	case "Schedule":
 		f.Schedules = append(f.Schedules, schedule(id, props))
 	case "SQS":
-		f.Queues = append(f.Queues, queueMapping(id, props))
+		f.Queues = append(f.Queues, queueMapping(id, "Queue", props))
 	default:
-		e.Bad("Type", "event source %q is not understood", typ)
+		e.bad("Type", "event source %q is not understood", typ)
 		return
 	}
-	props.Close()
-	e.Close()
+	props.close()
+	e.close()
 }
 
-func schedule(id string, props *Props) Schedule {
-	s := Schedule{ID: id, Expression: props.String("Schedule"), Enabled: true, MaxAge: defaultRuleAge, Retries: defaultRuleRetries}
-	every, err := ParseSchedule(s.Expression)
-	if err != nil {
-		props.Bad("Schedule", "%w", err)
-	}
-	s.Every = every
-	switch state := props.String("State"); state {
-	case "", "ENABLED":
-	case "DISABLED":
-		s.Enabled = false
-	default:
-		props.Bad("State", "%q is neither ENABLED nor DISABLED", state)
-	}
-	if props.Has("RetryPolicy") {
-		retry := props.Object("RetryPolicy")
-		s.MaxAge = retry.Seconds("MaximumEventAgeInSeconds", defaultRuleAge)
-		s.Retries = retry.Int("MaximumRetryAttempts", defaultRuleRetries)
-		retry.Close()
+func schedule(id string, props *reader) Schedule {
+	s := rule(id, "Schedule", props)
+	if props.has("RetryPolicy") {
+		s.retryPolicy(props.object("RetryPolicy"))
 	}
 	return s
 }
 
-func queueMapping(id string, props *Props) QueueMapping {
+// rule reads the expression, stated under key, and the state.
+func rule(id, key string, props *reader) Schedule {
+	s := Schedule{ID: id, Expression: props.text(key), Enabled: true, MaxAge: defaultRuleAge, Retries: defaultRuleRetries}
+	every, err := ParseSchedule(s.Expression)
+	if err != nil {
+		props.bad(key, "%w", err)
+	}
+	s.Every = every
+	switch state := props.text("State"); state {
+	case "", "ENABLED":
+	case "DISABLED":
+		s.Enabled = false
+	default:
+		props.bad("State", "%q is neither ENABLED nor DISABLED", state)
+	}
+	return s
+}
+
+func (s *Schedule) retryPolicy(retry *reader) {
+	s.MaxAge = retry.seconds("MaximumEventAgeInSeconds", defaultRuleAge)
+	s.Retries = retry.whole("MaximumRetryAttempts", defaultRuleRetries)
+	retry.close()
+}
+
+// queueMapping reads a mapping; the queue's ARN is stated under key.
+func queueMapping(id, key string, props *reader) QueueMapping {
 	m := QueueMapping{
 		ID:        id,
-		QueueARN:  props.String("Queue"),
-		Enabled:   props.Bool("Enabled", true),
-		BatchSize: props.Int("BatchSize", defaultBatchSize),
+		QueueARN:  props.text(key),
+		Enabled:   props.flag("Enabled", true),
+		BatchSize: props.whole("BatchSize", defaultBatchSize),
 	}
 	// Above ten, the service gathers several receives within a window: not needed, so not built.
 	if m.BatchSize < 1 || m.BatchSize > 10 {
-		props.Bad("BatchSize", "%d is not between 1 and 10", m.BatchSize)
+		props.bad("BatchSize", "%d is not between 1 and 10", m.BatchSize)
 	}
-	for _, t := range props.Strings("FunctionResponseTypes") {
+	for _, t := range props.strings("FunctionResponseTypes") {
 		if t != "ReportBatchItemFailures" {
-			props.Bad("FunctionResponseTypes", "%q is not understood", t)
+			props.bad("FunctionResponseTypes", "%q is not understood", t)
 			continue
 		}
 		m.ReportFailures = true
 	}
-	if props.Has("ScalingConfig") {
-		scaling := props.Object("ScalingConfig")
-		m.MaxConcurrency = scaling.Int("MaximumConcurrency", 0)
+	if props.has("ScalingConfig") {
+		scaling := props.object("ScalingConfig")
+		m.MaxConcurrency = scaling.whole("MaximumConcurrency", 0)
 		if m.MaxConcurrency < 2 || m.MaxConcurrency > 1000 {
-			scaling.Bad("MaximumConcurrency", "%d is not between 2 and 1000", m.MaxConcurrency)
+			scaling.bad("MaximumConcurrency", "%d is not between 2 and 1000", m.MaxConcurrency)
 		}
-		scaling.Close()
+		scaling.close()
 	}
 	return m
 }

@@ -78,12 +78,18 @@ type Async struct {
 func (d *Document) Stack() (*Stack, error) {
 	var p problems
 	s := &Stack{}
+	var attached []Declared
 	for _, id := range slices.Sorted(maps.Keys(d.Resources)) {
 		r := d.Resources[id]
-		props := newProps("Resources."+id+".Properties", r.Properties, &p)
+		props := newReader("Resources."+id+".Properties", r.Properties, &p)
 		switch r.Type {
 		case "AWS::Serverless::Function":
 			s.Functions = append(s.Functions, serverless(d, r, &p))
+		case "AWS::Lambda::Function":
+			s.Functions = append(s.Functions, plainFunction(r, props))
+		case "AWS::Events::Rule", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::EventInvokeConfig":
+			attached = append(attached, r)
+		case "AWS::Lambda::Permission":
 		case "AWS::DynamoDB::Table":
 			s.Tables = append(s.Tables, table(r, props))
 		case "AWS::SQS::Queue":
@@ -98,6 +104,9 @@ func (d *Document) Stack() (*Stack, error) {
 		default:
 			p.add("Resources."+id+".Type", "%s is not understood", r.Type)
 		}
+	}
+	for _, r := range attached {
+		s.attach(r, &p)
 	}
 	s.crossCheck(&p)
 	if err := p.err(); err != nil {

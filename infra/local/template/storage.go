@@ -61,68 +61,71 @@ type Key struct {
 	Retained                    bool
 }
 
-func table(r Declared, props *Props) Table {
+func table(r Declared, props *reader) Table {
 	t := Table{
 		LogicalID:         r.LogicalID,
 		Name:              r.Name,
 		ARN:               r.arn,
 		Attributes:        map[string]string{},
-		OnDemand:          props.String("BillingMode") == "PAY_PER_REQUEST",
-		DeletionProtected: props.Bool("DeletionProtectionEnabled", false),
+		OnDemand:          props.text("BillingMode") == "PAY_PER_REQUEST",
+		DeletionProtected: props.flag("DeletionProtectionEnabled", false),
 		Retained:          r.retained(),
 	}
-	props.Ignore("TableName")
+	props.ignore("TableName")
 	if !t.OnDemand {
-		props.Bad("BillingMode", "want PAY_PER_REQUEST")
+		props.bad("BillingMode", "want PAY_PER_REQUEST")
 	}
-	for _, a := range props.Objects("AttributeDefinitions") {
-		t.Attributes[a.String("AttributeName")] = a.String("AttributeType")
-		a.Close()
+	for _, a := range props.objects("AttributeDefinitions") {
+		t.Attributes[a.text("AttributeName")] = a.text("AttributeType")
+		a.close()
 	}
 	used := map[string]bool{}
 	t.KeySchema = keySchema(props, t.Attributes, used)
-	for _, g := range props.Objects("GlobalSecondaryIndexes") {
-		i := Index{Name: g.String("IndexName"), KeySchema: keySchema(g, t.Attributes, used)}
-		projection := g.Object("Projection")
-		i.Projection = projection.String("ProjectionType")
-		projection.Close()
-		g.Close()
+	for _, g := range props.objects("GlobalSecondaryIndexes") {
+		i := Index{Name: g.text("IndexName"), KeySchema: keySchema(g, t.Attributes, used)}
+		projection := g.object("Projection")
+		i.Projection = projection.text("ProjectionType")
+		projection.close()
+		g.close()
 		t.Indexes = append(t.Indexes, i)
 	}
 	for _, a := range slices.Sorted(maps.Keys(t.Attributes)) {
 		if !used[a] {
-			props.Bad("AttributeDefinitions", "%q is in no key", a)
+			props.bad("AttributeDefinitions", "%q is in no key", a)
 		}
 	}
-	if ttl := props.Object("TimeToLiveSpecification"); ttl.Bool("Enabled", false) {
-		t.TTL = ttl.String("AttributeName")
+	ttl, pitr, sse := props.object("TimeToLiveSpecification"), props.object("PointInTimeRecoverySpecification"), props.object("SSESpecification")
+	if name := ttl.text("AttributeName"); ttl.flag("Enabled", false) {
+		t.TTL = name
 	}
-	t.PointInTime = props.Object("PointInTimeRecoverySpecification").Bool("PointInTimeRecoveryEnabled", false)
-	t.Encrypted = props.Object("SSESpecification").Bool("SSEEnabled", false)
-	props.Close()
+	t.PointInTime = pitr.flag("PointInTimeRecoveryEnabled", false)
+	t.Encrypted = sse.flag("SSEEnabled", false)
+	for _, r := range []*reader{ttl, pitr, sse, props} {
+		r.close()
+	}
 	return t
 }
 
-func keySchema(props *Props, attributes map[string]string, used map[string]bool) KeySchema {
+func keySchema(props *reader, attributes map[string]string, used map[string]bool) KeySchema {
 	var k KeySchema
-	for i, e := range props.Objects("KeySchema") {
-		name := e.String("AttributeName")
+	for i, e := range props.objects("KeySchema") {
+		name := e.text("AttributeName")
 		if attributes[name] == "" {
-			props.Bad(fmt.Sprintf("KeySchema[%d]", i), "attribute %q is not defined", name)
+			props.bad(fmt.Sprintf("KeySchema[%d]", i), "attribute %q is not defined", name)
 		}
 		used[name] = true
-		switch typ := e.String("KeyType"); typ {
+		switch typ := e.text("KeyType"); typ {
 		case "HASH":
 			k.Hash = name
 		case "RANGE":
 			k.Range = name
 		default:
-			props.Bad(fmt.Sprintf("KeySchema[%d].KeyType", i), "%q is neither HASH nor RANGE", typ)
+			props.bad(fmt.Sprintf("KeySchema[%d].KeyType", i), "%q is neither HASH nor RANGE", typ)
 		}
-		e.Close()
+		e.close()
 	}
 	if k.Hash == "" {
-		props.Bad("KeySchema", "no HASH key")
+		props.bad("KeySchema", "no HASH key")
 	}
 	return k
 }
@@ -133,34 +136,34 @@ const (
 	defaultRetention  = 4 * 24 * time.Hour
 )
 
-func queue(r Declared, props *Props) Queue {
+func queue(r Declared, props *reader) Queue {
 	q := Queue{
 		LogicalID:  r.LogicalID,
 		Name:       r.Name,
 		ARN:        r.arn,
-		Visibility: props.Seconds("VisibilityTimeout", defaultVisibility),
-		Retention:  props.Seconds("MessageRetentionPeriod", defaultRetention),
-		Delay:      props.Seconds("DelaySeconds", 0),
-		Encrypted:  props.Bool("SqsManagedSseEnabled", false),
+		Visibility: props.seconds("VisibilityTimeout", defaultVisibility),
+		Retention:  props.seconds("MessageRetentionPeriod", defaultRetention),
+		Delay:      props.seconds("DelaySeconds", 0),
+		Encrypted:  props.flag("SqsManagedSseEnabled", false),
 	}
-	props.Ignore("QueueName")
-	if props.Has("RedrivePolicy") {
-		redrive := props.Object("RedrivePolicy")
-		q.DeadLetterARN = redrive.String("deadLetterTargetArn")
-		q.MaxReceives = redrive.Int("maxReceiveCount", 0)
+	props.ignore("QueueName")
+	if props.has("RedrivePolicy") {
+		redrive := props.object("RedrivePolicy")
+		q.DeadLetterARN = redrive.text("deadLetterTargetArn")
+		q.MaxReceives = redrive.whole("maxReceiveCount", 0)
 		if q.DeadLetterARN == "" || q.MaxReceives < 1 {
-			props.Bad("RedrivePolicy", "want deadLetterTargetArn and a maxReceiveCount of at least 1")
+			props.bad("RedrivePolicy", "want deadLetterTargetArn and a maxReceiveCount of at least 1")
 		}
-		redrive.Close()
+		redrive.close()
 	}
-	props.Close()
+	props.close()
 	return q
 }
 
-func topic(d *Document, r Declared, props *Props) Topic {
+func topic(d *Document, r Declared, props *reader) Topic {
 	t := Topic{LogicalID: r.LogicalID, Name: r.Name, ARN: r.arn}
-	props.Ignore("TopicName")
-	props.Close()
+	props.ignore("TopicName")
+	props.close()
 	for _, s := range d.ofType("AWS::SNS::Subscription") {
 		if s.Properties["TopicArn"] == r.arn {
 			t.Subscriptions = append(t.Subscriptions, Subscription{text(s.Properties["Protocol"]), text(s.Properties["Endpoint"])})
@@ -169,10 +172,10 @@ func topic(d *Document, r Declared, props *Props) Topic {
 	return t
 }
 
-func key(d *Document, r Declared, props *Props) Key {
-	k := Key{LogicalID: r.LogicalID, ARN: r.arn, Spec: props.String("KeySpec"), Usage: props.String("KeyUsage"), Retained: r.retained()}
-	props.Ignore("Description", "KeyPolicy", "PendingWindowInDays")
-	props.Close()
+func key(d *Document, r Declared, props *reader) Key {
+	k := Key{LogicalID: r.LogicalID, ARN: r.arn, Spec: props.text("KeySpec"), Usage: props.text("KeyUsage"), Retained: r.retained()}
+	props.ignore("Description", "KeyPolicy", "PendingWindowInDays")
+	props.close()
 	for _, a := range d.ofType("AWS::KMS::Alias") {
 		if target := text(a.Properties["TargetKeyId"]); target == r.ref || target == r.arn {
 			k.Aliases = append(k.Aliases, a.Name)

@@ -1,0 +1,22 @@
+# `make validate`: what can be known about the template without deploying it. Needs Python 3.
+
+VENV := .tools/venv
+VENV_READY := $(VENV)/.ready-$(shell cksum infra/validate/requirements.txt | cut -d' ' -f1)
+
+# sam wants a region, even offline.
+validate: export SAM_CLI_TELEMETRY = 0
+validate: export AWS_DEFAULT_REGION = us-east-1
+
+.PHONY: validate
+validate: $(VENV_READY)
+	$(VENV)/bin/sam validate --lint --template-file template.yaml
+	$(VENV)/bin/cfn-lint template.yaml
+	mkdir -p .build
+	$(VENV)/bin/python infra/validate/translate.py template.yaml .build/template.json
+	go run ./infra/validate .build/template.json
+
+$(VENV_READY): infra/validate/requirements.txt
+	rm -rf $(VENV)
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// recorded is what sam-translator made of the template once; `make validate` checks a fresh one.
+func recorded(t *testing.T) map[string]any {
+	t.Helper()
+	src, err := os.ReadFile("testdata/template.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(src, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func encode(t *testing.T, m map[string]any) []byte {
+	t.Helper()
+	src, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+// at walks into nested mappings and lists of mappings; a step is a key or an index.
+func at(m any, path ...any) map[string]any {
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			m = m.(map[string]any)[step]
+		case int:
+			m = m.([]any)[step]
+		}
+	}
+	return m.(map[string]any)
+}
+
+func props(m map[string]any, id string) map[string]any { return at(m, "Resources", id, "Properties") }
+
+// grant adds a statement to a role's own policy.
+func grant(m map[string]any, role string, statement map[string]any) {
+	doc := at(props(m, role), "Policies", 0, "PolicyDocument")
+	statement["Effect"] = "Allow"
+	doc["Statement"] = append(doc["Statement"].([]any), statement)
+}
+
+func TestRecordedTemplateIsClean(t *testing.T) {
+	src := encode(t, recorded(t))
+	for _, v := range variants {
+		if got := variant(src, src, v); len(got) != 0 {
+			t.Errorf("%v: %s", v, strings.Join(got, "\n"))
+		}
+	}
+}
+
+func TestMutations(t *testing.T) {
+	tests := []struct {
+		name   string
+		mutate func(m map[string]any)
+		want   string
+	}{
+		// What the linters miss.
+		{"plural of one", func(m map[string]any) {
+			at(m, "Mappings", "Cadence", "mainnet")["StateSyncSchedule"] = "rate(1 minutes)"
+		}, "wants the unit in the singular"},
+		{"singular of two", func(m map[string]any) {
+			at(m, "Mappings", "Cadence", "mainnet")["StateSyncSchedule"] = "rate(2 minute)"
+		}, "wants the unit in the plural"},
+		{"six-field cron", func(m map[string]any) { props(m, "PacerMinute")["ScheduleExpression"] = "cron(*/10 * * * * *)" }, "must be ?"},
+
+		// Functions.
+		{"x86", func(m map[string]any) { props(m, "StateSync")["Architectures"] = []any{"x86_64"} }, "StateSync: architectures [x86_64]"},
+		{"runtime", func(m map[string]any) { props(m, "StateSync")["Runtime"] = "provided.al2" }, `StateSync: runtime "provided.al2"`},
+		{"tracing", func(m map[string]any) { delete(props(m, "StateSync"), "TracingConfig") }, "StateSync: tracing"},
+		{"log group of another", func(m map[string]any) {
+			at(props(m, "StateSync"), "LoggingConfig")["LogGroup"] = map[string]any{"Ref": "PacerLogs"}
+		}, "StateSync: logs go to"},
+		{"logs for ever", func(m map[string]any) { delete(props(m, "StateSyncLogs"), "RetentionInDays") }, "StateSync: logs go to"},
+		{"plain logs", func(m map[string]any) { at(props(m, "StateSync"), "LoggingConfig")["LogFormat"] = "Text" }, `StateSync: log format "Text"`},
+		{"no async limits", func(m map[string]any) { delete(at(m, "Resources"), "StateSyncEventInvokeConfig") }, "StateSync: asynchronous events: 6h0m0s, 2 retries"},
+		{"no destination", func(m map[string]any) { delete(props(m, "StateSyncEventInvokeConfig"), "DestinationConfig") }, `destination ""; want`},
+		{"shared role", func(m map[string]any) { props(m, "StateSync")["Role"] = props(m, "TimelockMonitor")["Role"] }, "shares its role with"},
+		{"slower than its period", func(m map[string]any) {
+			at(m, "Mappings", "Cadence", "mainnet")["TimelockMonitorTimeout"] = 61
+		}, "TimelockMonitor: timeout 1m1s is longer than its period 1m0s"},
+		{"slower than the pacer", func(m map[string]any) {
+			at(m, "Mappings", "Cadence", "test")["TimelockMonitorTimeout"] = 11
+		}, "TimelockMonitor: timeout 11s is longer than its period 10s"},
+
+		// Clocks.
+		{"two clocks", func(m map[string]any) { at(m, "Mappings", "Cadence", "test")["JobRules"] = "ENABLED" }, "StateSync: started by 2 clocks"},
+		{"no clock", func(m map[string]any) { at(m, "Mappings", "Cadence", "mainnet")["JobRules"] = "DISABLED" }, "StateSync: started by 0 clocks"},
+		{"nothing starts it", func(m map[string]any) { delete(at(m, "Resources"), "ActionExecutorDoorbell") }, "ActionExecutor: nothing ever starts it"},
+		{"replayed ticks", func(m map[string]any) { delete(at(props(m, "StateSyncTick"), "Targets", 0), "RetryPolicy") }, "StateSync: rule Tick is retried 185 times"},
+		{"pacer invokes nobody", func(m map[string]any) {
+			at(props(m, "Pacer"), "Environment", "Variables")["PACER_JOBS"] = `[{"job":"state-sink","function":"rc-state-sink","every":10}]`
+		}, `Pacer: "state-sink" is no job`},
+		{"pacer invokes by job name", func(m map[string]any) {
+			at(props(m, "Pacer"), "Environment", "Variables")["PACER_JOBS"] = `[{"job":"state-sync","function":"state-sync","every":10}]`
+		}, `invokes "state-sync", want "rc-state-sync"`},
+		{"uneven pace", func(m map[string]any) {
+			at(props(m, "Pacer"), "Environment", "Variables")["PACER_JOBS"] = `[{"job":"state-sync","function":"rc-state-sync","every":7}]`
+		}, "does not divide a minute"},
+		{"pace unreadable", func(m map[string]any) { at(props(m, "Pacer"), "Environment", "Variables")["PACER_JOBS"] = `[` }, "PACER_JOBS: unexpected end"},
+
+		// Queues.
+		{"short visibility", func(m map[string]any) { at(m, "Mappings", "Cadence", "test")["DoorbellVisibility"] = 179 }, "less than six times ActionExecutor's timeout"},
+		{"all or nothing", func(m map[string]any) { delete(props(m, "ActionExecutorDoorbell"), "FunctionResponseTypes") }, "does not report batch item failures"},
+		{"no dead letters", func(m map[string]any) { delete(props(m, "Doorbells"), "RedrivePolicy") }, "Doorbells: no dead-letter queue"},
+		{"dead letters too late", func(m map[string]any) { props(m, "Doorbells")["MessageRetentionPeriod"] = 60 }, "before they can reach the dead-letter queue"},
+		{"plain queue", func(m map[string]any) { delete(props(m, "Doorbells"), "SqsManagedSseEnabled") }, "Doorbells: not encrypted"},
+		{"forgetful dead letters", func(m map[string]any) { delete(props(m, "DoorbellsDead"), "MessageRetentionPeriod") }, "DoorbellsDead: nobody reads it"},
+
+		// Tables.
+		{"no TTL", func(m map[string]any) { delete(props(m, "Jobs"), "TimeToLiveSpecification") }, `Jobs: TTL attribute ""`},
+		{"TTL off", func(m map[string]any) { at(props(m, "Jobs"), "TimeToLiveSpecification")["Enabled"] = false }, `Jobs: TTL attribute ""`},
+		{"other TTL", func(m map[string]any) { at(props(m, "Jobs"), "TimeToLiveSpecification")["AttributeName"] = "ttl" }, `Jobs: TTL attribute "ttl"`},
+		{"no backups", func(m map[string]any) { delete(props(m, "Jobs"), "PointInTimeRecoverySpecification") }, "point in time recovery false"},
+		{"plain table", func(m map[string]any) { delete(props(m, "Jobs"), "SSESpecification") }, "encrypted false"},
+		{"deleted with the stack", func(m map[string]any) { at(m, "Resources", "Journal")["DeletionPolicy"] = "Delete" }, "Journal: on demand true, point in time recovery true, encrypted true, retained false"},
+		{"index lost", func(m map[string]any) { delete(props(m, "Orders"), "GlobalSecondaryIndexes") }, `"src_shard" is in no key`},
+		{"index of another type", func(m map[string]any) {
+			at(props(m, "Orders"), "AttributeDefinitions", 3)["AttributeType"] = "S"
+		}, "Orders: attributes"},
+		{"index with everything", func(m map[string]any) {
+			at(props(m, "Orders"), "GlobalSecondaryIndexes", 0, "Projection")["ProjectionType"] = "ALL"
+		}, "Orders: indexes"},
+		{"unknown table", func(m map[string]any) { at(m, "Resources")["Notes"] = at(m, "Resources", "Jobs") }, "Notes: table without a known layout"},
+
+		// Signing.
+		{"another signer", func(m map[string]any) {
+			grant(m, "StateSyncRole", map[string]any{"Action": "kms:Sign", "Resource": "key"})
+		}, "StateSyncRole: may kms:Sign"},
+		{"another signer by wildcard", func(m map[string]any) {
+			grant(m, "StateSyncRole", map[string]any{"Action": []any{"KMS:S*"}, "Resource": "key"})
+		}, "StateSyncRole: may kms:Sign"},
+		{"another signer by the shared policy", func(m map[string]any) {
+			doc := at(props(m, "JobPolicy"), "PolicyDocument")
+			doc["Statement"] = append(doc["Statement"].([]any), map[string]any{"Effect": "Allow", "Action": "*", "Resource": "*"})
+		}, "PacerRole: may kms:Sign"},
+		{"signer policy on another role", func(m map[string]any) {
+			props(m, "SignerPolicy")["Roles"] = []any{map[string]any{"Ref": "StateSyncRole"}}
+		}, "StateSyncRole: may kms:Sign"},
+		{"executor cannot sign", func(m map[string]any) { delete(at(m, "Resources"), "SignerPolicy") }, "ActionExecutorRole: may not kms:Sign"},
+		{"signs anything", func(m map[string]any) {
+			delete(at(props(m, "SignerPolicy"), "PolicyDocument", "Statement", 1), "Condition")
+		}, "ActionExecutorRole: kms:Sign is not bound"},
+		{"key signs anything", func(m map[string]any) {
+			delete(at(props(m, "SignerKey"), "KeyPolicy", "Statement", 2), "Condition")
+		}, "SignerKey: kms:Sign is not bound"},
+		{"root signs", func(m map[string]any) {
+			at(props(m, "SignerKey"), "KeyPolicy", "Statement", 0)["Action"] = "kms:*"
+		}, "SignerKey: its policy lets any IAM policy of the account grant kms:Sign"},
+		{"root grants", func(m map[string]any) {
+			at(props(m, "SignerKey"), "KeyPolicy", "Statement", 0)["Action"] = []any{"kms:PutKeyPolicy", "kms:Create*"}
+		}, "grant kms:CreateGrant"},
+		{"everybody signs", func(m map[string]any) {
+			at(props(m, "SignerKey"), "KeyPolicy", "Statement", 2)["Principal"] = "*"
+		}, "SignerKey: its policy names *"},
+		{"any AWS account signs", func(m map[string]any) {
+			at(props(m, "SignerKey"), "KeyPolicy", "Statement", 2, "Principal")["AWS"] = []any{"*"}
+		}, "SignerKey: its policy names *"},
+		{"key nobody administers", func(m map[string]any) {
+			at(props(m, "SignerKey"), "KeyPolicy", "Statement", 0)["Effect"] = "Deny"
+		}, "nobody could change its policy"},
+		{"all but", func(m map[string]any) {
+			at(props(m, "SignerKey"), "KeyPolicy", "Statement", 2)["NotPrincipal"] = map[string]any{"AWS": "x"}
+		}, "uses NotPrincipal"},
+		{"wrong curve", func(m map[string]any) { props(m, "SignerKey")["KeySpec"] = "ECC_NIST_P256" }, "SignerKey: ECC_NIST_P256"},
+		{"key goes", func(m map[string]any) { delete(at(m, "Resources", "SignerKey"), "DeletionPolicy") }, "SignerKey: goes with the stack"},
+		{"no alias", func(m map[string]any) { delete(at(m, "Resources"), "SignerAlias"); delete(m, "Outputs") }, "SignerKey: aliases []"},
+
+		// Roles.
+		{"wildcard action", func(m map[string]any) {
+			grant(m, "PacerRole", map[string]any{"Action": "sqs:*", "Resource": "q"})
+		}, "PacerRole: grants sqs:*"},
+		{"every resource", func(m map[string]any) {
+			grant(m, "PacerRole", map[string]any{"Action": "sns:Publish", "Resource": "*"})
+		}, "PacerRole: grants sns:Publish on every resource"},
+		{"assumed by another service", func(m map[string]any) {
+			at(props(m, "PacerRole"), "AssumeRolePolicyDocument", "Statement", 0, "Principal")["Service"] = "ec2.amazonaws.com"
+		}, "PacerRole: may be assumed by"},
+		{"policy from elsewhere", func(m map[string]any) {
+			props(m, "PacerRole")["ManagedPolicyArns"] = []any{"arn:aws:iam::aws:policy/AdministratorAccess"}
+		}, "so it cannot be judged"},
+		{"role from elsewhere", func(m map[string]any) { props(m, "Pacer")["Role"] = "arn:aws:iam::000000000000:role/other" }, "Pacer: role arn:aws:iam::000000000000:role/other is not in this template"},
+		{"silent", func(m map[string]any) {
+			at(props(m, "PacerRole"), "Policies", 0, "PolicyDocument", "Statement", 0)["Action"] = "logs:CreateLogStream"
+		}, "PacerRole: may not logs:PutLogEvents"},
+		{"cannot read its queue", func(m map[string]any) {
+			at(props(m, "PacerRole"), "Policies", 0, "PolicyDocument", "Statement", 1)["Action"] = "sqs:SendMessage"
+		}, "PacerRole: may not sqs:ReceiveMessage on its own queue"},
+		{"cannot report", func(m map[string]any) {
+			at(props(m, "JobPolicy"), "PolicyDocument", "Statement", 2)["Action"] = "sqs:ReceiveMessage"
+		}, "StateSyncRole: may not send to its failure destination"},
+		{"cannot invoke", func(m map[string]any) {
+			at(props(m, "PacerRole"), "Policies", 0, "PolicyDocument", "Statement", 3)["Resource"] = "arn:aws:lambda:eu-west-1:000000000000:function:rc-state-sync"
+		}, "Pacer: may not invoke timelock-monitor"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := recorded(t)
+			tt.mutate(m)
+			src := encode(t, m)
+			var all []string
+			// The first two take both profiles.
+			for _, v := range variants[:2] {
+				all = append(all, variant(src, src, v)...)
+			}
+			if got := strings.Join(all, "\n"); !strings.Contains(got, tt.want) {
+				t.Errorf("want %q, found:\n%s", tt.want, got)
+			}
+		})
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	own := encode(t, recorded(t))
+	for name, tt := range map[string]struct {
+		mutate func(m map[string]any)
+		want   string
+	}{
+		"value": {func(m map[string]any) { props(m, "StateSync")["MemorySize"] = 512 }, "Functions[3].MemoryMB as 256, deployed is 512"},
+		"variable": {func(m map[string]any) {
+			at(props(m, "StateSync"), "Environment", "Variables")["MODE"] = "live"
+		}, "Functions[3].Env as map"},
+		"missing": {func(m map[string]any) {
+			delete(at(m, "Resources"), "StateSyncTick")
+			delete(at(m, "Resources"), "StateSyncTickPermission")
+		}, "Functions[3].Schedules as [{Tick"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := recorded(t)
+			tt.mutate(m)
+			got := strings.Join(variant(encode(t, m), own, map[string]string{"Profile": "test", "Mode": "shadow"}), "\n")
+			if !strings.Contains(got, tt.want) {
+				t.Errorf("want %q, found:\n%s", tt.want, got)
+			}
+		})
+	}
+}
+
+func TestFiles(t *testing.T) {
+	src := encode(t, recorded(t))
+	root := t.TempDir()
+	t.Chdir(root)
+	if got := files(src); len(got) != 12 || !strings.Contains(got[0], "events/action-executor.json") {
+		t.Errorf("found %v", got)
+	}
+	for _, folder := range []string{"action-executor", "cancellation-check", "pacer", "state-sync", "timelock-monitor", "transaction-tracker"} {
+		for _, path := range []string{"functions/" + folder + "/main.go", "events/" + folder + ".json"} {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := files(src); len(got) != 0 {
+		t.Errorf("found %v", got)
+	}
+}
+
+func TestRunReportsUnreadableFiles(t *testing.T) {
+	if _, err := run("testdata/missing.json", "testdata/template.json"); err == nil {
+		t.Error("no error")
+	}
+	if _, err := run("testdata/template.json", "testdata/missing.yaml"); err == nil {
+		t.Error("no error")
+	}
+}
