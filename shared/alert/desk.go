@@ -72,7 +72,7 @@ func (d *Desk) keep(ctx context.Context, e Entry) {
 	}
 	d.log.LogAttrs(ctx, level, "alert", slog.String("kind", string(e.Kind)), slog.String("state", string(e.State)),
 		slog.String("severity", e.Severity.String()), slog.Uint64("chain", e.Chain), slog.String("order", e.Order),
-		slog.String("escrow", e.Escrow), slog.String("account", e.Account), slog.Duration("level_left", e.Level),
+		slog.String("escrow", e.Escrow), slog.String("account", e.Account), slog.Int64("left_s", int64(e.Level/time.Second)),
 		slog.String("what", e.What), slog.String("at_stake", e.AtStake), slog.String("until_when", e.UntilWhen),
 		slog.String("proof", e.Proof))
 	d.mu.Lock()

@@ -26,6 +26,17 @@ func (g group) compare(h group) int {
 		cmp.Compare(g.level, h.level), cmp.Compare(g.state, h.state))
 }
 
+// spell writes a time as people say it.
+func spell(d time.Duration) string {
+	switch {
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return d.String()
+}
+
 // maxBody bounds a message in bytes. A pager and a mail reader show far less.
 const maxBody = 12_000
 
@@ -46,7 +57,7 @@ func compose(g group, entries []Entry) Message {
 		fmt.Fprintf(&head, " on chain %d", g.chain)
 	}
 	if g.level > 0 && g.state != Resolved {
-		fmt.Fprintf(&head, ", less than %s left", g.level)
+		fmt.Fprintf(&head, ", less than %s left", spell(g.level))
 	}
 	if n := len(entries); n > 1 {
 		fmt.Fprintf(&head, " (%d)", n)

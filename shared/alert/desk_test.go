@@ -1,0 +1,305 @@
+package alert_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+)
+
+var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// watch is one store and publisher with passes over it, each with a desk of its own.
+type watch struct {
+	*alerttest.Memory
+	t   *testing.T
+	log bytes.Buffer
+}
+
+func newWatch(t *testing.T) *watch { return &watch{Memory: alerttest.NewMemory(), t: t} }
+
+func (w *watch) desk() *alert.Desk {
+	return alert.NewDesk(w, w, slog.New(slog.NewJSONHandler(&w.log, nil)))
+}
+
+// pass raises the alerts and flushes, and returns what was published meanwhile.
+func (w *watch) pass(after time.Duration, alerts ...alert.Alert) (sent []alert.Message, err error) {
+	before := len(w.Sent())
+	d, now := w.desk(), t0.Add(after)
+	var errs []error
+	for _, a := range alerts {
+		errs = append(errs, d.Raise(w.t.Context(), a, now))
+	}
+	errs = append(errs, d.Flush(w.t.Context(), now))
+	return w.Sent()[before:], errors.Join(errs...)
+}
+
+func near(order string, level time.Duration) alert.Alert {
+	return alert.Alert{Kind: alert.TimelockNear, Chain: 10, Order: order, Escrow: "0xe5c", Level: level,
+		What: "The destination leg is not withdrawn.", AtStake: "1250.5 USDC", UntilWhen: "12:05:00 UTC (DstCancellation)"}
+}
+
+func TestMessageForAPerson(t *testing.T) {
+	w := newWatch(t)
+	sent, err := w.pass(0, near("o1", 5*time.Minute))
+	if err != nil || len(sent) != 1 {
+		t.Fatalf("%d sent, %v", len(sent), err)
+	}
+	info := alert.Kinds[alert.TimelockNear]
+	want := alert.Message{Kind: alert.TimelockNear, Severity: alert.Warning, Chain: 10,
+		Subject: "WARNING: timelock-near on chain 10, less than 5 min left",
+		Body: info.Meaning + "\nWhat to do: " + info.WhatToDo + "\n\nWhere: order o1, escrow 0xe5c\nWhat: The destination leg is not withdrawn.\n" +
+			"At stake: 1250.5 USDC\nUntil: 12:05:00 UTC (DstCancellation)\n"}
+	if sent[0] != want {
+		t.Errorf("got  %+v\nwant %+v", sent[0], want)
+	}
+	var line map[string]any
+	if err := json.Unmarshal(w.log.Bytes(), &line); err != nil {
+		t.Fatalf("log %q: %v", w.log.String(), err)
+	}
+	for k, v := range map[string]any{"msg": "alert", "level": "WARN", "kind": "timelock-near", "state": "open", "chain": 10.0, "order": "o1", "left_s": 300.0} {
+		if line[k] != v {
+			t.Errorf("log line: %s = %v, want %v", k, line[k], v)
+		}
+	}
+}
+
+func TestDedupRepetitionAndEscalation(t *testing.T) {
+	w := newWatch(t)
+	steps := []struct {
+		name    string
+		after   time.Duration
+		level   time.Duration
+		subject string // empty: nothing is sent
+	}{
+		{"first", 0, 10 * time.Minute, "WARNING: timelock-near on chain 10, less than 10 min left"},
+		{"ten seconds later", 10 * time.Second, 10 * time.Minute, ""},
+		{"tighter", 20 * time.Second, 5 * time.Minute, "WARNING, ESCALATED: timelock-near on chain 10, less than 5 min left"},
+		{"the same", 30 * time.Second, 5 * time.Minute, ""},
+		{"tightest", 40 * time.Second, time.Minute, "WARNING, ESCALATED: timelock-near on chain 10, less than 1 min left"},
+		{"it lasts", 40*time.Second + alert.QuietTime, time.Minute, "WARNING, ESCALATED: timelock-near on chain 10, less than 1 min left"},
+	}
+	for _, step := range steps {
+		sent, err := w.pass(step.after, near("o1", step.level))
+		if err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		switch {
+		case step.subject == "" && len(sent) > 0:
+			t.Errorf("%s: sent %q", step.name, sent[0].Subject)
+		case step.subject != "" && (len(sent) != 1 || sent[0].Subject != step.subject):
+			t.Errorf("%s: sent %+v, want %q", step.name, sent, step.subject)
+		}
+		if step.name == "it lasts" && !strings.Contains(sent[0].Body, "Announced 3 times before, since 2026-03-01T12:00:00Z.") {
+			t.Errorf("body %q", sent[0].Body)
+		}
+	}
+}
+
+func TestOneMessageForEachKindChainAndLevel(t *testing.T) {
+	w := newWatch(t)
+	var alerts []alert.Alert
+	for i := range 30 {
+		alerts = append(alerts, near(fmt.Sprintf("order-%02d", i), 10*time.Minute))
+	}
+	other := near("other", 10*time.Minute)
+	other.Chain = 8453
+	alerts = append(alerts, near("urgent", time.Minute), other, alert.Alert{Kind: alert.Overdue, Chain: 10, Order: "late"}, alerts[0], alerts[1])
+	sent, err := w.pass(0, alerts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var subjects []string
+	for _, m := range sent {
+		subjects = append(subjects, m.Subject)
+	}
+	want := []string{
+		"CRITICAL: overdue on chain 10",
+		"WARNING: timelock-near on chain 10, less than 1 min left",
+		"WARNING: timelock-near on chain 10, less than 10 min left (30)",
+		"WARNING: timelock-near on chain 8453, less than 10 min left",
+	}
+	if fmt.Sprint(subjects) != fmt.Sprint(want) {
+		t.Errorf("subjects %q\nwant %q", subjects, want)
+	}
+	for i := range 30 {
+		if !strings.Contains(sent[2].Body, fmt.Sprintf("order order-%02d,", i)) {
+			t.Errorf("order-%02d is not listed", i)
+		}
+	}
+}
+
+func TestResolveOnProof(t *testing.T) {
+	w := newWatch(t)
+	a := near("o1", time.Minute)
+	if _, err := w.pass(0, a); err != nil {
+		t.Fatal(err)
+	}
+	d := w.desk()
+	if err := d.Resolve(t.Context(), a.Key(), "", t0); err == nil {
+		t.Error("resolved without a proof")
+	}
+	for range 2 { // the second one finds nothing to do
+		if err := d.Resolve(t.Context(), a.Key(), "withdrawn in 0xabc, final", t0.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Resolve(t.Context(), near("never raised", 0).Key(), "x", t0); err != nil {
+		t.Errorf("resolving what is not open: %v", err)
+	}
+	if err := d.Flush(t.Context(), t0.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	sent := w.Sent()
+	if len(sent) != 2 || sent[1].Subject != "RESOLVED: timelock-near on chain 10" || !strings.Contains(sent[1].Body, "Proof: withdrawn in 0xabc, final") ||
+		strings.Contains(sent[1].Body, "What to do") {
+		t.Errorf("sent %+v", sent)
+	}
+	if again, err := w.pass(2*time.Minute, a); err != nil || len(again) != 1 || !strings.HasPrefix(again[0].Subject, "WARNING:") {
+		t.Errorf("raised again within the quiet time of the resolved one: %+v, %v", again, err)
+	}
+}
+
+func TestDeliveryFailureIsVisibleAndRetried(t *testing.T) {
+	w := newWatch(t)
+	n := 0
+	w.Fail(func(op string) alerttest.Fault {
+		if op == "publish" {
+			if n++; n == 1 {
+				return alerttest.Refused
+			}
+		}
+		return alerttest.OK
+	})
+	critical := alert.Alert{Kind: alert.Overdue, Chain: 10, Order: "late"}
+	sent, err := w.pass(0, critical, near("o1", time.Minute))
+	if !errors.Is(err, alerttest.ErrInjected) || !strings.Contains(err.Error(), "overdue") {
+		t.Errorf("error %v, want one that names the alert", err)
+	}
+	if len(sent) != 1 || sent[0].Kind != alert.TimelockNear {
+		t.Errorf("sent %+v: the rest is tried although the first failed", sent)
+	}
+	if sent, err = w.pass(10*time.Second, critical); err != nil || len(sent) != 0 {
+		t.Errorf("too early for the outbox: sent %+v, %v", sent, err)
+	}
+	if sent, err = w.pass(15 * time.Second); err != nil || len(sent) != 1 || sent[0].Subject != "CRITICAL: overdue on chain 10" {
+		t.Errorf("next pass: sent %+v, %v", sent, err)
+	}
+	if sent, err = w.pass(time.Minute); err != nil || len(sent) != 0 {
+		t.Errorf("afterwards: sent %+v, %v", sent, err)
+	}
+}
+
+// Whatever single call fails, applied or not: the alert reaches the publisher at the latest with the
+// passes that follow, and a failure is returned.
+func TestNoSingleFailureLosesAnAlert(t *testing.T) {
+	for _, op := range []string{"load", "save", "pending", "publish"} {
+		for _, fault := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
+			for nth := 1; nth <= 5; nth++ {
+				w, n, hit := newWatch(t), 0, false
+				w.Fail(func(called string) alerttest.Fault {
+					if called == op {
+						if n++; n == nth {
+							hit = true
+							return fault
+						}
+					}
+					return alerttest.OK
+				})
+				a := near("o1", time.Minute)
+				var errs []error
+				for pass := range 3 {
+					_, err := w.pass(time.Duration(pass)*20*time.Second, a)
+					errs = append(errs, err)
+				}
+				sent := len(w.Sent())
+				if sent == 0 {
+					t.Errorf("%s %d fault %d: never sent", op, nth, fault)
+				}
+				if sent > 1 && fault == alerttest.OK {
+					t.Errorf("%s %d: sent %d times", op, nth, sent)
+				}
+				if hit && errors.Join(errs...) == nil {
+					t.Errorf("%s %d fault %d: nobody was told", op, nth, fault)
+				}
+			}
+		}
+	}
+}
+
+func TestStoreAwayAnnouncesAllTheSame(t *testing.T) {
+	w := newWatch(t)
+	w.Fail(func(op string) alerttest.Fault {
+		if op != "publish" {
+			return alerttest.Refused
+		}
+		return alerttest.OK
+	})
+	sent, err := w.pass(0, near("o1", time.Minute))
+	if !errors.Is(err, alerttest.ErrInjected) || len(sent) != 1 {
+		t.Errorf("sent %+v, %v; want it sent and the error", sent, err)
+	}
+}
+
+func TestADeskKeepsWhatNothingElseHolds(t *testing.T) {
+	w := newWatch(t)
+	w.Fail(func(string) alerttest.Fault { return alerttest.Refused })
+	d := w.desk()
+	if err := d.Raise(t.Context(), near("o1", time.Minute), t0); err == nil {
+		t.Error("no error")
+	}
+	if err := d.Flush(t.Context(), t0); err == nil {
+		t.Error("no error")
+	}
+	w.Fail(nil)
+	if err := d.Flush(t.Context(), t0); err != nil || len(w.Sent()) != 1 {
+		t.Errorf("%d sent, %v", len(w.Sent()), err)
+	}
+}
+
+func TestUnknownKindIsRefusedAndLogged(t *testing.T) {
+	w := newWatch(t)
+	if _, err := w.pass(0, alert.Alert{Kind: "fire", Chain: 10}); err == nil {
+		t.Error("no error")
+	}
+	if !strings.Contains(w.log.String(), `"level":"ERROR"`) || !strings.Contains(w.log.String(), "fire") {
+		t.Errorf("log %q", w.log.String())
+	}
+}
+
+// Two functions see the same thing in the same second: one message.
+func TestConcurrentPassesAnnounceOnce(t *testing.T) {
+	m := alerttest.NewMemory()
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			d := alert.NewDesk(m, m, slog.New(slog.DiscardHandler))
+			for i := range 5 {
+				if err := d.Raise(t.Context(), near(fmt.Sprint(i), time.Minute), t0); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := d.Flush(t.Context(), t0); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range 5 {
+		found := 0
+		for _, msg := range m.Sent() {
+			found += strings.Count(msg.Body, fmt.Sprintf("order %d,", i))
+		}
+		if found != 1 {
+			t.Errorf("order %d was announced %d times", i, found)
+		}
+	}
+}
