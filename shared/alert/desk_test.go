@@ -43,7 +43,7 @@ func (w *watch) pass(after time.Duration, alerts ...alert.Alert) (sent []alert.M
 }
 
 func near(order string, level time.Duration) alert.Alert {
-	return alert.Alert{Kind: alert.TimelockNear, Chain: 10, Order: order, Escrow: "0xe5c", Level: level,
+	return alert.Alert{Kind: alert.DeadlineNear, Chain: 10, Order: order, Escrow: "0xe5c", Level: level,
 		What: "The destination leg is not withdrawn.", AtStake: "1250.5 USDC", UntilWhen: "12:05:00 UTC (DstCancellation)"}
 }
 
@@ -53,9 +53,9 @@ func TestMessageForAPerson(t *testing.T) {
 	if err != nil || len(sent) != 1 {
 		t.Fatalf("%d sent, %v", len(sent), err)
 	}
-	info := alert.Kinds[alert.TimelockNear]
-	want := alert.Message{Kind: alert.TimelockNear, Severity: alert.Warning, Chain: 10,
-		Subject: "WARNING: timelock-near on chain 10, less than 5 min left",
+	info := alert.Kinds[alert.DeadlineNear]
+	want := alert.Message{Kind: alert.DeadlineNear, Severity: alert.Warning, Chain: 10,
+		Subject: "WARNING: deadline-near on chain 10, less than 5 min left",
 		Body: info.Meaning + "\nWhat to do: " + info.WhatToDo + "\n\nWhere: order o1, escrow 0xe5c\nWhat: The destination leg is not withdrawn.\n" +
 			"At stake: 1250.5 USDC\nUntil: 12:05:00 UTC (DstCancellation)\n"}
 	if sent[0] != want {
@@ -65,7 +65,7 @@ func TestMessageForAPerson(t *testing.T) {
 	if err := json.Unmarshal(w.log.Bytes(), &line); err != nil {
 		t.Fatalf("log %q: %v", w.log.String(), err)
 	}
-	for k, v := range map[string]any{"msg": "alert", "level": "WARN", "kind": "timelock-near", "state": "open", "chain": 10.0, "order": "o1", "left_s": 300.0} {
+	for k, v := range map[string]any{"msg": "alert", "level": "WARN", "kind": "deadline-near", "state": "open", "chain": 10.0, "order": "o1", "left_s": 300.0} {
 		if line[k] != v {
 			t.Errorf("log line: %s = %v, want %v", k, line[k], v)
 		}
@@ -80,12 +80,12 @@ func TestDedupRepetitionAndEscalation(t *testing.T) {
 		level   time.Duration
 		subject string // empty: nothing is sent
 	}{
-		{"first", 0, 10 * time.Minute, "WARNING: timelock-near on chain 10, less than 10 min left"},
+		{"first", 0, 10 * time.Minute, "WARNING: deadline-near on chain 10, less than 10 min left"},
 		{"ten seconds later", 10 * time.Second, 10 * time.Minute, ""},
-		{"tighter", 20 * time.Second, 5 * time.Minute, "WARNING, ESCALATED: timelock-near on chain 10, less than 5 min left"},
+		{"tighter", 20 * time.Second, 5 * time.Minute, "WARNING, ESCALATED: deadline-near on chain 10, less than 5 min left"},
 		{"the same", 30 * time.Second, 5 * time.Minute, ""},
-		{"tightest", 40 * time.Second, time.Minute, "WARNING, ESCALATED: timelock-near on chain 10, less than 1 min left"},
-		{"it lasts", 40*time.Second + alert.QuietTime, time.Minute, "WARNING, ESCALATED: timelock-near on chain 10, less than 1 min left"},
+		{"tightest", 40 * time.Second, time.Minute, "WARNING, ESCALATED: deadline-near on chain 10, less than 1 min left"},
+		{"it lasts", 40*time.Second + alert.QuietTime, time.Minute, "WARNING, ESCALATED: deadline-near on chain 10, less than 1 min left"},
 	}
 	for _, step := range steps {
 		sent, err := w.pass(step.after, near("o1", step.level))
@@ -112,7 +112,7 @@ func TestOneMessageForEachKindChainAndLevel(t *testing.T) {
 	}
 	other := near("other", 10*time.Minute)
 	other.Chain = 8453
-	alerts = append(alerts, near("urgent", time.Minute), other, alert.Alert{Kind: alert.Overdue, Chain: 10, Order: "late"}, alerts[0], alerts[1])
+	alerts = append(alerts, near("urgent", time.Minute), other, alert.Alert{Kind: alert.ActionOverdue, Chain: 10, Order: "late"}, alerts[0], alerts[1])
 	sent, err := w.pass(0, alerts...)
 	if err != nil {
 		t.Fatal(err)
@@ -122,10 +122,10 @@ func TestOneMessageForEachKindChainAndLevel(t *testing.T) {
 		subjects = append(subjects, m.Subject)
 	}
 	want := []string{
-		"CRITICAL: overdue on chain 10",
-		"WARNING: timelock-near on chain 10, less than 1 min left",
-		"WARNING: timelock-near on chain 10, less than 10 min left (30)",
-		"WARNING: timelock-near on chain 8453, less than 10 min left",
+		"CRITICAL: action-overdue on chain 10",
+		"WARNING: deadline-near on chain 10, less than 1 min left",
+		"WARNING: deadline-near on chain 10, less than 10 min left (30)",
+		"WARNING: deadline-near on chain 8453, less than 10 min left",
 	}
 	if fmt.Sprint(subjects) != fmt.Sprint(want) {
 		t.Errorf("subjects %q\nwant %q", subjects, want)
@@ -159,7 +159,7 @@ func TestResolveOnProof(t *testing.T) {
 		t.Fatal(err)
 	}
 	sent := w.Sent()
-	if len(sent) != 2 || sent[1].Subject != "RESOLVED: timelock-near on chain 10" || !strings.Contains(sent[1].Body, "Proof: withdrawn in 0xabc, final") ||
+	if len(sent) != 2 || sent[1].Subject != "RESOLVED: deadline-near on chain 10" || !strings.Contains(sent[1].Body, "Proof: withdrawn in 0xabc, final") ||
 		strings.Contains(sent[1].Body, "What to do") {
 		t.Errorf("sent %+v", sent)
 	}
@@ -179,18 +179,18 @@ func TestDeliveryFailureIsVisibleAndRetried(t *testing.T) {
 		}
 		return alerttest.OK
 	})
-	critical := alert.Alert{Kind: alert.Overdue, Chain: 10, Order: "late"}
+	critical := alert.Alert{Kind: alert.ActionOverdue, Chain: 10, Order: "late"}
 	sent, err := w.pass(0, critical, near("o1", time.Minute))
-	if !errors.Is(err, alerttest.ErrInjected) || !strings.Contains(err.Error(), "overdue") {
+	if !errors.Is(err, alerttest.ErrInjected) || !strings.Contains(err.Error(), "action-overdue") {
 		t.Errorf("error %v, want one that names the alert", err)
 	}
-	if len(sent) != 1 || sent[0].Kind != alert.TimelockNear {
+	if len(sent) != 1 || sent[0].Kind != alert.DeadlineNear {
 		t.Errorf("sent %+v: the rest is tried although the first failed", sent)
 	}
 	if sent, err = w.pass(10*time.Second, critical); err != nil || len(sent) != 0 {
 		t.Errorf("too early for the outbox: sent %+v, %v", sent, err)
 	}
-	if sent, err = w.pass(15 * time.Second); err != nil || len(sent) != 1 || sent[0].Subject != "CRITICAL: overdue on chain 10" {
+	if sent, err = w.pass(15 * time.Second); err != nil || len(sent) != 1 || sent[0].Subject != "CRITICAL: action-overdue on chain 10" {
 		t.Errorf("next pass: sent %+v, %v", sent, err)
 	}
 	if sent, err = w.pass(time.Minute); err != nil || len(sent) != 0 {

@@ -1,26 +1,43 @@
 package alert
 
-// Kind names a sort of alert. It is part of keys and log queries, so it never changes.
+// Kind names a sort of alert. It is part of keys and log queries, so it never changes. The kinds of
+// what a plan finds are the finding's code.
 type Kind string
 
 // The kinds. What they mean and what to do about them stands in Kinds.
 const (
-	TimelockNear        Kind = "timelock-near"
-	Overdue             Kind = "overdue"
-	DeadlineUnreachable Kind = "deadline-unreachable"
-	DstPaidSrcExpired   Kind = "dst-paid-src-expired"
-	DstCancelledEarly   Kind = "dst-cancelled-early"
-	TokensAstray        Kind = "tokens-astray"
-	GoneWithoutEvent    Kind = "gone-without-event"
-	FinalityMismatch    Kind = "finality-mismatch"
-	ForeignTransaction  Kind = "foreign-transaction"
-	SrcUnfunded         Kind = "src-unfunded"
-	ReceiverBlocks      Kind = "receiver-blocks"
-	FactoryProofFailed  Kind = "factory-proof-failed"
-	NegativeSafetyGap   Kind = "negative-safety-gap"
-	Decoy               Kind = "decoy"
-	CandidateFlood      Kind = "candidate-flood"
-	EndpointTrouble     Kind = "endpoint-trouble"
+	// A swap and its deadlines.
+	DeadlineNear      Kind = "deadline-near"
+	DeadlineLost      Kind = "deadline-unreachable"
+	ActionOverdue     Kind = "action-overdue"
+	DstPaidSrcExpired Kind = "dst-paid-src-expired"
+	PaidTwice         Kind = "maker-paid-twice"
+	MakerUnpaid       Kind = "maker-unpaid"
+	DstCancelledEarly Kind = "dst-cancelled-early"
+	TokensAstray      Kind = "tokens-astray"
+	FundsGone         Kind = "funds-gone"
+	DepositMissing    Kind = "deposit-missing"
+	NegativeGap       Kind = "negative-safety-gap"
+	UnprovenDst       Kind = "dst-unproven"
+	Worthless         Kind = "not-worth-its-gas"
+	CannotAct         Kind = "cannot-act"
+	BadParameters     Kind = "parameters-too-short"
+	SrcVanished       Kind = "src-vanished"
+
+	// A chain and what it says.
+	DecoyDst           Kind = "decoy-dst"
+	ParkedDst          Kind = "parked-dst"
+	HostileLog         Kind = "hostile-log"
+	FinalityMismatch   Kind = "finality-mismatch"
+	FactoryProofFailed Kind = "factory-proof-failed"
+	EndpointTrouble    Kind = "endpoint-trouble"
+
+	// A signer and its transactions.
+	ForeignTx   Kind = "foreign-transaction"
+	CallReverts Kind = "call-reverts"
+	TxReverted  Kind = "transaction-reverted"
+	FeeCapLow   Kind = "fee-cap-low"
+	SignerDry   Kind = "signer-dry"
 )
 
 // KindInfo says what a kind means to the person who is woken by it.
@@ -32,52 +49,87 @@ type KindInfo struct {
 
 // Kinds is the catalogue. An alert of a kind that is not in it is refused.
 var Kinds = map[Kind]KindInfo{
-	TimelockNear: {Warning,
+	DeadlineNear: {Warning,
 		"A deadline of an open swap comes near and its action is not final yet.",
 		"Look at the action of this order: is it planned, sent, or refused, and why? Check the signer's gas and the chain's endpoints."},
-	Overdue: {Critical,
+	DeadlineLost: {Critical,
+		"The time left does not suffice to get the transaction included before its hard deadline, or the deadline has passed.",
+		"If time is left, send the call by hand now with the highest fee you accept. After the deadline the principal of this leg is lost or has to wait for the rescue."},
+	ActionOverdue: {Critical,
 		"An action is past the time by which it should have been final.",
 		"Find out what holds it up (refusal reason, gas, endpoint, halted chain). If nothing moves, send the call by hand from the taker's account."},
-	DeadlineUnreachable: {Critical,
-		"The time left no longer suffices to get the transaction included before its hard deadline.",
-		"Send the call by hand now with the highest fee you accept; after the deadline the principal of this leg is lost or has to wait for the rescue."},
 	DstPaidSrcExpired: {Critical,
-		"The destination leg was paid out and the source leg is past its cancellation time: withdrawing is no longer possible and cancelling would hand the tokens to the maker.",
+		"The destination leg was paid out and the source leg is past its cancellation time: withdrawing is no longer possible, and cancelling would hand the tokens to the maker.",
 		"Never cancel the source leg. It is rescued automatically after the rescue delay unless somebody cancels it first. Find out why the source leg was not withdrawn in time."},
+	PaidTwice: {Critical,
+		"The destination leg was withdrawn and the source leg cancelled: the maker has both amounts.",
+		"Nothing on chain brings it back. Find out who cancelled the source leg, and ask the maker for the money."},
+	MakerUnpaid: {Critical,
+		"The source leg was claimed, and the destination leg can no longer be withdrawn: the maker has nothing.",
+		"Pay the maker the destination amount by hand, and keep the transaction as proof."},
 	DstCancelledEarly: {Critical,
 		"Our destination leg was cancelled before its cancellation time, which only a contract hole allows.",
 		"Stop filling on this factory: any whitelisted resolver can empty our destination legs there. Check who sent the transaction."},
 	TokensAstray: {Critical,
 		"Tokens left an escrow of ours to an address that is neither the maker nor the taker.",
-		"Stop filling on this factory and look at the transaction that moved the tokens."},
-	GoneWithoutEvent: {Critical,
+		"Stop filling on this factory, and look at the transaction that moved the tokens."},
+	FundsGone: {Critical,
 		"An escrow is empty although no withdrawal, cancellation or rescue of it was seen.",
-		"Its logs are being read again. Compare the endpoints of this chain; one of them hides logs, or the escrow was emptied through a hole."},
+		"Its logs are being read again. Compare the endpoints of this chain: one of them hides logs, or the escrow was emptied through a hole."},
+	DepositMissing: {Critical,
+		"An escrow holds less than its safety deposit: its calls revert until the deposit is there.",
+		"Send the missing native coin to the escrow's address before its cancellation time, or do not reveal the secret."},
+	NegativeGap: {Warning,
+		"The source leg can be cancelled while the destination leg can still be withdrawn.",
+		"The source leg is not cancelled before the destination leg is settled. Choose timelocks whose source cancellation lies after the destination's."},
+	UnprovenDst: {Critical,
+		"A destination leg of ours is known, but not the values that its calls need.",
+		"Look up the transaction that created it and hand in its arguments. Without them the leg can be neither withdrawn nor cancelled."},
+	Worthless: {Info,
+		"An action is not worth its gas: an unknown token, or a deposit below the fee.",
+		"Nothing, unless the token is worth something to you: then enter it in the chains file with its price."},
+	CannotAct: {Critical,
+		"An action is due that this configuration cannot carry out: no path to the taker, no fee cap, or no such chain.",
+		"Complete the chains file and deploy, or send the call by hand before its deadline."},
+	BadParameters: {Critical,
+		"The fee parameters of this destination leg are too short: withdrawing it reverts for ever.",
+		"It is cancelled at its cancellation time. Do not reveal the secret, and correct the program that creates such legs."},
+	SrcVanished: {Critical,
+		"The source leg was reorganised away while its destination leg holds our money.",
+		"The destination leg is cancelled at its cancellation time. Do not reveal the secret unless the source leg comes back."},
+
+	DecoyDst: {Warning,
+		"Somebody created a destination escrow that names one of our takers but is not what the maker expects.",
+		"Nothing: it is ignored. The true leg is still being looked for."},
+	ParkedDst: {Warning,
+		"Destination escrows without an order name our takers; they are kept for a while, and the oldest are dropped when there are too many.",
+		"If real fills are missing, look for who creates these escrows and raise the limit."},
+	HostileLog: {Warning,
+		"A chain reported data that does not decode or that lies about an address.",
+		"Nothing: it is ignored. If it comes from a configured factory, check its address and family in the chains file."},
 	FinalityMismatch: {Critical,
 		"A block taken for final has another hash now, or endpoints disagree about its logs.",
 		"The chain is read again from the configured depth. Raise its confirmations, and check which endpoint was on a fork."},
-	ForeignTransaction: {Critical,
-		"An account that only this system should sign for has a transaction that it did not sign.",
-		"Treat the key as used elsewhere or stolen: find the sender, and move the funds and the key if nobody of yours sent it."},
-	SrcUnfunded: {Critical,
-		"A source leg was created without its safety deposit: it can be neither withdrawn nor cancelled.",
-		"Send the missing native coin to the escrow's address before the source leg's cancellation time, or do not reveal the secret."},
-	ReceiverBlocks: {Critical,
-		"The receiver of a payment refuses it (no receive function, or blocked by the token), so the call reverts.",
-		"Nothing is retried in a tight loop. Clear the block with the token's issuer or the owner of the receiving contract, or wait for the cancellation."},
 	FactoryProofFailed: {Critical,
 		"A configured factory or its implementations are not what the configuration says.",
-		"Swaps of this factory are not acted on. Check the address and family in the chains file; implementations that name another factory can never be withdrawn from."},
-	NegativeSafetyGap: {Warning,
-		"The source leg can be cancelled while the destination leg can still be withdrawn.",
-		"The source leg is not cancelled before the destination leg is settled. Choose timelocks whose source cancellation lies after the destination's."},
-	Decoy: {Warning,
-		"Somebody created an escrow that names one of our takers but does not match any order of ours.",
-		"Nothing: it is ignored. The true leg is still being looked for."},
-	CandidateFlood: {Warning,
-		"More escrows without an order name our takers than are kept for later matching.",
-		"The oldest ones are dropped. If real fills are missing, look for who creates them and raise the limit."},
+		"Swaps of this factory are not acted on. Check the address and family in the chains file; clones of implementations that name another factory can never be withdrawn from."},
 	EndpointTrouble: {Warning,
 		"Endpoints of a chain fail, lag, or answer for another chain.",
-		"Check the provider. With no healthy endpoint left, nothing on this chain can be acted on while its timelocks keep running."},
+		"Check the provider. With no healthy endpoint left nothing on this chain can be acted on, while its timelocks keep running."},
+
+	ForeignTx: {Critical,
+		"An account that only this system should sign for has a transaction that it did not sign.",
+		"Treat the key as used elsewhere or stolen: find the sender, and move the funds and the key if nobody of yours sent it."},
+	CallReverts: {Critical,
+		"A call that should be legal is refused by the chain: a receiver refuses the payment, or a contract refuses us.",
+		"Nothing is retried in a tight loop. Clear the block with the token's issuer or the owner of the receiving contract, or wait for the cancellation."},
+	TxReverted: {Critical,
+		"A transaction of ours was included and reverted.",
+		"The action is planned anew. If it happens again, compare the transaction's trace with the order's time line."},
+	FeeCapLow: {Critical,
+		"The chain's price is above the fee cap of an action, so that it cannot be sent.",
+		"Raise maxFee of this call in the chains file and deploy, or send the call by hand before its deadline."},
+	SignerDry: {Critical,
+		"A signer cannot pay for the gas of its next action.",
+		"Send native coin to the signer."},
 }

@@ -13,7 +13,7 @@ import (
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func TestLifeCycle(t *testing.T) {
-	near := Alert{Kind: TimelockNear, Severity: Warning, Chain: 10, Order: "o", Level: 10 * time.Minute}
+	near := Alert{Kind: DeadlineNear, Severity: Warning, Chain: 10, Order: "o", Level: 10 * time.Minute}
 	with := func(level time.Duration, s Severity) Alert {
 		a := near
 		a.Level, a.Severity = level, s
@@ -89,7 +89,7 @@ func TestLifeCycle(t *testing.T) {
 }
 
 func TestKeyHoldsNothingThatChanges(t *testing.T) {
-	a := Alert{Kind: Overdue, Chain: 10, Order: "o", Escrow: "e", Account: "s"}
+	a := Alert{Kind: ActionOverdue, Chain: 10, Order: "o", Escrow: "e", Account: "s"}
 	b := a
 	b.Severity, b.Level, b.What, b.AtStake, b.UntilWhen, b.WhatToDo = Critical, time.Minute, "w", "1.5 USDC", "12:00", "x"
 	if a.Key() != b.Key() {
@@ -97,9 +97,9 @@ func TestKeyHoldsNothingThatChanges(t *testing.T) {
 	}
 	keys := map[string]bool{a.Key(): true}
 	for _, other := range []Alert{
-		{Kind: Decoy, Chain: 10, Order: "o", Escrow: "e", Account: "s"}, {Kind: Overdue, Chain: 1, Order: "o", Escrow: "e", Account: "s"},
-		{Kind: Overdue, Chain: 10, Order: "oe", Account: "s"}, {Kind: Overdue, Chain: 10, Escrow: "oe", Account: "s"},
-		{Kind: Overdue, Chain: 10, Order: "o", Escrow: "es"},
+		{Kind: DecoyDst, Chain: 10, Order: "o", Escrow: "e", Account: "s"}, {Kind: ActionOverdue, Chain: 1, Order: "o", Escrow: "e", Account: "s"},
+		{Kind: ActionOverdue, Chain: 10, Order: "oe", Account: "s"}, {Kind: ActionOverdue, Chain: 10, Escrow: "oe", Account: "s"},
+		{Kind: ActionOverdue, Chain: 10, Order: "o", Escrow: "es"},
 	} {
 		if keys[other.Key()] {
 			t.Errorf("%+v shares the key %s", other, other.Key())
@@ -122,11 +122,11 @@ func TestComplete(t *testing.T) {
 	}
 	for want, bad := range map[string]Alert{
 		"not in the catalogue": {Kind: "fire"},
-		"severity(7)":          {Kind: Decoy, Severity: 7},
-		"negative":             {Kind: Decoy, Level: -1},
-		"order is no":          {Kind: Decoy, Order: "a|b"},
-		"escrow is no":         {Kind: Decoy, Escrow: "a\nb"},
-		"account is no":        {Kind: Decoy, Account: strings.Repeat("x", 201)},
+		"severity(7)":          {Kind: DecoyDst, Severity: 7},
+		"negative":             {Kind: DecoyDst, Level: -1},
+		"order is no":          {Kind: DecoyDst, Order: "a|b"},
+		"escrow is no":         {Kind: DecoyDst, Escrow: "a\nb"},
+		"account is no":        {Kind: DecoyDst, Account: strings.Repeat("x", 201)},
 	} {
 		if _, err := bad.complete(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", bad, err, want)
@@ -171,7 +171,7 @@ func FuzzClean(f *testing.F) {
 func TestComposeIsBoundedAndCounts(t *testing.T) {
 	var entries []Entry
 	for range 1000 {
-		entries = append(entries, Entry{Alert: Alert{Kind: Decoy, Severity: Warning, Chain: 10, Order: strings.Repeat("o", 60), What: "w"}, State: Open})
+		entries = append(entries, Entry{Alert: Alert{Kind: DecoyDst, Severity: Warning, Chain: 10, Order: strings.Repeat("o", 60), What: "w"}, State: Open})
 	}
 	m := compose(groupOf(entries[0]), entries)
 	if len(m.Body) > maxBody+200 || !strings.Contains(m.Body, "more: see the log lines") || !strings.Contains(m.Subject, "(1000)") {

@@ -225,7 +225,7 @@ func TestStore(t *testing.T, open func(t *testing.T) alert.Store) {
 
 	t.Run("dedup: of many concurrent raises one announces, and again only after the quiet time", func(t *testing.T) {
 		s := open(t)
-		a := alert.Alert{Kind: alert.TimelockNear, Chain: 10, Order: rand.Text(), Level: 10 * time.Minute}
+		a := alert.Alert{Kind: alert.DeadlineNear, Chain: 10, Order: rand.Text(), Level: 10 * time.Minute}
 		raise := func(a alert.Alert, now time.Time) int64 {
 			var announced atomic.Int64
 			var wg sync.WaitGroup
