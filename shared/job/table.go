@@ -55,12 +55,12 @@ const (
 	PacerJob           = "pacer"
 )
 
-// Table is every job: the one place for cadences, timeouts and back-offs. Timeouts are below the
-// period, so that an exclusive job never meets itself, and a killed run costs one tick.
+// Table is every job: the one place for cadences, timeouts and back-offs. A test holds the template
+// against it. Timeouts are below the period, so that an exclusive job never meets itself, and a killed run costs one tick.
 var Table = []Spec{
 	{
 		Name: StateSync, Critical: true, Exclusive: true,
-		Test:    Cadence{30 * time.Second, 28 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, time.Minute},
+		Test:    Cadence{30 * time.Second, 29 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, time.Minute},
 		Mainnet: Cadence{2 * time.Minute, 110 * time.Second, 3 * time.Second, 3, []time.Duration{time.Second, 5 * time.Second, 10 * time.Second}, 4 * time.Minute},
 	},
 	{
@@ -71,11 +71,11 @@ var Table = []Spec{
 	{
 		Name: CancellationCheck, Critical: true, Exclusive: true,
 		Test:    Cadence{15 * time.Second, 14 * time.Second, time.Second, 1, []time.Duration{time.Second}, 45 * time.Second},
-		Mainnet: Cadence{2 * time.Minute, 110 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, 4 * time.Minute},
+		Mainnet: Cadence{2 * time.Minute, 100 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, 4 * time.Minute},
 	},
 	{
 		Name: ActionExecutor, Critical: true, Queue: true,
-		Test:    Cadence{Timeout: 20 * time.Second, Margin: 2 * time.Second},
+		Test:    Cadence{Timeout: 30 * time.Second, Margin: 2 * time.Second},
 		Mainnet: Cadence{Timeout: 60 * time.Second, Margin: 3 * time.Second},
 	},
 	{
@@ -85,7 +85,7 @@ var Table = []Spec{
 	},
 	{
 		Name: PacerJob, Exclusive: true, Queue: true, // its own ticks come by queue
-		Test: Cadence{time.Minute, 30 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 2 * time.Second}, 2 * time.Minute},
+		Test: Cadence{time.Minute, 10 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 2 * time.Second}, 2 * time.Minute},
 	},
 }
 

@@ -114,10 +114,10 @@ func TestProfiles(t *testing.T) {
 			"transaction-tracker": {time.Minute, true, 50 * time.Second},
 		},
 		"test": {
-			"timelock-monitor":    {time.Minute, false, 10 * time.Second},
-			"cancellation-check":  {time.Minute, false, 15 * time.Second},
-			"state-sync":          {time.Minute, false, 30 * time.Second},
-			"transaction-tracker": {time.Minute, false, 15 * time.Second},
+			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
+			"cancellation-check":  {time.Minute, false, 14 * time.Second},
+			"state-sync":          {time.Minute, false, 29 * time.Second},
+			"transaction-tracker": {time.Minute, false, 14 * time.Second},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
 	} {
