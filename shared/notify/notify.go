@@ -1,0 +1,107 @@
+// Package notify delivers alerts to an SNS topic.
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"github.com/bridge-me-not/resolver-cron/shared/alert"
+)
+
+// API is what a Topic needs of the SNS client.
+type API interface {
+	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
+}
+
+// Topic is an alert.Publisher. Its subscribers may filter by the message attributes severity, kind
+// and chain. It is safe for concurrent use.
+type Topic struct {
+	api API
+	arn string
+}
+
+var _ alert.Publisher = (*Topic)(nil)
+
+// New returns the topic of that ARN.
+func New(api API, arn string) (*Topic, error) {
+	if api == nil {
+		return nil, errors.New("topic without a client")
+	}
+	if parts := strings.Split(arn, ":"); len(parts) != 6 || parts[0] != "arn" || parts[2] != "sns" || parts[5] == "" {
+		return nil, fmt.Errorf("alert topic %q: want arn:aws:sns:region:account:name", arn)
+	}
+	return &Topic{api: api, arn: arn}, nil
+}
+
+// Limits of https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, in bytes. The body's leaves
+// room for the attributes, which count too.
+const (
+	maxSubject = 100
+	maxBody    = 256<<10 - 1024
+)
+
+// Publish implements alert.Publisher. What SNS would refuse is made fit: the subject is cut and
+// written in ASCII, the body cut, and the cut said; an empty body is the subject.
+func (t *Topic) Publish(ctx context.Context, m alert.Message) error {
+	subject := subjectLine(m.Subject)
+	body := strings.ToValidUTF8(m.Body, "?")
+	if strings.TrimSpace(body) == "" {
+		body = subject
+	}
+	attributes := map[string]types.MessageAttributeValue{
+		"severity": {DataType: aws.String("String"), StringValue: aws.String(m.Severity.String())},
+		"kind":     {DataType: aws.String("String"), StringValue: aws.String(string(m.Kind))},
+		"chain":    {DataType: aws.String("Number"), StringValue: aws.String(strconv.FormatUint(m.Chain, 10))},
+	}
+	if m.Kind == "" { // SNS refuses empty values
+		delete(attributes, "kind")
+	}
+	_, err := t.api.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Subject: &subject, Message: aws.String(cut(body)), MessageAttributes: attributes})
+	if err != nil {
+		return fmt.Errorf("publish to the alert topic: %w", err)
+	}
+	return nil
+}
+
+// subjectLine makes a subject that SNS takes: printable ASCII, beginning with a letter, digit or
+// punctuation mark, at most 100 bytes, not empty.
+func subjectLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case r < ' ' || r > '~':
+			return '?'
+		}
+		return r
+	}, s)
+	s = strings.TrimSpace(s)
+	if len(s) > maxSubject {
+		s = s[:maxSubject-3] + "..."
+	}
+	if s == "" {
+		return "alert"
+	}
+	return s
+}
+
+// cut bounds a body and says how much is missing.
+func cut(body string) string {
+	if len(body) <= maxBody {
+		return body
+	}
+	const note = "\n… cut: %d bytes are missing, see the log.\n"
+	end := maxBody - len(note) - 20
+	for !utf8.RuneStart(body[end]) {
+		end--
+	}
+	return body[:end] + fmt.Sprintf(note, len(body)-end)
+}
