@@ -1,0 +1,363 @@
+package stack
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/kmsd"
+	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
+	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/services"
+	"github.com/bridge-me-not/resolver-cron/infra/local/template"
+)
+
+const (
+	region  = "us-east-1"
+	account = "000000000000"
+	name    = "local"
+)
+
+// Options say what stack to run.
+type Options struct {
+	// Root is the repository.
+	Root string
+	// Profile and Mode are the template's parameters of that name.
+	Profile, Mode string
+	// ChainsFile is the content of a chains file; ${NAME} in its endpoint URLs
+	// is looked up by Lookup.
+	ChainsFile []byte
+	Lookup     func(string) (string, bool)
+	// Keys are the signing keys by the alias (alias/…) that the chains file names.
+	Keys map[string]*ecdsa.PrivateKey
+	// Race runs binaries built with the race detector.
+	Race bool
+	// Functions limits which of the template's functions run; nil: all.
+	Functions []string
+	// DynamoDB is the URL of a DynamoDB-compatible server to use instead of the
+	// packaged one.
+	DynamoDB string
+	// Deliver disturbs asynchronous events; see lambda.Config.
+	Deliver func(function string, payload []byte) []time.Duration
+	// Observe and Log see every invocation and every line that a function
+	// writes; they must be quick.
+	Observe func(lambda.Invocation)
+	Log     func(lambda.Line)
+	// Progress says what the start is doing.
+	Progress io.Writer
+}
+
+// Stack is a running stack.
+type Stack struct {
+	Template *template.Stack
+	Host     *lambda.Host
+	AWS      *awsproxy.Proxy
+	RPC      *rpcproxy.Proxy
+	KMS      *kmsd.Server
+	// Endpoints names the routes of the RPC proxy: "c0e1" is the second endpoint
+	// of the first chain in the file.
+	Endpoints []string
+
+	DynamoDB *dynamodb.Client
+	sqs      *sqs.Client
+	sns      *sns.Client
+
+	alertsURL string
+	trouble   chan error
+	closers   []func() error
+	dir       string
+}
+
+// Start brings everything up that the functions need and the host that will
+// run them; nothing runs before Run. ctx bounds the start alone. If it fails,
+// nothing is left behind.
+func Start(ctx context.Context, o Options) (_ *Stack, err error) {
+	s := &Stack{trouble: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	say := func(format string, args ...any) {
+		if o.Progress != nil {
+			fmt.Fprintf(o.Progress, format+"\n", args...)
+		}
+	}
+	if s.dir, err = os.MkdirTemp("", "resolver-cron-"); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, func() error { return os.RemoveAll(s.dir) })
+	if err := services.Install(ctx, o.Progress); err != nil {
+		return nil, err
+	}
+	ddb, err := services.StartDynamoDB(ctx, services.Options{Endpoint: o.DynamoDB})
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, func() error { ddb.Stop(); return nil })
+	go s.watch("DynamoDB", ddb.Done(), ddb.Err)
+	queues, err := services.StartSQSSNS(ctx, services.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, func() error { queues.Stop(); return nil })
+	go s.watch("SQS and SNS", queues.Done(), queues.Err)
+	say("started DynamoDB, SQS and SNS")
+
+	s.KMS = kmsd.New()
+	for alias, key := range o.Keys {
+		if _, err := s.KMS.Add(key, alias); err != nil {
+			return nil, err
+		}
+	}
+	kms, err := s.serve(s.KMS)
+	if err != nil {
+		return nil, err
+	}
+	invoke := &late{handler: make(chan http.Handler, 1)}
+	lambdaURL, err := s.serve(invoke)
+	if err != nil {
+		return nil, err
+	}
+	if s.AWS, err = awsproxy.Start(map[string]string{"dynamodb": ddb.URL, "sqs": queues.URL, "sns": queues.URL, "kms": kms, "lambda": lambdaURL}); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.AWS.Close)
+	go s.watch("AWS proxy", s.AWS.Done(), s.AWS.Err)
+
+	if err := s.readTemplate(o, queues.URL); err != nil {
+		return nil, err
+	}
+	s.clients(ddb.URL, queues.URL)
+	if err := CreateTables(ctx, s.DynamoDB, s.Template.Tables); err != nil {
+		return nil, err
+	}
+	if err := createQueues(ctx, s.sqs, s.Template.Queues); err != nil {
+		return nil, err
+	}
+	if err := s.createTopics(ctx, s.Template.Topics); err != nil {
+		return nil, err
+	}
+	say("created %d tables, %d queues, %d topics from template.yaml", len(s.Template.Tables), len(s.Template.Queues), len(s.Template.Topics))
+
+	overlay, err := s.chains(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.host(ctx, o, queues.URL, overlay); err != nil {
+		return nil, err
+	}
+	invoke.set(s.Host.Handler())
+	return s, nil
+}
+
+// readTemplate evaluates template.yaml for this stack.
+func (s *Stack) readTemplate(o Options, sqsURL string) error {
+	src, err := os.ReadFile(filepath.Join(o.Root, "template.yaml"))
+	if err != nil {
+		return err
+	}
+	doc, err := template.Evaluate(src, template.Options{
+		Parameters: map[string]string{"Profile": o.Profile, "Mode": o.Mode,
+			// The endpoints come by the chains file; the deployment's own are not used.
+			"BaseRpcUrl": "unused", "OptimismRpcUrl": "unused"},
+		Pseudo:  template.Pseudo(name, region, account),
+		Resolve: template.Names(region, account, func(queue string) string { return queueURL(sqsURL, queue) }),
+	})
+	if err != nil {
+		return fmt.Errorf("template.yaml: %w", err)
+	}
+	if s.Template, err = doc.Stack(); err != nil {
+		return fmt.Errorf("template.yaml: %w", err)
+	}
+	return nil
+}
+
+func queueURL(base, queue string) string { return base + "/" + account + "/" + queue }
+
+func (s *Stack) clients(ddbURL, sqsURL string) {
+	creds := credentials.NewStaticCredentialsProvider("local", "local", "")
+	s.DynamoDB = dynamodb.New(dynamodb.Options{Region: region, BaseEndpoint: &ddbURL, Credentials: creds})
+	s.sqs = sqs.New(sqs.Options{Region: region, BaseEndpoint: &sqsURL, Credentials: creds})
+	s.sns = sns.New(sns.Options{Region: region, BaseEndpoint: &sqsURL, Credentials: creds})
+}
+
+// chains puts the RPC proxy between the functions and the endpoints of the
+// chains file, and returns the environment that makes a process use it.
+func (s *Stack) chains(o Options) (func(lambda.Process) map[string]string, error) {
+	var err error
+	if s.RPC, err = rpcproxy.New(); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.RPC.Close)
+	lookup := o.Lookup
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	file, ups, err := reroute(o.ChainsFile, lookup)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(s.dir, "chains.yaml")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		return nil, err
+	}
+	for _, up := range ups {
+		if up.target == "" {
+			continue
+		}
+		if err := s.RPC.Route(up.route, up.target); err != nil {
+			return nil, fmt.Errorf("chains file: endpoint %s: %w", up.route, err)
+		}
+		s.Endpoints = append(s.Endpoints, up.route)
+	}
+	return func(p lambda.Process) map[string]string {
+		env := map[string]string{"CHAINS_FILE": path}
+		process := fmt.Sprintf("%s@%d", p.Function, p.ID)
+		for _, kv := range s.AWS.Env(process) {
+			k, v, _ := strings.Cut(kv, "=")
+			env[k] = v
+		}
+		for _, up := range ups {
+			env[up.variable] = ""
+			if up.target != "" {
+				env[up.variable] = s.RPC.URL(process, up.route)
+			}
+		}
+		return env
+	}, nil
+}
+
+// host builds the functions and prepares the host that runs them.
+func (s *Stack) host(ctx context.Context, o Options, sqsURL string, overlay func(lambda.Process) map[string]string) error {
+	var folders []string
+	var run []lambda.Function
+	for _, f := range s.Template.Functions {
+		if o.Functions == nil || slices.Contains(o.Functions, f.Folder) {
+			folders = append(folders, f.Folder)
+		}
+	}
+	binaries, err := Build(ctx, o.Root, folders, o.Race, o.Progress)
+	if err != nil {
+		return err
+	}
+	for _, f := range s.Template.Functions {
+		binary, ok := binaries[f.Folder]
+		if !ok {
+			continue
+		}
+		if o.Race {
+			f.MemoryMB *= 4 // the race detector's own
+		}
+		run = append(run, lambda.Function{Function: f, Binary: binary})
+	}
+	s.Host, err = lambda.New(lambda.Config{
+		Region: region, Account: account, SQS: s.sqs,
+		QueueURL: func(arn string) string { return queueURL(sqsURL, arn[strings.LastIndexByte(arn, ':')+1:]) },
+		Env:      overlay, Deliver: o.Deliver, Observe: o.Observe, Log: o.Log, Problem: s.fail,
+	}, run)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() error { s.Host.Close(); return nil })
+	return nil
+}
+
+// Run fires the schedules and reads the queues until ctx ends, or a part of
+// the stack dies, which is the error.
+func (s *Stack) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case err := <-s.trouble:
+			cancel(err)
+		case <-ctx.Done():
+		}
+	}()
+	s.Host.Run(ctx)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return nil
+}
+
+// QueueURL is the address of a queue of the template, by logical id.
+func (s *Stack) QueueURL(logicalID string) string {
+	for _, q := range s.Template.Queues {
+		if q.LogicalID == logicalID {
+			return s.alertsURL[:strings.LastIndexByte(s.alertsURL, '/')+1] + q.Name
+		}
+	}
+	return ""
+}
+
+// Close ends everything that Start began, last things first.
+func (s *Stack) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(s.closers) {
+		errs = append(errs, c())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// fail keeps the first trouble.
+func (s *Stack) fail(err error) {
+	select {
+	case s.trouble <- err:
+	default:
+	}
+}
+
+func (s *Stack) watch(what string, done <-chan struct{}, err func() error) {
+	<-done
+	if e := err(); e != nil {
+		s.fail(fmt.Errorf("%s died: %w", what, e))
+	}
+}
+
+// serve starts an HTTP server on a free loopback port.
+func (s *Stack) serve(h http.Handler) (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.fail(err)
+		}
+	}()
+	s.closers = append(s.closers, server.Close)
+	return "http://" + l.Addr().String(), nil
+}
+
+// late is a handler that is set after its address is known.
+type late struct{ handler chan http.Handler }
+
+func (l *late) set(h http.Handler) { l.handler <- h }
+
+func (l *late) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case h := <-l.handler:
+		l.handler <- h
+		h.ServeHTTP(w, r)
+	case <-r.Context().Done():
+	}
+}
