@@ -1,0 +1,356 @@
+package chain
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+)
+
+// maxReadings is how many spans are remembered per chain, to give their second
+// reading to another endpoint.
+const maxReadings = 64
+
+// reading says which endpoint read a span.
+type reading struct {
+	from, to uint64
+	e        *endpoint
+}
+
+// filter is one log filter: what is asked and what may be answered.
+type filter struct {
+	addresses []common.Address
+	topics    []common.Hash
+	factories bool
+}
+
+// Logs reads one span: at most Config.LogSpan blocks from q.From. The last
+// block's header is read before and after the logs in the same batch, and the
+// span counts only if both agree with each other and with the logs. Calls: 2
+// for the header, ⌈factories/chunk⌉ and ⌈escrows/chunk⌉ for the logs, and one
+// for each block with logs where the node's logs carry no block time.
+//
+// The span is halved when the endpoint finds it too wide or too rich, and at a
+// single block the address list is; any other failure goes to the next
+// endpoint with the full span. If no endpoint has block q.To, what is there is
+// read; Span.End before q.From means nothing was.
+func (c *Client) Logs(ctx context.Context, q follow.Query) (follow.Span, error) {
+	ch, err := c.chain(q.ChainID)
+	if err != nil {
+		return follow.Span{}, err
+	}
+	if q.To < q.From {
+		return follow.Span{}, fmt.Errorf("read logs of chain %d: blocks %d to %d are no range", q.ChainID, q.From, q.To)
+	}
+	to := min(q.To, q.From+ch.LogSpan-1)
+	if to < q.From { // overflow
+		to = q.To
+	}
+	var span follow.Span
+	read := func(ctx context.Context, e *endpoint, to uint64) error {
+		var err error
+		span, err = e.span(ctx, q, to)
+		if err == nil {
+			ch.remember(reading{q.From, span.End.Number, e}, q.Again)
+		}
+		return err
+	}
+	order := func() []*endpoint { return ch.readers(q, to) }
+	whole := func(ctx context.Context, e *endpoint) error { return read(ctx, e, to) }
+	part := func(ctx context.Context, e *endpoint) error {
+		_, head, err := e.latest(ctx)
+		if err != nil {
+			return err
+		}
+		if head.Number < q.From {
+			span = follow.Span{}
+			return nil
+		}
+		return read(ctx, e, min(to, head.Number))
+	}
+	err = retry(ctx, func() error {
+		err := ch.once(ctx, order(), whole)
+		if err != nil && ctx.Err() == nil && lacking(err) {
+			// The head was told by an endpoint that is gone now: take what the
+			// others have.
+			err = ch.once(ctx, order(), part)
+		}
+		return err
+	})
+	if err != nil {
+		return follow.Span{}, fmt.Errorf("read logs of chain %d, blocks %d to %d: %w", q.ChainID, q.From, to, err)
+	}
+	return span, nil
+}
+
+// lacking reports whether an endpoint failed only for want of the block.
+func lacking(err error) bool {
+	return slices.ContainsFunc(faults(err), func(f *fault) bool { return f.class == classBehind })
+}
+
+// readers orders the endpoints for a reading. A second reading goes to another
+// endpoint than the first: to one that has not read these blocks in this
+// process or, in a new process, to the second of the list.
+func (ch *chain) readers(q follow.Query, to uint64) []*endpoint {
+	order := ch.order(to)
+	if !q.Again || len(order) < 2 {
+		return order
+	}
+	avoid := order[0]
+	ch.mu.Lock()
+	for _, r := range ch.readings {
+		if r.from <= to && r.to >= q.From {
+			avoid = r.e
+		}
+	}
+	ch.mu.Unlock()
+	i := slices.Index(order, avoid)
+	order = slices.Delete(order, i, i+1)
+	// Behind the others in good standing, before those aside.
+	i = len(order)
+	if avoid.asideUntil().IsZero() {
+		i = slices.IndexFunc(order, func(e *endpoint) bool { return !e.asideUntil().IsZero() })
+		if i < 0 {
+			i = len(order)
+		}
+	}
+	return slices.Insert(order, i, avoid)
+}
+
+// remember keeps who read a span first, and tells when the same endpoint read
+// it a second time.
+func (ch *chain) remember(r reading, again bool) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if again {
+		for _, old := range ch.readings {
+			if old.e == r.e && old.from <= r.to && old.to >= r.from && len(ch.endpoints) > 1 {
+				r.e.tell(SameReader, "no other endpoint could read the blocks again")
+				return
+			}
+		}
+		return
+	}
+	// A newer first reading of the same blocks replaces the older.
+	ch.readings = slices.DeleteFunc(ch.readings, func(old reading) bool { return r.from <= old.from && old.to <= r.to })
+	ch.readings = append(ch.readings, r)
+	if n := len(ch.readings) - maxReadings; n > 0 {
+		ch.readings = slices.Delete(ch.readings, 0, n)
+	}
+}
+
+// span reads blocks q.From to at most to from this endpoint.
+func (e *endpoint) span(ctx context.Context, q follow.Query, to uint64) (follow.Span, error) {
+	blocks := e.learned(classWide, to-q.From+1)
+	chunk := e.learned(classAddresses, uint64(e.chain.AddressChunk))
+	var wide, crowded bool
+	for {
+		span, err := e.readSpan(ctx, q, q.From+blocks-1, int(chunk))
+		if err == nil {
+			if wide {
+				e.learn(classWide, blocks)
+			}
+			if crowded {
+				e.learn(classAddresses, chunk)
+			}
+			return span, nil
+		}
+		switch c := classOf(err); {
+		case (c == classWide || c == classMany) && blocks > 1:
+			blocks /= 2
+			wide = wide || c == classWide
+		case (c == classWide || c == classMany || c == classAddresses) && chunk > 1:
+			chunk = (chunk + 1) / 2
+			crowded = crowded || c == classAddresses
+		default:
+			return follow.Span{}, err
+		}
+	}
+}
+
+// readSpan is one attempt at a span.
+func (e *endpoint) readSpan(ctx context.Context, q follow.Query, to uint64, chunk int) (follow.Span, error) {
+	var filters []filter
+	for part := range slices.Chunk(q.Factories, chunk) {
+		filters = append(filters, filter{part, q.Topics, true})
+	}
+	for part := range slices.Chunk(q.Escrows, chunk) {
+		filters = append(filters, filter{part, swap.EscrowTopics(), false})
+	}
+	before, after := blockCall(to), blockCall(to)
+	calls := []*call{before}
+	for _, f := range filters {
+		calls = append(calls, newCall("eth_getLogs", map[string]any{
+			"fromBlock": hexutil.EncodeUint64(q.From),
+			"toBlock":   hexutil.EncodeUint64(to),
+			"address":   f.addresses,
+			"topics":    []any{f.topics},
+		}))
+	}
+	if len(filters) > 0 {
+		calls = append(calls, after)
+	} else {
+		after = before
+	}
+	if err := e.do(ctx, calls...); err != nil {
+		return follow.Span{}, err
+	}
+	end, err := decodeBlock(e, before, to)
+	if err != nil {
+		return follow.Span{}, err
+	}
+	if again, err := decodeBlock(e, after, to); err != nil {
+		return follow.Span{}, err
+	} else if again.Hash != end.Hash {
+		return follow.Span{}, e.fault(classReorg, "eth_getLogs", "")
+	}
+	s := &spanReader{e: e, from: q.From, end: end, chain: q.ChainID}
+	for i, f := range filters {
+		if err := s.add(f, calls[i+1]); err != nil {
+			return follow.Span{}, err
+		}
+	}
+	return s.finish(ctx)
+}
+
+// spanReader collects and checks the logs of a span.
+type spanReader struct {
+	e     *endpoint
+	chain uint64
+	from  uint64
+	end   swap.Block
+	logs  []swap.Log
+}
+
+// wireLog is a log as nodes write it.
+type wireLog struct {
+	Address   *common.Address `json:"address"`
+	Topics    []common.Hash   `json:"topics"`
+	Data      hexutil.Bytes   `json:"data"`
+	Block     quantity        `json:"blockNumber"`
+	BlockHash *common.Hash    `json:"blockHash"`
+	BlockTime quantity        `json:"blockTimestamp"` // by some nodes only
+	Tx        *common.Hash    `json:"transactionHash"`
+	Index     quantity        `json:"logIndex"`
+	Removed   bool            `json:"removed"`
+}
+
+// log converts; false if something is missing or out of bounds.
+func (w wireLog) log(chain uint64) (swap.Log, bool) {
+	const maxTopics = 4
+	number, okN := w.Block.u64()
+	index, okI := w.Index.u64()
+	if w.Address == nil || w.BlockHash == nil || w.Tx == nil || !okN || !okI || index > 1<<31 || len(w.Topics) > maxTopics {
+		return swap.Log{}, false
+	}
+	at := swap.Position{Block: number, BlockHash: *w.BlockHash, Tx: *w.Tx, Index: uint(index)}
+	if w.BlockTime.set {
+		t, ok := chainTime(w.BlockTime)
+		if !ok {
+			return swap.Log{}, false
+		}
+		at.Time = t
+	}
+	return swap.Log{ChainID: chain, Address: *w.Address, Topics: w.Topics, Data: w.Data, At: at}, true
+}
+
+// add takes one answer. What was not asked for is dropped and told; what does
+// not decode spoils the whole answer, since nothing may be lost by it.
+func (s *spanReader) add(f filter, c *call) error {
+	list, err := decode[[]wireLog](s.e, c)
+	if err != nil {
+		return err
+	}
+	asked := make(map[common.Address]bool, len(f.addresses))
+	if len(list) > 0 {
+		for _, a := range f.addresses {
+			asked[a] = true
+		}
+	}
+	for _, w := range list {
+		if w.Removed {
+			continue
+		}
+		l, ok := w.log(s.chain)
+		if !ok {
+			return s.e.fault(classMalformed, c.method, "log with a field missing or out of bounds")
+		}
+		if !asked[l.Address] || len(l.Topics) == 0 || !slices.Contains(f.topics, l.Topics[0]) ||
+			l.At.Block < s.from || l.At.Block > s.end.Number {
+			s.e.tell(Hostile, "logs of another address, topic or block than asked for")
+			continue
+		}
+		s.logs = append(s.logs, l)
+	}
+	return nil
+}
+
+// finish orders the logs, checks their blocks against each other and the last
+// header, and fills in missing block times.
+func (s *spanReader) finish(ctx context.Context) (follow.Span, error) {
+	const method = "eth_getLogs"
+	slices.SortStableFunc(s.logs, func(a, b swap.Log) int {
+		return cmp.Or(cmp.Compare(a.At.Block, b.At.Block), cmp.Compare(a.At.Index, b.At.Index))
+	})
+	logs := s.logs[:0]
+	for _, l := range s.logs {
+		if n := len(logs); n > 0 && logs[n-1].At.Block == l.At.Block {
+			prev := logs[n-1]
+			if prev.At.BlockHash != l.At.BlockHash {
+				return follow.Span{}, s.e.fault(classReorg, method, "")
+			}
+			if prev.At.Index == l.At.Index {
+				if !sameLog(prev, l) {
+					return follow.Span{}, s.e.fault(classMalformed, method, "two logs at one place")
+				}
+				continue
+			}
+		}
+		logs = append(logs, l)
+	}
+	known := map[uint64]swap.Block{s.end.Number: s.end}
+	var calls []*call
+	var numbers []uint64
+	for _, l := range logs {
+		if _, ok := known[l.At.Block]; !ok && l.At.Time == 0 {
+			known[l.At.Block] = swap.Block{}
+			numbers = append(numbers, l.At.Block)
+			calls = append(calls, blockCall(l.At.Block))
+		}
+	}
+	if err := s.e.do(ctx, calls...); err != nil {
+		return follow.Span{}, err
+	}
+	for i, c := range calls {
+		b, err := decodeBlock(s.e, c, numbers[i])
+		if err != nil {
+			return follow.Span{}, err
+		}
+		known[b.Number] = b
+	}
+	for i := range logs {
+		at := &logs[i].At
+		b, ok := known[at.Block]
+		if !ok {
+			if at.Time > s.end.Time {
+				return follow.Span{}, s.e.fault(classMalformed, method, "log younger than its span")
+			}
+			continue
+		}
+		if b.Hash != at.BlockHash {
+			return follow.Span{}, s.e.fault(classReorg, method, "")
+		}
+		at.Time = b.Time
+	}
+	return follow.Span{Logs: slices.Clip(logs), End: s.end}, nil
+}
+
+func sameLog(a, b swap.Log) bool {
+	return a.Address == b.Address && a.At.Tx == b.At.Tx && slices.Equal(a.Topics, b.Topics) && bytes.Equal(a.Data, b.Data)
+}

@@ -1,0 +1,248 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/holiman/uint256"
+)
+
+// balanceGas bounds what a token may burn when asked for a balance: ten times
+// what rebasing tokens need, a blink for the node.
+const balanceGas = 1_000_000
+
+// balanceOf is the selector of balanceOf(address).
+var balanceOf = selector("balanceOf(address)")
+
+// Balances reads token and native balances at one block, by its hash where the
+// node takes hashes, else by its number with the hash checked in the same
+// batch. A token that reverts, burns its gas or answers less than a word counts
+// as a balance of zero, and does not disturb the others. A token call that fails
+// in a way nobody foresaw leaves its whole Balance at the zero value, "never
+// read": an unknown error must not look like an empty escrow.
+func (c *Client) Balances(ctx context.Context, id uint64, at swap.Block, of []follow.Holding) ([]swap.Balance, error) {
+	ch, err := c.chain(id)
+	if err != nil {
+		return nil, err
+	}
+	if len(of) == 0 {
+		return nil, nil
+	}
+	var out []swap.Balance
+	err = ch.try(ctx, func() []*endpoint { return ch.order(at.Number) }, func(ctx context.Context, e *endpoint) error {
+		var err error
+		out, err = e.balances(ctx, at, of)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %d balances of chain %d at block %d: %w", len(of), id, at.Number, err)
+	}
+	return out, nil
+}
+
+func (e *endpoint) balances(ctx context.Context, at swap.Block, of []follow.Holding) ([]swap.Balance, error) {
+	if e.feature(&e.byHash, unknown) != unsupported {
+		ref := map[string]any{"blockHash": at.Hash, "requireCanonical": true}
+		out, err := e.balancesBy(ctx, at, ref, of)
+		if err == nil {
+			e.feature(&e.byHash, supported)
+			return out, nil
+		}
+		if c := classOf(err); c != classRequest && c != classUnsupported {
+			return nil, err
+		}
+		e.feature(&e.byHash, unsupported)
+	}
+	check := blockCall(at.Number)
+	out, err := e.balancesBy(ctx, at, hexutil.EncodeUint64(at.Number), of, check)
+	if err != nil {
+		return nil, err
+	}
+	b, err := decodeBlock(e, check, at.Number)
+	if err != nil {
+		return nil, err
+	}
+	if b.Hash != at.Hash {
+		return nil, e.fault(classReorg, check.method, "")
+	}
+	return out, nil
+}
+
+// balancesBy reads at the block that ref names; further calls go into the same
+// batch, behind the balances.
+func (e *endpoint) balancesBy(ctx context.Context, at swap.Block, ref any, of []follow.Holding, more ...*call) ([]swap.Balance, error) {
+	var calls []*call
+	native := make([]*call, len(of))
+	token := make([]*call, len(of))
+	for i, h := range of {
+		native[i] = newCall("eth_getBalance", h.Escrow, ref)
+		calls = append(calls, native[i])
+		if h.Token == (common.Address{}) {
+			continue
+		}
+		token[i] = newCall("eth_call", map[string]any{
+			"to": h.Token, "gas": hexutil.EncodeUint64(balanceGas),
+			"data": hexutil.Bytes(append(slices.Clone(balanceOf), common.LeftPadBytes(h.Escrow[:], 32)...)),
+		}, ref)
+		calls = append(calls, token[i])
+	}
+	if err := e.batch(ctx, append(calls, more...)...); err != nil {
+		return nil, err
+	}
+	for _, c := range more {
+		if c.failed != nil {
+			return nil, c.failed
+		}
+	}
+	out := make([]swap.Balance, len(of))
+	for i := range of {
+		wei, err := decode[quantity](e, native[i])
+		if err != nil {
+			return nil, err
+		}
+		b := swap.Balance{Block: at, Native: wei.n}
+		if token[i] == nil {
+			b.Token = wei.n
+		} else if known, err := tokenBalance(e, token[i], &b.Token); err != nil {
+			return nil, err
+		} else if !known {
+			continue
+		}
+		out[i] = b
+	}
+	return out, nil
+}
+
+// tokenBalance reads the answer of a token; false if it cannot be told.
+func tokenBalance(e *endpoint, c *call, into *uint256.Int) (bool, error) {
+	if c.failed != nil {
+		switch c.failed.class {
+		case classRevert:
+			return true, nil
+		case classOther:
+			return false, nil
+		}
+		return false, c.failed
+	}
+	data, err := decode[hexutil.Bytes](e, c)
+	if err != nil {
+		return false, err
+	}
+	if len(data) >= 32 {
+		into.SetBytes(data[:32])
+	}
+	return true, nil
+}
+
+// wireTx is the part of a transaction that is read.
+type wireTx struct {
+	Hash      *common.Hash    `json:"hash"`
+	From      *common.Address `json:"from"`
+	Input     *hexutil.Bytes  `json:"input"`
+	ChainID   quantity        `json:"chainId"` // not on legacy transactions
+	BlockHash *common.Hash    `json:"blockHash"`
+	Block     quantity        `json:"blockNumber"`
+	GasPrice  quantity        `json:"gasPrice"`
+}
+
+func txCall(hash common.Hash) *call { return newCall("eth_getTransactionByHash", hash) }
+
+// decodeTx reads a transaction; nil if the endpoint does not know it.
+func decodeTx(e *endpoint, c *call, hash common.Hash) (*wireTx, error) {
+	if c.failed == nil && isNull(c.result) {
+		return nil, nil
+	}
+	tx, err := decode[wireTx](e, c)
+	if err != nil {
+		return nil, err
+	}
+	if tx.Hash == nil || *tx.Hash != hash || tx.From == nil || tx.Input == nil {
+		return nil, e.fault(classMalformed, c.method, "another transaction than asked for")
+	}
+	if n, ok := tx.ChainID.u64(); tx.ChainID.set && (!ok || n != e.chain.ID) {
+		return nil, e.fault(classMalformed, c.method, "transaction of another chain")
+	}
+	return &tx, nil
+}
+
+// Transactions reads sender (as the node recovered it) and calldata. A hash
+// that the first endpoint does not know is looked for at the others before the
+// zero value is given.
+func (c *Client) Transactions(ctx context.Context, id uint64, hashes []common.Hash) ([]follow.Transaction, error) {
+	ch, err := c.chain(id)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]follow.Transaction, len(hashes))
+	err = ch.search(ctx, len(hashes), func(ctx context.Context, e *endpoint, left []int) ([]int, error) {
+		calls := make([]*call, len(left))
+		for i, n := range left {
+			calls[i] = txCall(hashes[n])
+		}
+		if err := e.do(ctx, calls...); err != nil {
+			return nil, err
+		}
+		var missing []int
+		for i, n := range left {
+			tx, err := decodeTx(e, calls[i], hashes[n])
+			if err != nil {
+				return nil, err
+			}
+			if tx == nil {
+				missing = append(missing, n)
+				continue
+			}
+			out[n] = follow.Transaction{From: *tx.From, Input: *tx.Input}
+		}
+		return missing, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %d transactions of chain %d: %w", len(hashes), id, err)
+	}
+	return out, nil
+}
+
+// search asks one endpoint after the other for what the ones before it did not
+// have: find returns the indices still missing. It fails if no endpoint
+// answered at all.
+func (ch *chain) search(ctx context.Context, n int, find func(ctx context.Context, e *endpoint, left []int) ([]int, error)) error {
+	left := make([]int, n)
+	for i := range left {
+		left[i] = i
+	}
+	if n == 0 {
+		return nil
+	}
+	return retry(ctx, func() error {
+		var errs []error
+		answered := false
+		for _, e := range ch.order(ch.newest()) {
+			if answered && !e.asideUntil().IsZero() {
+				break // not worth its time
+			}
+			missing, err := find(ctx, e, left)
+			if err != nil {
+				if ctx.Err() != nil {
+					return err
+				}
+				e.note(err)
+				errs = append(errs, err)
+				continue
+			}
+			e.works()
+			answered = true
+			if left = missing; len(left) == 0 {
+				return nil
+			}
+		}
+		if answered {
+			return nil
+		}
+		return join(errs)
+	})
+}

@@ -1,0 +1,63 @@
+package chain
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// TroubleKind says what is wrong with an endpoint.
+type TroubleKind string
+
+const (
+	Unreachable TroubleKind = "unreachable"  // no answer, or server errors
+	Malformed   TroubleKind = "malformed"    // answers that are not JSON-RPC, or contradict themselves
+	RateLimited TroubleKind = "rate-limited" // more calls than the plan allows
+	Refused     TroubleKind = "refused"      // the key is not accepted
+	WrongChain  TroubleKind = "wrong-chain"  // answers for another chain id
+	Stale       TroubleKind = "stale-head"   // its head stands still while a peer's goes on
+	Forked      TroubleKind = "forked"       // has other blocks than its peer
+	Hostile     TroubleKind = "hostile-logs" // sent logs that were not asked for
+	SameReader  TroubleKind = "same-reader"  // read the same blocks twice, for want of another
+)
+
+// Trouble is a finding about one endpoint. It is equal from pass to pass while
+// the trouble lasts, so that it can be the key of an alert.
+type Trouble struct {
+	ChainID  uint64
+	Endpoint string // its configured name
+	Kind     TroubleKind
+	Detail   string // constant words
+}
+
+// Trouble returns what was found since it was last called, together with the
+// endpoints that are still aside, in the order of chains and endpoints. An
+// endpoint that is missing from it answered well or was not needed.
+func (c *Client) Trouble() []Trouble {
+	var out []Trouble
+	for _, ch := range c.chains {
+		for _, e := range ch.endpoints {
+			out = append(out, e.trouble()...)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Trouble) int {
+		return cmp.Or(cmp.Compare(a.ChainID, b.ChainID), cmp.Compare(a.Endpoint, b.Endpoint), cmp.Compare(a.Kind, b.Kind))
+	})
+	return out
+}
+
+func (e *endpoint) trouble() []Trouble {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []Trouble
+	for kind, detail := range e.found {
+		out = append(out, Trouble{e.chain.ID, e.name, kind, detail})
+	}
+	// What holds it aside stays a finding until that is over.
+	for kind := range e.found {
+		if kind != e.why || !time.Now().Before(e.aside) {
+			delete(e.found, kind)
+		}
+	}
+	return out
+}
