@@ -6,15 +6,20 @@ import (
 	"slices"
 
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
 )
 
 // Account reads a signer's nonces and balance and the fee market from one
-// endpoint in one batch, begun and ended with its head: if the head moved in
-// between, the batch is repeated. A block without a base fee makes the chain
-// legacy. The tip is eth_maxPriorityFeePerGas; where a node has no such method,
-// what eth_gasPrice is above the base fee.
-func (c *Client) Account(ctx context.Context, a txn.Account) (txn.AccountState, error) {
+// endpoint: the head first, then everything at its number in one batch, which
+// also reads its header again. A head that was replaced in between fails the
+// reading, and the endpoint is asked anew.
+//
+// A block without a base fee makes the chain legacy. The tip is
+// eth_maxPriorityFeePerGas; where a node has no such method, what eth_gasPrice
+// is above the base fee. Settled is zero, which settles nothing, where the node
+// no longer has the state of that depth; Trouble tells it.
+func (c *Client) Account(ctx context.Context, a txn.Account, depth uint64) (txn.AccountState, error) {
 	ch, err := c.chain(a.ChainID)
 	if err != nil {
 		return txn.AccountState{}, err
@@ -22,7 +27,7 @@ func (c *Client) Account(ctx context.Context, a txn.Account) (txn.AccountState, 
 	var state txn.AccountState
 	err = ch.try(ctx, func() []*endpoint { return ch.order(ch.newest()) }, func(ctx context.Context, e *endpoint) error {
 		var err error
-		state, err = e.account(ctx, a)
+		state, err = e.account(ctx, a, depth)
 		return err
 	})
 	if err != nil {
@@ -31,54 +36,57 @@ func (c *Client) Account(ctx context.Context, a txn.Account) (txn.AccountState, 
 	return state, nil
 }
 
-func (e *endpoint) account(ctx context.Context, a txn.Account) (txn.AccountState, error) {
-	// A chain whose head moves with every batch is read as it is in the end.
-	const attempts = 3
-	for n := 1; ; n++ {
-		state, settled, err := e.accountOnce(ctx, a)
-		if err != nil || settled || n == attempts {
-			return state, err
-		}
+func (e *endpoint) account(ctx context.Context, a txn.Account, depth uint64) (txn.AccountState, error) {
+	tip, price := newCall("eth_maxPriorityFeePerGas"), newCall("eth_gasPrice")
+	top := latestCall()
+	if err := e.batch(ctx, top, tip, price); err != nil {
+		return txn.AccountState{}, err
 	}
-}
+	h, head, err := decodeLatest(e, top)
+	if err != nil {
+		return txn.AccountState{}, err
+	}
+	s := txn.AccountState{Head: head, BaseFee: h.BaseFee.n, Legacy: !h.BaseFee.set}
+	if s.Tip, err = e.tip(tip, price, h); err != nil {
+		return txn.AccountState{}, err
+	}
 
-// accountOnce reads the account; settled reports that the head did not move
-// while it was read. Where it did, the earlier head is returned, so that
-// nothing is judged at a later block than it was read at.
-func (e *endpoint) accountOnce(ctx context.Context, a txn.Account) (state txn.AccountState, settled bool, err error) {
-	before, after := latestCall(), latestCall()
-	latest := newCall("eth_getTransactionCount", a.Signer, "latest")
+	number := hexutil.EncodeUint64(head.Number)
+	latest := newCall("eth_getTransactionCount", a.Signer, number)
+	settled := newCall("eth_getTransactionCount", a.Signer, hexutil.EncodeUint64(head.Number-min(head.Number, depth)))
 	pending := newCall("eth_getTransactionCount", a.Signer, "pending")
-	balance := newCall("eth_getBalance", a.Signer, "latest")
-	tip := newCall("eth_maxPriorityFeePerGas")
-	price := newCall("eth_gasPrice")
-	if err := e.batch(ctx, before, latest, pending, balance, tip, price, after); err != nil {
-		return state, false, err
+	balance := newCall("eth_getBalance", a.Signer, number)
+	check := blockCall(head.Number)
+	if err := e.batch(ctx, latest, settled, pending, balance, check); err != nil {
+		return txn.AccountState{}, err
 	}
-	h, head, err := decodeLatest(e, before)
-	if err != nil {
-		return state, false, err
+	if s.Latest, err = decodeNonce(e, latest); err != nil {
+		return txn.AccountState{}, err
 	}
-	_, end, err := decodeLatest(e, after)
-	if err != nil {
-		return state, false, err
+	if settled.failed != nil && settled.failed.class == classState {
+		e.tell(NoHistory, "does not keep the state of final blocks")
+	} else if s.Settled, err = decodeNonce(e, settled); err != nil {
+		return txn.AccountState{}, err
 	}
-	state = txn.AccountState{Head: head, BaseFee: h.BaseFee.n, Legacy: !h.BaseFee.set}
-	if state.Latest, err = decodeNonce(e, latest); err != nil {
-		return state, false, err
-	}
-	if state.Pending, err = decodeNonce(e, pending); err != nil {
-		return state, false, err
+	if s.Pending, err = decodeNonce(e, pending); err != nil {
+		return txn.AccountState{}, err
 	}
 	wei, err := decode[quantity](e, balance)
 	if err != nil {
-		return state, false, err
+		return txn.AccountState{}, err
 	}
-	state.Balance = wei.n
-	if state.Tip, err = e.tip(tip, price, h); err != nil {
-		return state, false, err
+	s.Balance = wei.n
+	now, err := decodeBlock(e, check, head.Number)
+	if err != nil {
+		return txn.AccountState{}, err
 	}
-	return state, head.Hash == end.Hash, nil
+	if now.Hash != head.Hash {
+		return txn.AccountState{}, e.fault(classReorg, check.method, "")
+	}
+	if s.Settled > s.Latest {
+		return txn.AccountState{}, e.fault(classMalformed, settled.method, "nonce fell")
+	}
+	return s, nil
 }
 
 // tip chooses among what the node suggests.

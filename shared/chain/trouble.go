@@ -19,6 +19,7 @@ const (
 	Forked      TroubleKind = "forked"       // has other blocks than its peer
 	Hostile     TroubleKind = "hostile-logs" // sent logs that were not asked for
 	SameReader  TroubleKind = "same-reader"  // read the same blocks twice, for want of another
+	NoHistory   TroubleKind = "no-history"   // has no state of the depth at which nonces settle
 )
 
 // Trouble is a finding about one endpoint. It is equal from pass to pass while
