@@ -203,7 +203,7 @@ func TestMutations(t *testing.T) {
 			at(props(m, "JobPolicy"), "PolicyDocument", "Statement", 2)["Action"] = "sqs:ReceiveMessage"
 		}, "StateSyncRole: may not send to its failure destination"},
 		{"cannot invoke", func(m map[string]any) {
-			at(props(m, "PacerRole"), "Policies", 0, "PolicyDocument", "Statement", 3)["Resource"] = "arn:aws:lambda:eu-west-1:000000000000:function:rc-state-sync"
+			at(props(m, "PacerRole"), "Policies", 0, "PolicyDocument", "Statement", 2)["Resource"] = "arn:aws:lambda:eu-west-1:000000000000:function:rc-state-sync"
 		}, "Pacer: may not invoke timelock-monitor"},
 	}
 	for _, tt := range tests {

@@ -57,9 +57,9 @@ func TestOwnTemplate(t *testing.T) {
 		Env: map[string]string{
 			"PROFILE": "mainnet", "MODE": "live", "LOG_LEVEL": "INFO", "CHAINS_FILE": "/var/task/chains.yaml",
 			"ORDERS_TABLE": "rc-Orders", "ACTIONS_TABLE": "rc-Actions", "JOURNAL_TABLE": "rc-Journal", "JOBS_TABLE": "rc-Jobs",
-			"DOORBELL_QUEUE_URL": queueURL("rc-Doorbells"), "DOORBELL_DLQ_URL": queueURL("rc-DoorbellsDead"),
-			"ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:000000000000:rc-Alerts",
-			"BASE_RPC_URL":     "http://base.test", "BASE_RPC_URL_2": "",
+			"DOORBELL_QUEUE_URL": queueURL("rc-Doorbells"),
+			"ALERTS_TOPIC_ARN":   "arn:aws:sns:eu-west-1:000000000000:rc-Alerts",
+			"BASE_RPC_URL":       "http://base.test", "BASE_RPC_URL_2": "",
 			"OPTIMISM_RPC_URL": "http://optimism.test", "OPTIMISM_RPC_URL_2": "",
 		},
 		Queues: []QueueMapping{{

@@ -81,6 +81,11 @@ func entry(path string, m map[string]any, v *ast.MappingValueNode, p *problems) 
 		p.add(at, "merge keys are not understood")
 		return
 	}
+	if v.Key.Type() == ast.TagType {
+		// "{ a: !Ref AWS::NoValue }": within braces, the parser takes the value for another mapping.
+		p.add(at, "a tag in the place of a key; quote the value behind it")
+		return
+	}
 	if _, twice := m[key]; twice {
 		p.add(at, "stated twice (again in line %d)", tok.Position.Line)
 		return
