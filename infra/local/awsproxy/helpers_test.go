@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -146,7 +145,7 @@ func config(endpoint string, attempts int) aws.Config {
 // table makes a table with an index, straight on the server, and returns its name.
 func table(t *testing.T) string {
 	t.Helper()
-	name := strings.NewReplacer("/", "-", "#", "-", " ", "-").Replace(t.Name())
+	name := servicetest.Name(t)
 	s := dynamotypes.ScalarAttributeTypeS
 	attribute := func(name string) dynamotypes.AttributeDefinition {
 		return dynamotypes.AttributeDefinition{AttributeName: &name, AttributeType: s}
@@ -207,7 +206,7 @@ func stored(t *testing.T, table, pk string) bool {
 func queue(t *testing.T) (*sqs.Client, string) {
 	t.Helper()
 	client := sqs.NewFromConfig(config(servicetest.SQSSNS(t), 1))
-	out, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(strings.ReplaceAll(t.Name(), "/", "-"))})
+	out, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(servicetest.Name(t))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,3 +145,17 @@ func TestDelayMessages(t *testing.T) {
 		t.Errorf("%s messages wait, want 5", got)
 	}
 }
+
+// What an inner fault changes must not add up when an outer one forwards twice.
+func TestDoubledMessagesAreDelayedAlike(t *testing.T) {
+	w := newWorld(t)
+	_, url := queue(t)
+	var bodies []string
+	w.proxy.Use(awsproxy.DoubleMessages())
+	w.proxy.Use(awsproxy.DelayMessages(30 * time.Second))
+	w.proxy.Use(awsproxy.Before(func(c *awsproxy.Call) error { bodies = append(bodies, string(c.Body)); return nil }))
+	sendOne(t, w, url, "one", 5)
+	if len(bodies) != 2 || bodies[0] != bodies[1] || !strings.Contains(bodies[0], `"DelaySeconds":35`) {
+		t.Errorf("forwarded %q, want twice 35 s", bodies)
+	}
+}

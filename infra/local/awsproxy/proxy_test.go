@@ -66,7 +66,7 @@ func TestClientsFromTheEnvironmentKeepThePath(t *testing.T) {
 		{Action: "lambda:InvokeFunction", Resource: "state-sync"},
 		{Action: "sns:CreateTopic", Resource: "alerts"},
 		{Action: "sns:Publish", Resource: "alerts"},
-		{Action: "sqs:SendMessage", Resource: "TestClientsFromTheEnvironmentKeepThePath"},
+		{Action: "sqs:SendMessage", Resource: queueURL[strings.LastIndexByte(queueURL, '/')+1:]},
 	}}
 	if diff := cmp.Diff(want, w.proxy.Permissions()); diff != "" {
 		t.Errorf("permissions (-want +got):\n%s", diff)

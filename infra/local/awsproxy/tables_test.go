@@ -2,6 +2,7 @@ package awsproxy_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 
@@ -113,4 +114,29 @@ func pks(items []map[string]types.AttributeValue) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// A service that takes nothing must get everything offered again.
+func TestCutBatchesKeepsWhatTheServiceRefused(t *testing.T) {
+	const refusal = `{"UnprocessedItems":{"orders":[{"PutRequest":{"Item":{"pk":{"S":"0"}}}}]}}`
+	p := start(t, map[string]string{"dynamodb": serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, refusal)
+	}))})
+	p.Use(awsproxy.CutBatches())
+	var writes []types.WriteRequest
+	for _, pk := range []string{"0", "1", "2"} {
+		writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: key(pk)}})
+	}
+	db := dynamodb.NewFromConfig(config(p.URL("f", "dynamodb"), 1))
+	out, err := db.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"orders": writes}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []map[string]types.AttributeValue
+	for _, r := range out.UnprocessedItems["orders"] {
+		left = append(left, r.PutRequest.Item)
+	}
+	if got := pks(left); !slices.Equal(got, []string{"0", "1", "2"}) {
+		t.Errorf("unprocessed %q, want all", got)
+	}
 }

@@ -162,6 +162,9 @@ func TestDeathIsVisible(t *testing.T) {
 			if err := s.Err(); err != nil {
 				t.Fatalf("living server has error %v", err)
 			}
+			if got := children(t); len(got) != 1 {
+				t.Fatalf("children %q, want one", got)
+			}
 			if err := syscall.Kill(s.PID(), syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
@@ -204,6 +207,9 @@ func TestCancelledStartLeavesNothing(t *testing.T) {
 				s.Stop()
 			} else if !errors.Is(err, context.Canceled) {
 				t.Errorf("start: %v, want %v", err, context.Canceled)
+			}
+			if left := children(t); len(left) != 0 {
+				t.Errorf("left behind: %q", left)
 			}
 		})
 	}
@@ -315,6 +321,23 @@ func answers(address string) bool {
 		_ = c.Close()
 	}
 	return err == nil
+}
+
+// children lists the servers that this process has.
+func children(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command("ps", "-o", "ppid=,args=", "-A").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mine []string
+	for line := range strings.Lines(string(out)) {
+		parent, command, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if parent == strconv.Itoa(os.Getpid()) && (strings.Contains(command, "dynoxide") || strings.Contains(command, "sqssns.mjs")) {
+			mine = append(mine, command)
+		}
+	}
+	return mine
 }
 
 // alive tells whether the process runs; one that nobody has reaped yet does not.

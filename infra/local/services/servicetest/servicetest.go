@@ -1,15 +1,18 @@
 // Package servicetest gives tests real backing servers: one of each kind per test
 // binary, started at first use and ended by the kernel with the binary, so that no
-// TestMain is needed. Tests share a server; they keep apart by unique table, queue and
-// topic names.
+// TestMain is needed. Tests share a server; they keep apart by names from Name.
 package servicetest
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/services"
 )
@@ -42,6 +45,25 @@ func DynamoDB(t testing.TB) string {
 func SQSSNS(t testing.TB) string {
 	t.Helper()
 	return endpoint(t, sqsSNS)
+}
+
+// names makes the names of a test binary distinct, also when a test runs again.
+var names atomic.Int64
+
+// maxName is what SQS allows a queue's name, in characters; tables and topics may be longer.
+const maxName = 80
+
+// Name is a new name for a table, queue or topic, made of the test's name.
+func Name(t testing.TB) string {
+	t.Helper()
+	plain := strings.Map(func(r rune) rune {
+		if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return '-'
+	}, t.Name())
+	number := fmt.Sprintf("-%d", names.Add(1))
+	return plain[:min(len(plain), maxName-len(number))] + number
 }
 
 func endpoint(t testing.TB, once func() (*services.Server, error)) string {

@@ -1,6 +1,8 @@
 package servicetest_test
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,7 +29,7 @@ func TestDynamoDBAnswersTheSDK(t *testing.T) {
 		t.Fatalf("second call: %s, want the same server %s", again, endpoint)
 	}
 	db := dynamodb.NewFromConfig(config(endpoint))
-	table := aws.String(t.Name())
+	table := aws.String(servicetest.Name(t))
 	if _, err := db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName:            table,
 		BillingMode:          types.BillingModePayPerRequest,
@@ -55,7 +57,7 @@ func TestDynamoDBAnswersTheSDK(t *testing.T) {
 func TestSQSSNSAnswersTheSDK(t *testing.T) {
 	endpoint := servicetest.SQSSNS(t)
 	queues, topics := sqs.NewFromConfig(config(endpoint)), sns.NewFromConfig(config(endpoint))
-	q, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(t.Name())})
+	q, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(servicetest.Name(t))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,11 +71,25 @@ func TestSQSSNSAnswersTheSDK(t *testing.T) {
 	if len(got.Messages) != 1 || aws.ToString(got.Messages[0].Body) != "ring" {
 		t.Fatalf("received %v, want the message sent", got.Messages)
 	}
-	topic, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(t.Name())})
+	topic, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(servicetest.Name(t))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := topics.Publish(t.Context(), &sns.PublishInput{TopicArn: topic.TopicArn, Message: aws.String("warning")}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestName(t *testing.T) {
+	t.Run("odd/name of ünusual "+strings.Repeat("length ", 30), func(t *testing.T) {
+		one, other := servicetest.Name(t), servicetest.Name(t)
+		if one == other {
+			t.Errorf("%q twice", one)
+		}
+		for _, name := range []string{one, other} {
+			if !regexp.MustCompile(`^TestName-odd-name-of--nusual-length-[A-Za-z0-9-]*-[0-9]+$`).MatchString(name) || len(name) > 80 {
+				t.Errorf("name %q of %d characters", name, len(name))
+			}
+		}
+	})
 }
