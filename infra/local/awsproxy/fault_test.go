@@ -266,8 +266,13 @@ func TestDelays(t *testing.T) {
 			t.Errorf("%s: answered", name)
 		}
 		cancel()
-		if err := <-over; !errors.Is(err, awsproxy.ErrCut) || !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", name, err)
+		select {
+		case err := <-over:
+			if !errors.Is(err, awsproxy.ErrCut) || !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%s: still held for a caller that left", name)
 		}
 		if got := stored(t, tbl, name); got != tt.want {
 			t.Errorf("%s: stored %v, want %v", name, got, tt.want)

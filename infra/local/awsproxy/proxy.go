@@ -22,6 +22,9 @@ const (
 	// forwardLimit bounds one forwarded request. The longest that a service takes on
 	// purpose is SQS's long poll of 20 s.
 	forwardLimit = 60 * time.Second
+	// idleLimit ends unused connections before a server does (fauxqs: 72 s), which could
+	// meet a request on its way.
+	idleLimit = 30 * time.Second
 )
 
 // ErrCut is returned by a Fault that wants the caller's connection cut with no answer.
@@ -58,6 +61,7 @@ func Start(backends map[string]string) (*Proxy, error) {
 			Transport: &http.Transport{
 				DisableCompression:  true, // the caller's headers rule
 				MaxIdleConnsPerHost: 64,
+				IdleConnTimeout:     idleLimit,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},

@@ -3,6 +3,8 @@ package awsproxy_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"strings"
@@ -234,11 +236,16 @@ func TestDeathOfTheCaller(t *testing.T) {
 				}
 			}))})
 			var call *awsproxy.Call
+			var status int
 			replied := make(chan struct{})
 			p.Use(func(c *awsproxy.Call, next awsproxy.Forward) (*awsproxy.Reply, error) {
 				defer close(replied)
 				call = c
-				return next(c)
+				reply, err := next(c)
+				if err == nil {
+					status = reply.Status
+				}
+				return reply, err
 			})
 			ctx, die := context.WithCancel(t.Context())
 			r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL("f", tt.service), strings.NewReader("{}"))
@@ -257,25 +264,21 @@ func TestDeathOfTheCaller(t *testing.T) {
 			die()
 			await(t, gone)
 			await(t, call.Context.Done()) // the proxy knows that its caller is gone
-			if tt.want != nil {
-				if err := <-result; !errors.Is(err, tt.want) {
-					t.Errorf("the backend's caller: %v, want %v", err, tt.want)
-				}
-				await(t, replied)
-				return
+			if tt.want == nil {
+				close(release)
 			}
 			select {
-			case <-replied:
-				t.Error("given up with its caller")
 			case err := <-result:
-				t.Errorf("the backend's caller: %v", err)
-			default:
-			}
-			close(release)
-			if err := <-result; err != nil {
-				t.Errorf("the backend's caller: %v", err)
+				if !errors.Is(err, tt.want) {
+					t.Errorf("the backend's caller: %v, want %v", err, tt.want)
+				}
+			case <-time.After(patience):
+				t.Fatal("the backend is still being waited for")
 			}
 			await(t, replied)
+			if carriedOut := status == http.StatusOK; carriedOut != (tt.want == nil) {
+				t.Errorf("status %d", status)
+			}
 		})
 	}
 }
@@ -287,4 +290,74 @@ func await(t *testing.T, done <-chan struct{}) {
 	case <-time.After(patience):
 		t.Fatal("waited in vain")
 	}
+}
+
+// What the SDK makes of an error hides how it was written; other clients read the words.
+func TestErrorFormats(t *testing.T) {
+	for _, tt := range []struct {
+		service, target, contentType string
+		status                       int
+		want, header                 string
+	}{
+		{"dynamodb", "DynamoDB_20120810.GetItem", "application/x-amz-json-1.0", 400, `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",`, ""},
+		{"sqs", "AmazonSQS.SendMessage", "application/x-amz-json-1.0", 400, `{"__type":"com.amazonaws.sqs#RequestThrottled",`, "X-Amzn-Query-Error: RequestThrottled;Sender"},
+		{"kms", "TrentService.Sign", "application/x-amz-json-1.1", 400, `{"__type":"ThrottlingException",`, ""},
+		{"sns", "", "application/x-www-form-urlencoded", 400, `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error><RequestId>`, ""},
+		{"lambda", "", "", 429, `{"Type":"User","message":"Rate Exceeded."}`, "X-Amzn-Errortype: TooManyRequestsException"},
+	} {
+		t.Run(tt.service, func(t *testing.T) {
+			p := start(t, map[string]string{tt.service: serve(t, &stub{})})
+			p.Use(awsproxy.Throttle())
+			answer, text := post(t, p.URL("f", tt.service), tt.target, tt.contentType, "Action=Publish")
+			if answer.StatusCode != tt.status || !strings.HasPrefix(text, tt.want) {
+				t.Errorf("%d %s, want %d %s…", answer.StatusCode, text, tt.status, tt.want)
+			}
+			if name, value, ok := strings.Cut(tt.header, ": "); ok && answer.Header.Get(name) != value {
+				t.Errorf("header %s: %q, want %q", name, answer.Header.Get(name), value)
+			}
+			if answer.Header.Get("X-Amzn-Requestid") == "" {
+				t.Error("no request id")
+			}
+		})
+	}
+}
+
+// DynamoDB's checksum must follow a body that a fault changed.
+func TestChecksumFollowsTheBody(t *testing.T) {
+	p := start(t, map[string]string{"dynamodb": serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amz-Crc32", "2745614147") // of {}
+		fmt.Fprint(w, "{}")
+	}))})
+	for _, body := range []string{"{}", `{"Item":{}}`} {
+		remove := p.Use(awsproxy.After(func(_ *awsproxy.Call, r *awsproxy.Reply) error { r.Body = []byte(body); return nil }))
+		answer, text := post(t, p.URL("f", "dynamodb"), "DynamoDB_20120810.GetItem", "application/x-amz-json-1.0", "{}")
+		if want := fmt.Sprint(crc32.ChecksumIEEE([]byte(body))); text != body || answer.Header.Get("X-Amz-Crc32") != want {
+			t.Errorf("body %q, checksum %s, want %q and %s", text, answer.Header.Get("X-Amz-Crc32"), body, want)
+		}
+		remove()
+	}
+}
+
+// post sends one request and returns the answer with its body.
+func post(t *testing.T, url, target, contentType, body string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"X-Amz-Target": target, "Content-Type": contentType} {
+		if value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(text)
 }
