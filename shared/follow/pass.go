@@ -56,14 +56,15 @@ type Follower struct {
 // Result counts what a pass did.
 type Result struct {
 	Chains   map[uint64]Progress
-	Adopted  int  // orders and dst legs taken up
-	Decoys   int  // legs that name us and are not what they seem
-	Refused  int  // src legs not worth following
-	Secrets  int  // learned
-	Events   int  // final events stored
-	Closed   int  // orders finished
-	Saved    int  // order writes
-	Complete bool // every chain was read to its head
+	Adopted  int           // orders and dst legs taken up
+	Decoys   int           // legs that name us and are not what they seem
+	Refused  int           // src legs not worth following
+	Secrets  int           // learned
+	Events   int           // final events stored
+	Closed   int           // orders finished
+	Saved    int           // order writes
+	HeadAge  time.Duration // of the oldest head, by the wall clock
+	Complete bool          // every chain was read to its head
 }
 
 // Progress says how far a chain has been read.
@@ -93,10 +94,11 @@ func (f *Follower) Pass(ctx context.Context) (Result, error) {
 			break
 		}
 	}
-	p.res.Complete = len(p.chains) == len(f.Chains)
+	p.res.Complete = len(p.chains) == len(f.Policy.Chains)
 	for id, c := range p.chains {
 		p.res.Chains[id] = Progress{c.start, c.facts.From.Number, c.facts.To.Number, c.head.Number}
 		p.res.Complete = p.res.Complete && c.complete()
+		p.res.HeadAge = max(p.res.HeadAge, c.age)
 	}
 	if p.res.Complete {
 		errs = append(errs, p.plan(ctx))

@@ -41,6 +41,7 @@ const (
 	DecoyDst          FindingCode = "decoy-dst"    // a dst escrow naming us that is not what the maker expects
 	ParkedDst         FindingCode = "parked-dst"   // dst escrows naming us without a src; one finding a chain
 	HostileLog        FindingCode = "hostile-log"  // chain data that does not decode or lies about an address
+	FactoryUnproven   FindingCode = "factory-proof-failed"
 	FinalityMismatch  FindingCode = "finality-mismatch"
 	ForeignTx         FindingCode = "foreign-transaction" // an exclusive signer's nonce was used by somebody else
 	CallReverts       FindingCode = "call-reverts"        // legal by Plan, and the chain refuses it: a receiver blocks, a contract refuses us
