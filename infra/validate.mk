@@ -4,16 +4,20 @@ VENV := .tools/venv
 VENV_READY := $(VENV)/.ready-$(shell cksum infra/validate/requirements.txt | cut -d' ' -f1)
 
 # sam wants a region, even offline.
-validate: export SAM_CLI_TELEMETRY = 0
-validate: export AWS_DEFAULT_REGION = us-east-1
+validate sam-build: export SAM_CLI_TELEMETRY = 0
+validate sam-build: export AWS_DEFAULT_REGION = us-east-1
 
-.PHONY: validate
+.PHONY: validate sam-build
 validate: $(VENV_READY)
 	$(VENV)/bin/sam validate --lint --template-file template.yaml
 	$(VENV)/bin/cfn-lint template.yaml
 	mkdir -p .build
 	$(VENV)/bin/python infra/validate/translate.py template.yaml .build/template.json
 	go run ./infra/validate .build/template.json
+
+# The artefacts as `sam deploy` takes them, in .aws-sam/build.
+sam-build: $(VENV_READY)
+	$(VENV)/bin/sam build
 
 $(VENV_READY): infra/validate/requirements.txt
 	rm -rf $(VENV)

@@ -62,6 +62,23 @@ func TestRecordedTemplateIsClean(t *testing.T) {
 	}
 }
 
+// TestOwnTemplate checks the template as it stands, without the tools of `make validate`.
+func TestOwnTemplate(t *testing.T) {
+	src, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range variants {
+		doc, stack, err := read(src, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := inspect(doc, stack); len(got) != 0 {
+			t.Errorf("%v: %s", v, strings.Join(got, "\n"))
+		}
+	}
+}
+
 func TestMutations(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -72,9 +72,14 @@ func variant(translated, source []byte, parameters map[string]string) []string {
 	if err != nil {
 		return lines("our reading of the template", err)
 	}
-	findings := differences(ownStack, deployedStack)
+	return append(differences(ownStack, deployedStack), inspect(deployed, deployedStack)...)
+}
+
+// inspect runs every check.
+func inspect(doc *template.Document, s *template.Stack) []string {
+	var findings []string
 	for _, check := range []func(*template.Document, *template.Stack) []string{functions, schedules, mappings, tables, queues, signing, roles} {
-		findings = append(findings, check(deployed, deployedStack)...)
+		findings = append(findings, check(doc, s)...)
 	}
 	return findings
 }

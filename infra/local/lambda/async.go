@@ -140,7 +140,7 @@ func (q *asyncQueue) discard(fn Function, requestID, condition string, tries int
 	if err == nil {
 		err = q.fail(fn.Async.OnFailure, body)
 	}
-	if err != nil {
+	if err != nil && q.ctx.Err() == nil {
 		q.problem(fmt.Errorf("send the failed event %s of %s to its destination: %w", requestID, fn.Folder, err))
 	}
 }

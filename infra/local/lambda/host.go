@@ -31,7 +31,8 @@ type Config struct {
 	Observe func(Invocation)
 	// Log receives every line that a function writes.
 	Log func(Line)
-	// Problem receives trouble of the host itself.
+	// Problem receives trouble of the host itself: a queue that does not answer, a reply that is no list of batch item
+	// failures. A function that fails or is killed is not among it.
 	Problem func(error)
 	// InitTimeout is how long a new process may take to ask for its first invocation; 0 means the service's 10 s.
 	InitTimeout time.Duration
@@ -138,7 +139,7 @@ func (h *Host) Run(ctx context.Context) {
 			wg.Go(func() {
 				runRate(ctx, s.Every, func(tick time.Time) {
 					event := scheduledEvent(h.cfg.Region, h.cfg.Account, p.fn.LogicalID+s.ID, tick)
-					if _, err := h.InvokeAsync(folder, event); err != nil {
+					if _, err := h.InvokeAsync(folder, event); err != nil && !errors.Is(err, errClosed) {
 						h.problem(fmt.Errorf("rule %s of %s: %w", s.ID, folder, err))
 					}
 				})

@@ -51,9 +51,8 @@ func (p *process) handleNext(w http.ResponseWriter, r *http.Request) {
 		h.Set("Lambda-Runtime-Invoked-Function-Arn", p.fn.ARN)
 		h.Set("Lambda-Runtime-Trace-Id", newTraceID(time.Now()))
 		h.Set("Content-Type", "application/json")
-		if _, err := w.Write(a.payload); err != nil && p.alive() {
-			p.host.problem(fmt.Errorf("hand an invocation to %s: %w", p.Function, err))
-		}
+		// If it cannot be written, the process is dying: its end is the outcome.
+		_, _ = w.Write(a.payload)
 	case <-r.Context().Done():
 	case <-p.exited:
 	}
