@@ -1,0 +1,64 @@
+// Command local runs the product on one machine.
+//
+//	go run ./infra/local demo                 watch two chains of swaps come to their right end
+//	go run ./infra/local up -chains FILE      run the functions against the chains of a file
+//	go run ./infra/local chain -id N          offer a chain of its own by JSON-RPC
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes: 1 for what went wrong, 2 for a wrong command line or chains file.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// errUsage is an error of the command line or of a file it names.
+type errUsage struct{ error }
+
+var commands = map[string]func(context.Context, []string) error{
+	"up":    up,
+	"chain": chain,
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: local demo | up -chains FILE | chain -id N   (each with -h for its flags)")
+		os.Exit(exitUsage)
+	}
+	err := commands[os.Args[1]](ctx, os.Args[2:])
+	var usage errUsage
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitUsage)
+	default:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitFailed)
+	}
+}
+
+// parse reads the flags of a command, which takes no other words.
+func parse(f *flag.FlagSet, args []string) error {
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage{err}
+	}
+	if f.NArg() > 0 {
+		return errUsage{fmt.Errorf("%s: unexpected %q", f.Name(), f.Arg(0))}
+	}
+	return nil
+}
