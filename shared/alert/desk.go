@@ -89,9 +89,10 @@ const (
 
 // Flush announces what this pass raised and resolved and what earlier passes left undelivered: one
 // message for each (state, kind, severity, chain, level). What cannot be delivered stays in the
-// outbox for the next pass; the error says so after all the rest was tried. Delivery is at least
-// once: a crash between delivery and its note announces again.
-func (d *Desk) Flush(ctx context.Context, now time.Time) error {
+// outbox for the next pass; the error says so after all the rest was tried, and undelivered is the
+// number of those alerts. Delivery is at least once: a crash between delivery and its note announces
+// again.
+func (d *Desk) Flush(ctx context.Context, now time.Time) (undelivered int, err error) {
 	d.mu.Lock()
 	due := d.due
 	d.due = map[string]Entry{}
@@ -123,6 +124,7 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 		slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Key(), b.Key()) })
 		if err := d.pub.Publish(ctx, compose(g, entries)); err != nil {
 			errs = append(errs, fmt.Errorf("announce %d %s alerts of chain %d: %w", len(entries), g.kind, g.chain, err))
+			undelivered += len(entries)
 			d.putBack(entries)
 			continue
 		}
@@ -132,7 +134,7 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return undelivered, errors.Join(errs...)
 }
 
 // putBack keeps for another Flush what no store holds.

@@ -38,7 +38,8 @@ func (w *watch) pass(after time.Duration, alerts ...alert.Alert) (sent []alert.M
 	for _, a := range alerts {
 		errs = append(errs, d.Raise(w.t.Context(), a, now))
 	}
-	errs = append(errs, d.Flush(w.t.Context(), now))
+	_, err = d.Flush(w.t.Context(), now)
+	errs = append(errs, err)
 	return w.Sent()[before:], errors.Join(errs...)
 }
 
@@ -155,7 +156,7 @@ func TestResolveOnProof(t *testing.T) {
 	if err := d.Resolve(t.Context(), near("never raised", 0).Key(), "x", t0); err != nil {
 		t.Errorf("resolving what is not open: %v", err)
 	}
-	if err := d.Flush(t.Context(), t0.Add(time.Minute)); err != nil {
+	if _, err := d.Flush(t.Context(), t0.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	sent := w.Sent()
@@ -256,12 +257,12 @@ func TestADeskKeepsWhatNothingElseHolds(t *testing.T) {
 	if err := d.Raise(t.Context(), near("o1", time.Minute), t0); err == nil {
 		t.Error("no error")
 	}
-	if err := d.Flush(t.Context(), t0); err == nil {
-		t.Error("no error")
+	if n, err := d.Flush(t.Context(), t0); err == nil || n != 1 {
+		t.Errorf("%d undelivered, %v", n, err)
 	}
 	w.Fail(nil)
-	if err := d.Flush(t.Context(), t0); err != nil || len(w.Sent()) != 1 {
-		t.Errorf("%d sent, %v", len(w.Sent()), err)
+	if n, err := d.Flush(t.Context(), t0); err != nil || n != 0 || len(w.Sent()) != 1 {
+		t.Errorf("%d undelivered, %d sent, %v", n, len(w.Sent()), err)
 	}
 }
 
@@ -287,7 +288,7 @@ func TestConcurrentPassesAnnounceOnce(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if err := d.Flush(t.Context(), t0); err != nil {
+			if _, err := d.Flush(t.Context(), t0); err != nil {
 				t.Error(err)
 			}
 		})

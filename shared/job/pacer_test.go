@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync"
@@ -210,6 +211,31 @@ func TestPacerTrouble(t *testing.T) {
 		}
 		if _, err := h.Invoke(t.Context(), event(now())); !errors.Is(err, c.fail) {
 			t.Errorf("queue that fails: %v", err)
+		}
+	})
+}
+
+// Whatever arrives, a function answers or returns an error: it never panics, and runs nothing that
+// it cannot name.
+func FuzzPayload(f *testing.F) {
+	f.Add(event(time.Unix(1_772_000_000, 0)))
+	f.Add(batch(`{"job":"state-sync","time":"2026-03-01T12:00:00Z"}`, `{"chain":10}`))
+	f.Add([]byte(`{"Records":[{"messageId":null,"body":null}]}`))
+	f.Add([]byte(`{"time":"2026-03-01T12:00:00+25:00"}`))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		b, c := newBench(t), &clockwork{}
+		h, err := job.Pacer(b.deps(), c, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := h.Invoke(t.Context(), payload)
+		if err == nil && !json.Valid(answer) {
+			t.Errorf("answer %q", answer)
+		}
+		for name := range c.invoked {
+			if s, err := job.Lookup(name); err != nil || s.Test.Period >= time.Minute {
+				t.Errorf("invoked %q", name)
+			}
 		}
 	})
 }
