@@ -2,6 +2,7 @@ package alert_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -233,6 +234,39 @@ func TestNoSingleFailureLosesAnAlert(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// meanwhile publishes after something else has happened.
+type meanwhile struct {
+	alert.Publisher
+	happens func()
+}
+
+func (m meanwhile) Publish(ctx context.Context, msg alert.Message) error {
+	m.happens()
+	return m.Publisher.Publish(ctx, msg)
+}
+
+// Another run escalates while this one publishes: the escalation is announced nevertheless.
+func TestDeliveryIsNotedOnlyForWhatWasDelivered(t *testing.T) {
+	w := newWatch(t)
+	other := w.desk()
+	d := alert.NewDesk(w, meanwhile{w, func() {
+		if err := other.Raise(t.Context(), near("o1", time.Minute), t0); err != nil {
+			t.Error(err)
+		}
+	}}, slog.New(slog.DiscardHandler))
+	if err := d.Raise(t.Context(), near("o1", 10*time.Minute), t0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Flush(t.Context(), t0); err != nil {
+		t.Fatal(err)
+	}
+	// The other run dies before its flush; a later pass finds the escalation in the outbox.
+	sent, err := w.pass(20 * time.Second)
+	if err != nil || len(sent) != 1 || sent[0].Subject != "WARNING, ESCALATED: deadline-near on chain 10, less than 1 min left" {
+		t.Errorf("sent %+v, %v", sent, err)
 	}
 }
 

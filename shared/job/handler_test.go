@@ -311,6 +311,17 @@ func TestRetriesStayInTheBudget(t *testing.T) {
 	}
 }
 
+// The store refused an effect because another run holds the lease: trying again would be refused too.
+func TestALostLeaseIsNotRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, n := newBench(t), 0
+		err := b.invoke(task(func(context.Context, *job.Run) error { n++; return fmt.Errorf("write order: %w", job.ErrLost) }), now())
+		if n != 1 || !errors.Is(err, job.ErrLost) {
+			t.Errorf("%d attempts, %v", n, err)
+		}
+	})
+}
+
 func TestARetryThatSucceedsIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, tick, n := newBench(t), now(), 0
@@ -405,6 +416,10 @@ func TestEveryStoreCallMayFail(t *testing.T) {
 							rec, recorded := b.Run("sweep", tick)
 							if err == nil && (!recorded || rec.State != job.Done) {
 								t.Errorf("success, but recorded %v: %+v", recorded, rec)
+							}
+							// What can be asked again is, without anybody noticing.
+							if leases := op == "acquire" || op == "renew" || op == "release"; leases && !lasting && err != nil {
+								t.Errorf("one failed call ended the run: %v", err)
 							}
 							if err == nil && worked != 1 {
 								t.Errorf("success, but worked %d times", worked)

@@ -135,34 +135,129 @@ func TestSuccessWithoutALeaseIsNoSuccess(t *testing.T) {
 	})
 }
 
-// stalling is a locker whose renewals hang until their context ends, as a dead connection does.
-type stalling struct{ job.Locker }
+// troubled is a locker whose nth renewal and whose releases go through functions of the test.
+type troubled struct {
+	job.Locker
+	renewals atomic.Int32
+	renew    func(ctx context.Context, nth int32, apply func() error) error
+	release  func(apply func() (int64, error)) (int64, error)
+}
 
-func (s stalling) Renew(ctx context.Context, l job.Lease, _ time.Time) error {
-	<-ctx.Done()
-	return ctx.Err()
+func (l *troubled) Renew(ctx context.Context, lease job.Lease, until time.Time) error {
+	n := l.renewals.Add(1)
+	apply := func() error { return l.Locker.Renew(ctx, lease, until) }
+	if l.renew == nil {
+		return apply()
+	}
+	return l.renew(ctx, n, apply)
+}
+
+func (l *troubled) Release(ctx context.Context, lease job.Lease) (int64, error) {
+	apply := func() (int64, error) { return l.Locker.Release(ctx, lease) }
+	if l.release == nil {
+		return apply()
+	}
+	return l.release(apply)
+}
+
+// runOn runs a 50-second task for as long as it likes on that locker.
+func runOn(t *testing.T, l *troubled, lasts time.Duration) (ended time.Duration, err error) {
+	t.Helper()
+	b := newBench(t)
+	l.Locker = b
+	deps := b.deps()
+	deps.Locker = l
+	start := time.Now()
+	h, err := job.Scheduled(deps, task(func(ctx context.Context, r *job.Run) error {
+		defer func() { ended = time.Since(start) }()
+		select {
+		case <-time.After(lasts):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	defer cancel()
+	_, err = h.Invoke(ctx, event(now()))
+	return ended, err
 }
 
 func TestAHangingRenewalDoesNotHideTheLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		deps := b.deps()
-		deps.Locker = stalling{b}
-		start := time.Now()
-		h, err := job.Scheduled(deps, task(func(ctx context.Context, r *job.Run) error {
-			<-ctx.Done()
-			if got := time.Since(start); got != job.LeaseTime-job.Skew {
-				t.Errorf("ended after %s", got)
-			}
-			return context.Cause(ctx)
-		}))
-		if err != nil {
-			t.Fatal(err)
+		hang := func(ctx context.Context, _ int32, _ func() error) error { <-ctx.Done(); return ctx.Err() }
+		ended, err := runOn(t, &troubled{renew: hang}, 40*time.Second)
+		if !errors.Is(err, job.ErrLost) || ended != job.LeaseTime-job.Skew {
+			t.Errorf("ended after %s with %v, want %s with ErrLost", ended, err, job.LeaseTime-job.Skew)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
-		defer cancel()
-		if _, err := h.Invoke(ctx, event(now())); !errors.Is(err, job.ErrLost) {
-			t.Errorf("error %v, want ErrLost", err)
+	})
+}
+
+func TestAHangingRenewalIsGivenUpForTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangOnce := func(ctx context.Context, nth int32, apply func() error) error {
+			if nth == 1 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return apply()
+		}
+		if ended, err := runOn(t, &troubled{renew: hangOnce}, 30*time.Second); err != nil || ended != 30*time.Second {
+			t.Errorf("ended after %s with %v", ended, err)
+		}
+	})
+}
+
+// A renewal that was slow to answer counts from when it was asked for: at 4 s, until 16 s.
+func TestTrustCountsFromTheStartOfTheAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slowThenAway := func(_ context.Context, nth int32, apply func() error) error {
+			if nth > 1 {
+				return errors.New("away")
+			}
+			err := apply()
+			time.Sleep(3 * time.Second)
+			return err
+		}
+		want := job.RenewEvery + job.LeaseTime - job.Skew
+		if ended, err := runOn(t, &troubled{renew: slowThenAway}, 40*time.Second); !errors.Is(err, job.ErrLost) || ended != want {
+			t.Errorf("ended after %s with %v, want %s with ErrLost", ended, err, want)
+		}
+	})
+}
+
+func TestNothingRenewsWhileTheLeaseIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &troubled{release: func(apply func() (int64, error)) (int64, error) {
+			wanted, err := apply()
+			time.Sleep(10 * time.Second) // the answer is slow
+			return wanted, err
+		}}
+		if _, err := runOn(t, l, 3*time.Second); err != nil || l.renewals.Load() != 0 {
+			t.Errorf("%v, %d renewals", err, l.renewals.Load())
+		}
+	})
+}
+
+// The wall clock may have gone further than the monotonic one: the machine was frozen.
+func TestCheckLooksAtTheWallClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		err := b.invoke(task(func(_ context.Context, r *job.Run) error {
+			wall := time.Now().Round(0)
+			if err := r.Check(wall.Add(job.LeaseTime - job.Skew - 1)); err != nil {
+				t.Errorf("within the trust window: %v", err)
+			}
+			if err := r.Check(wall.Add(job.LeaseTime - job.Skew)); !errors.Is(err, job.ErrLost) {
+				t.Errorf("at its end: %v", err)
+			}
+			return r.Check(time.Now()) // what is lost stays lost
+		}), now())
+		if !errors.Is(err, job.ErrLost) {
+			t.Errorf("error %v", err)
 		}
 	})
 }
@@ -257,6 +352,22 @@ func TestAloneGoesRoundAgainWhenWanted(t *testing.T) {
 		}
 		if ran, err := b.alone("k", func(context.Context, *job.Hold) error { return nil }); !ran || err != nil {
 			t.Errorf("afterwards: %v, %v; want the lease free", ran, err)
+		}
+	})
+}
+
+func TestAloneIsNoSuccessWithoutTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.Fail(func(op string) jobtest.Fault {
+			if op == "renew" {
+				return jobtest.Refused
+			}
+			return jobtest.OK
+		})
+		ran, err := b.alone("k", func(context.Context, *job.Hold) error { time.Sleep(15 * time.Second); return nil })
+		if !ran || !errors.Is(err, job.ErrLost) {
+			t.Errorf("%v, %v; want ErrLost", ran, err)
 		}
 	})
 }

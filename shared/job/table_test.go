@@ -69,6 +69,15 @@ func TestPromisedPeriods(t *testing.T) {
 		job.TransactionTracker: {15 * time.Second, time.Minute},
 		job.PacerJob:           {time.Minute, 0},
 	}
+	critical := 0
+	for _, s := range job.Table {
+		if s.Critical {
+			critical++
+		}
+	}
+	if critical != 5 {
+		t.Errorf("%d critical jobs: each has a metric of its own, see the cost of metrics.All", critical)
+	}
 	if len(job.Table) != len(want) {
 		t.Errorf("%d jobs, want %d", len(job.Table), len(want))
 	}
