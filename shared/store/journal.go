@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
+)
+
+// Journal is txn.Journal.
+//
+// Open entries and the next nonce have neighbouring sort keys, so that one
+// consistent query reads them; settling moves an entry out of that range. A
+// settled entry is kept: it is the only record of what was signed.
+type Journal struct{ s *Store }
+
+const (
+	nextSK     = "open"
+	openPrefix = "open#"
+	donePrefix = "done#"
+	attrNext   = "next"
+)
+
+func nonceSK(prefix string, nonce uint64) string { return fmt.Sprintf("%s%020d", prefix, nonce) }
+
+// Entries implements txn.Journal.
+func (v Journal) Entries(ctx context.Context, a txn.Account) (open []txn.Entry, next uint64, err error) {
+	fail := func(err error) ([]txn.Entry, uint64, error) {
+		return nil, 0, fmt.Errorf("read journal of %s on chain %d: %w", a.Signer, a.ChainID, err)
+	}
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Journal, v.s.accountKey(a.ChainID, a.Signer), nextSK)) {
+		if err != nil {
+			return fail(err)
+		}
+		if !strings.HasPrefix(it.text(attrSK), openPrefix) {
+			if err := it.check(); err != nil {
+				return fail(err)
+			}
+			next = it.uint(attrNext)
+			continue
+		}
+		e, err := readEntry(it)
+		if err != nil {
+			return fail(err)
+		}
+		open = append(open, e)
+	}
+	return open, next, nil
+}
+
+func readEntry(it item) (e txn.Entry, err error) {
+	err = it.body(&e)
+	e.Version = txn.Version(it.uint(attrVersion))
+	return e, err
+}
+
+// entryItem builds the item of the entry's next version. The token covers what
+// is written with it too.
+func (v Journal) entryItem(prefix string, e txn.Entry, w *swap.Work) (it item, token []byte, err error) {
+	body := e
+	body.Version = 0
+	content, packed, err := packItem(&body)
+	if err != nil {
+		return nil, nil, err
+	}
+	var with []byte
+	if w != nil {
+		if with, _, err = pack(w); err != nil {
+			return nil, nil, err
+		}
+	}
+	pk, sk := v.s.accountKey(e.ChainID, e.Signer), nonceSK(prefix, e.Nonce)
+	token = v.s.token([]byte(pk+sk), fmt.Appendf(nil, "%d", e.Version), content, with)
+	it = newItem(pk, sk)
+	it[attrVersion], it[attrWrite], it[attrBody], it[attrState] = number(e.Version+1), blob(token), blob(packed), text(string(e.State))
+	return it, token, nil
+}
+
+// held is the condition that the fence's lease is still its owner's. It does
+// not look at the clock: an expired lease that nobody has taken is no danger,
+// and one that somebody has taken has another generation.
+func held(f txn.Fence) condition {
+	return condition{"#holder = :holder AND #fence = :fence AND #held = :held", item{
+		":holder": text(f.Owner), ":fence": number(f.Generation), ":held": flag(true)}}
+}
+
+// Record implements txn.Journal.
+func (v Journal) Record(ctx context.Context, f txn.Fence, e txn.Entry, w *swap.Work) error {
+	words := fmt.Sprintf("record nonce %d of %s on chain %d", e.Nonce, e.Signer, e.ChainID)
+	switch {
+	case f.Lease == "" || f.Owner == "":
+		return fmt.Errorf("%s: without a lease: %w", words, swap.ErrConflict)
+	case e.State != txn.Open || len(e.Txs) == 0:
+		return fmt.Errorf("%s: %s with %d transactions is nothing to send", words, e.State, len(e.Txs))
+	case e.Version != 0 && w != nil:
+		return fmt.Errorf("%s: a bump moves no work", words)
+	}
+	it, token, err := v.entryItem(openPrefix, e, w)
+	if err != nil {
+		return fmt.Errorf("%s: %w", words, err)
+	}
+	table, pk := v.s.tables.Journal, it.text(attrPK)
+	ops := []types.TransactWriteItem{
+		put(table, it, since(uint64(e.Version))),
+		check(v.s.tables.Jobs, key(f.Lease, leaseSK), held(f)),
+	}
+	if e.Version != 0 {
+		return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "%s", words)
+	}
+	ops = append(ops, check(table, key(pk, nonceSK(donePrefix, e.Nonce)), absent))
+	if w != nil {
+		c, err := v.s.workChange(*w)
+		if err != nil {
+			return fmt.Errorf("%s: %w", words, err)
+		}
+		ops = append(ops, c.ops...)
+	}
+	mark := newItem(pk, nextSK)
+	mark[attrNext] = number(e.Nonce + 1)
+	below := condition{"attribute_not_exists(#pk) OR #next <= :nonce", item{":nonce": number(e.Nonce)}}
+	err = v.s.write(ctx, append(slices.Clone(ops), put(table, mark, below))...)
+	if refusedAt(err, len(ops)) && !refusedAt(err, 0) {
+		// A nonce below the mark, which therefore stays. The mark never falls,
+		// so its condition need not be repeated.
+		err = v.s.write(ctx, ops...)
+	}
+	return ours(err, 0, token, swap.ErrConflict, "%s", words)
+}
+
+// Settle implements txn.Journal.
+func (v Journal) Settle(ctx context.Context, e txn.Entry, w *swap.Work) error {
+	words := fmt.Sprintf("settle nonce %d of %s on chain %d", e.Nonce, e.Signer, e.ChainID)
+	if e.State != txn.Mined && e.State != txn.Foreign {
+		return fmt.Errorf("%s: %q is not an end", words, e.State)
+	}
+	it, token, err := v.entryItem(donePrefix, e, w)
+	if err != nil {
+		return fmt.Errorf("%s: %w", words, err)
+	}
+	table := v.s.tables.Journal
+	ops := []types.TransactWriteItem{
+		remove(table, key(it.text(attrPK), nonceSK(openPrefix, e.Nonce)), at(uint64(e.Version))),
+		put(table, it, absent),
+	}
+	if w != nil {
+		c, err := v.s.workChange(*w)
+		if err != nil {
+			return fmt.Errorf("%s: %w", words, err)
+		}
+		ops = append(ops, c.ops...)
+	}
+	return ours(v.s.write(ctx, ops...), 1, token, swap.ErrConflict, "%s", words)
+}
+
+// refusedAt reports whether operation i found its condition false.
+func refusedAt(err error, i int) bool {
+	var r *refusal
+	return errors.As(err, &r) && i < len(r.failed) && r.failed[i]
+}

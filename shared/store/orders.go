@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+)
+
+// shards is the number of index partitions per chain and side. One takes 1,000
+// writes a second, and a change of both wake times is two writes in each index;
+// a sweep reads all of them, at half a unit each when nothing is due. Changing
+// the number needs a migration: readers ask for exactly these.
+const shards = 4
+
+const (
+	orderPrefix = "order#"
+	orderSK     = "order"
+)
+
+// Orders is watch.Orders and follow.Orders.
+type Orders struct{ s *Store }
+
+func orderKey(id swap.OrderID) item { return key(orderPrefix+id.String(), orderSK) }
+
+func shardKey(chain uint64, shard int) string {
+	return strconv.FormatUint(chain, 10) + "#" + strconv.Itoa(shard)
+}
+
+func shardOf(id swap.OrderID) int { return int(id.Escrow[len(id.Escrow)-1]) % shards }
+
+// Due implements watch.Orders.
+func (v Orders) Due(ctx context.Context, chain uint64, side swap.Side, upTo swap.ChainTime) ([]swap.OrderID, error) {
+	if side != swap.Src && side != swap.Dst {
+		return nil, fmt.Errorf("list due orders: %s", side)
+	}
+	found := make([][]swap.OrderID, shards)
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range found {
+		g.Go(func() error {
+			in := &dynamodb.QueryInput{
+				TableName: &v.s.tables.Orders, IndexName: aws.String(side.String()),
+				KeyConditionExpression: aws.String(fmt.Sprintf("#%s_shard = :shard AND #%s_wake <= :up_to", side, side)),
+				ExpressionAttributeValues: map[string]types.AttributeValue{
+					":shard": text(shardKey(chain, i)), ":up_to": number(upTo),
+				},
+			}
+			for it, err := range v.s.query(ctx, in) {
+				if err != nil {
+					return err
+				}
+				id, err := swap.ParseOrderID(strings.TrimPrefix(it.text(attrPK), orderPrefix))
+				if err != nil {
+					return err
+				}
+				found[i] = append(found[i], id)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, fmt.Errorf("list %s orders due on chain %d: %w", side, chain, err)
+	}
+	return slices.Concat(found...), nil
+}
+
+// Load implements watch.Orders. Orders that cannot be read do not hide the
+// others: what was read is returned together with the error.
+func (v Orders) Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, error) {
+	seen := map[swap.OrderID]bool{}
+	var keys []item
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			keys = append(keys, orderKey(id))
+		}
+	}
+	items, err := v.s.getAll(ctx, v.s.tables.Orders, keys)
+	if err != nil {
+		return nil, fmt.Errorf("load %d orders: %w", len(keys), err)
+	}
+	var orders []swap.Order
+	var errs []error
+	for _, it := range items {
+		o, err := readOrder(it)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("load order: %w", err))
+			continue
+		}
+		orders = append(orders, o)
+	}
+	return orders, errors.Join(errs...)
+}
+
+// readOrder reads an order item. Version and wake times stand beside the body,
+// because SetWakes changes them alone.
+func readOrder(it item) (o swap.Order, err error) {
+	if err := it.body(&o); err != nil {
+		return swap.Order{}, err
+	}
+	if want := orderPrefix + o.ID.String(); it.text(attrPK) != want {
+		return swap.Order{}, fmt.Errorf("item %s holds the order %s", it.text(attrPK), o.ID)
+	}
+	o.Version = it.uint(attrVersion)
+	o.Wakes = swap.Wakes{Src: swap.ChainTime(it.int("src_wake")), Dst: swap.ChainTime(it.int("dst_wake"))}
+	return o, nil
+}
+
+// orderItem builds the item of the order's next version, and its token.
+func (v Orders) orderItem(o swap.Order) (item, []byte, error) {
+	body := o
+	body.Wakes, body.Version = swap.Wakes{}, 0
+	content, packed, err := packItem(&body)
+	if err != nil {
+		return nil, nil, err
+	}
+	it := newItem(orderPrefix+o.ID.String(), orderSK)
+	token := v.s.token(content, fmt.Appendf(nil, "%d %d %d", o.Version, o.Wakes.Src, o.Wakes.Dst))
+	it[attrVersion], it[attrWrite], it[attrBody] = number(o.Version+1), blob(token), blob(packed)
+	for name, value := range wakeAttributes(o, o.Wakes) {
+		if value != nil {
+			it[name] = value
+		}
+	}
+	return it, token, nil
+}
+
+// wakeAttributes are the wake times and the index keys that go with them; nil
+// where there is none. An item is in an index only with both of its keys, so
+// an order without the shard is in none.
+func wakeAttributes(o swap.Order, w swap.Wakes) item {
+	it := item{"src_wake": nil, "src_shard": nil, "dst_wake": nil, "dst_shard": nil}
+	set := func(side string, chain uint64, at swap.ChainTime) {
+		if at <= 0 {
+			return
+		}
+		it[side+"_wake"] = number(at)
+		if chain != 0 && !o.Closed {
+			it[side+"_shard"] = text(shardKey(chain, shardOf(o.ID)))
+		}
+	}
+	set("src", o.ID.ChainID, w.Src)
+	set("dst", o.DstChainID(), w.Dst)
+	return it
+}
+
+// SetWakes implements watch.Orders.
+func (v Orders) SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error {
+	if w.Src < 0 || w.Dst < 0 {
+		return fmt.Errorf("set wake times of order %s: %d and %d are before the epoch", o.ID, w.Src, w.Dst)
+	}
+	token := v.s.token(fmt.Appendf(nil, "%s %d %d %d", o.ID, o.Version, w.Src, w.Dst))
+	set, drop := []string{"#n = :next", "#w = :token"}, []string(nil)
+	values := item{":next": number(o.Version + 1), ":token": blob(token)}
+	for name, value := range wakeAttributes(o, w) {
+		if value == nil {
+			drop = append(drop, "#"+name)
+			continue
+		}
+		set = append(set, "#"+name+" = :"+name)
+		values[":"+name] = value
+	}
+	update := "SET " + strings.Join(set, ", ")
+	if len(drop) > 0 {
+		update += " REMOVE " + strings.Join(drop, ", ")
+	}
+	_, err := v.s.updateItem(ctx, v.s.tables.Orders, orderKey(o.ID), update, at(o.Version), values)
+	return ours(err, 0, token, swap.ErrConflict, "set wake times of order %s", o.ID)
+}
+
+// Save implements follow.Orders.
+func (v Orders) Save(ctx context.Context, o swap.Order) error {
+	if o.ID.ChainID == 0 || o.ID != (swap.OrderID{ChainID: o.Src.ChainID, Escrow: o.Src.Escrow}) {
+		return fmt.Errorf("save order %s: its id is not its source leg", o.ID)
+	}
+	it, token, err := v.orderItem(o)
+	if err != nil {
+		return fmt.Errorf("save order %s: %w", o.ID, err)
+	}
+	table := v.s.tables.Orders
+	ops := []types.TransactWriteItem{put(table, it, since(o.Version))}
+	rows := rowsOf(o)
+	var old []item
+	if o.Version > 0 {
+		stored, err := v.s.get(ctx, table, orderKey(o.ID))
+		if err != nil {
+			return fmt.Errorf("save order %s: read it: %w", o.ID, err)
+		}
+		switch {
+		case stored.wrote(token):
+			return nil
+		case stored == nil || stored.uint(attrVersion) != o.Version:
+			return fmt.Errorf("save order %s: %w", o.ID, swap.ErrConflict)
+		}
+		before, err := readOrder(stored)
+		if err != nil {
+			return fmt.Errorf("save order %s: read it: %w", o.ID, err)
+		}
+		old = rowsOf(before)
+	}
+	for _, row := range rows {
+		if !slices.ContainsFunc(old, row.sameKey) {
+			ops = append(ops, overwrite(table, row))
+		}
+	}
+	for _, row := range old {
+		if !slices.ContainsFunc(rows, row.sameKey) {
+			ops = append(ops, erase(table, key(row.text(attrPK), row.text(attrSK))))
+		}
+	}
+	return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "save order %s", o.ID)
+}
+
+func (it item) sameKey(o item) bool {
+	return it.text(attrPK) == o.text(attrPK) && it.text(attrSK) == o.text(attrSK)
+}
