@@ -89,10 +89,9 @@ const (
 
 // Flush announces what this pass raised and resolved and what earlier passes left undelivered: one
 // message for each (state, kind, severity, chain, level). What cannot be delivered stays in the
-// outbox for the next pass; the error says so after all the rest was tried, and undelivered is the
-// number of those alerts. Delivery is at least once: a crash between delivery and its note announces
-// again.
-func (d *Desk) Flush(ctx context.Context, now time.Time) (undelivered int, err error) {
+// outbox for the next pass and counts as Waiting; the error says so after all the rest was tried.
+// Delivery is at least once: a crash between delivery and its note announces again.
+func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 	d.mu.Lock()
 	due := d.due
 	d.due = map[string]Entry{}
@@ -124,7 +123,6 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) (undelivered int, err e
 		slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Key(), b.Key()) })
 		if err := d.pub.Publish(ctx, compose(g, entries)); err != nil {
 			errs = append(errs, fmt.Errorf("announce %d %s alerts of chain %d: %w", len(entries), g.kind, g.chain, err))
-			undelivered += len(entries)
 			d.putBack(entries)
 			continue
 		}
@@ -134,10 +132,18 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) (undelivered int, err e
 			}
 		}
 	}
-	return undelivered, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
-// putBack keeps for another Flush what no store holds.
+// Waiting is how many alerts of this desk are not delivered: after a Flush, those it could not
+// deliver.
+func (d *Desk) Waiting() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.due)
+}
+
+// putBack keeps for another Flush what could not be delivered: maybe no store holds it.
 func (d *Desk) putBack(entries []Entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
