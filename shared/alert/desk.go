@@ -18,24 +18,69 @@ type Desk struct {
 	pub   Publisher
 	log   *slog.Logger
 
-	mu  sync.Mutex
-	due map[string]Entry // to be announced by Flush; Version 0: could not be stored
+	mu     sync.Mutex
+	due    map[string]Entry // to be announced by Flush; Version 0: could not be stored
+	raised map[group]int    // how many of a sort this pass has raised
 }
+
+// maxAlike is how many alerts of the same sort, short of critical, one pass treats one by one. Decoys
+// are free for whoever makes them, so they must be nearly free for us: the rest is one alert.
+const maxAlike = 100
+
+// others is the account of the alert that stands for the rest.
+const others = "others"
 
 // NewDesk opens the desk of a pass.
 func NewDesk(s Store, p Publisher, log *slog.Logger) *Desk {
-	return &Desk{store: s, pub: p, log: log, due: map[string]Entry{}}
+	return &Desk{store: s, pub: p, log: log, due: map[string]Entry{}, raised: map[group]int{}}
 }
 
 // Raise stores the alert, logs it if it is to be announced, and keeps it for Flush. An alert that
 // cannot be stored is announced nevertheless, without dedup: twice is better than never. The
-// storage error is returned all the same.
+// storage error is returned all the same. Of more than maxAlike of one sort, short of critical, the
+// rest becomes one alert that tells their number.
 func (d *Desk) Raise(ctx context.Context, a Alert, now time.Time) error {
 	a, err := a.complete()
 	if err != nil {
 		d.log.ErrorContext(ctx, "alert refused", "kind", a.Kind, "chain", a.Chain, "order", a.Order, "escrow", a.Escrow, "error", err)
 		return err
 	}
+	if a.Severity < Critical && d.count(a) > maxAlike {
+		return nil
+	}
+	return d.raise(ctx, a, now)
+}
+
+// count counts a and tells how many of its sort there are by now.
+func (d *Desk) count(a Alert) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g := groupOf(Entry{Alert: a})
+	d.raised[g]++
+	return d.raised[g]
+}
+
+// rest raises one alert for each sort of which there were too many. Its number is no part of its key.
+func (d *Desk) rest(ctx context.Context, now time.Time) error {
+	d.mu.Lock()
+	raised := d.raised
+	d.raised = map[group]int{}
+	d.mu.Unlock()
+	var errs []error
+	for g, n := range raised {
+		if n > maxAlike {
+			a, err := Alert{Kind: g.kind, Severity: g.severity, Chain: g.chain, Level: g.level, Account: others,
+				What: fmt.Sprintf("%d more like these, not listed.", n-maxAlike)}.complete()
+			if err == nil {
+				err = d.raise(ctx, a, now)
+			}
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Desk) raise(ctx context.Context, a Alert, now time.Time) error {
 	e, announce, err := Raise(ctx, d.store, a, now)
 	if err != nil {
 		e, announce = Entry{Alert: a, State: Open, OpenedAt: now, RaisedAt: now}, true
@@ -92,12 +137,12 @@ const (
 // outbox for the next pass and counts as Waiting; the error says so after all the rest was tried.
 // Delivery is at least once: a crash between delivery and its note announces again.
 func (d *Desk) Flush(ctx context.Context, now time.Time) error {
+	errs := []error{d.rest(ctx, now)}
 	d.mu.Lock()
 	due := d.due
 	d.due = map[string]Entry{}
 	d.mu.Unlock()
 
-	var errs []error
 	old, err := d.store.Pending(ctx, outboxLimit)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("read the alert outbox: %w", err))
@@ -120,7 +165,15 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 	slices.SortFunc(order, group.compare)
 	for _, g := range order {
 		entries := groups[g]
-		slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Key(), b.Key()) })
+		slices.SortFunc(entries, func(a, b Entry) int {
+			switch { // the number of the rest comes first, lest it is cut
+			case a.Account == others && b.Account != others:
+				return -1
+			case b.Account == others && a.Account != others:
+				return 1
+			}
+			return cmp.Compare(a.Key(), b.Key())
+		})
 		if err := d.pub.Publish(ctx, compose(g, entries)); err != nil {
 			errs = append(errs, fmt.Errorf("announce %d %s alerts of chain %d: %w", len(entries), g.kind, g.chain, err))
 			d.putBack(entries)

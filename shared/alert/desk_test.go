@@ -138,6 +138,38 @@ func TestOneMessageForEachKindChainAndLevel(t *testing.T) {
 	}
 }
 
+// Thousands of decoys cost a bounded number of writes and one message; criticals are never folded.
+func TestAFloodIsBounded(t *testing.T) {
+	w := newWatch(t)
+	saves := 0
+	w.Fail(func(op string) alerttest.Fault {
+		if op == "save" {
+			saves++
+		}
+		return alerttest.OK
+	})
+	flood := func(kind alert.Kind) (alerts []alert.Alert) {
+		for i := range 3000 {
+			alerts = append(alerts, alert.Alert{Kind: kind, Chain: 10, Escrow: fmt.Sprintf("0x%040x", i)})
+		}
+		return alerts
+	}
+	sent, err := w.pass(0, flood(alert.DecoyDst)...)
+	if err != nil || len(sent) != 1 || sent[0].Subject != "WARNING: decoy-dst on chain 10 (101)" || !strings.Contains(sent[0].Body, "2900 more like these") {
+		t.Fatalf("sent %d, %v", len(sent), err)
+	}
+	if saves != 202 { // each raised and noted as delivered
+		t.Errorf("%d saves", saves)
+	}
+	saves = 0
+	if sent, err = w.pass(time.Minute, flood(alert.DecoyDst)...); err != nil || len(sent) != 0 || saves != 0 {
+		t.Errorf("the same again: sent %+v, %v, %d saves", sent, err, saves)
+	}
+	if sent, err = w.pass(0, flood(alert.FundsGone)...); err != nil || len(sent) != 1 || !strings.HasSuffix(sent[0].Subject, "(3000)") {
+		t.Errorf("criticals: sent %d, %v", len(sent), err)
+	}
+}
+
 func TestResolveOnProof(t *testing.T) {
 	w := newWatch(t)
 	a := near("o1", time.Minute)
