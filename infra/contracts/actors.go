@@ -37,8 +37,14 @@ func MintAccess(token, account common.Address) Tx {
 	return to(token, call("AccessToken", "mint", address(account)))
 }
 
+// SetOperator lets an account make ArbitraryCalls beside the owner, or stops it
+// (owner only).
+func SetOperator(resolver, account common.Address, operator bool) Tx {
+	return to(resolver, call("Resolver", "setOperator", address(account), flag(operator)))
+}
+
 // ArbitraryCalls sends calls through a resolver contract, all or none. Their
-// values are not sent on. The sender must be its owner.
+// values are not sent on. The sender must be its owner or an operator.
 func ArbitraryCalls(resolver common.Address, txs ...Tx) Tx {
 	targets, data := make([]argument, len(txs)), make([]argument, len(txs))
 	for i, tx := range txs {

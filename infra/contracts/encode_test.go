@@ -84,6 +84,7 @@ func TestCalldataEqualsStandardEncoding(t *testing.T) {
 			check(contracts.ArbitraryCalls(target, e.Cancel(), e.Withdraw(secret)), "Resolver", "arbitraryCalls",
 				[]common.Address{target, target}, [][]byte{e.Cancel().Data, e.Withdraw(secret).Data})
 			check(contracts.ArbitraryCalls(target), "Resolver", "arbitraryCalls", []common.Address{}, [][]byte{})
+			check(contracts.SetOperator(target, target, true), "Resolver", "setOperator", target, true)
 			check(contracts.Exec(target, e.Cancel()), "Resolver", "exec", target, new(big.Int), e.Cancel().Data)
 		}
 	}

@@ -210,7 +210,7 @@ func TestRefusedPayments(t *testing.T) {
 	}
 }
 
-// A contract taker: only its owner commands it, the escrow's reason comes
+// A contract taker: its owner and his operators command it, the escrow's reason comes
 // through, all calls or none, and the deposit stays with it.
 func TestResolver(t *testing.T) {
 	for _, family := range contracts.Families() {
@@ -240,6 +240,21 @@ func TestResolver(t *testing.T) {
 				if got := s.Try(c.from, c.tx).Answer(); got != c.want {
 					t.Errorf("%s: %s, want %s", c.name, got, c.want)
 				}
+			}
+			operator := evmtest.Stranger
+			if got := s.Try(operator, contracts.SetOperator(s.Resolver, operator, true)).Answer(); got != "0x30cd7471" {
+				t.Errorf("a stranger names an operator: %s", got)
+			}
+			s.Send(evmtest.Admin, contracts.SetOperator(s.Resolver, operator, true))
+			if got := s.Try(operator, contracts.ArbitraryCalls(s.Resolver, good...)).Answer(); got != "ok" {
+				t.Errorf("calls of an operator: %s", got)
+			}
+			if got := s.Try(operator, contracts.Exec(s.Resolver, good[0])).Answer(); got != "0x30cd7471" {
+				t.Errorf("an operator spends: %s", got)
+			}
+			s.Send(evmtest.Admin, contracts.SetOperator(s.Resolver, operator, false))
+			if got := s.Try(operator, contracts.ArbitraryCalls(s.Resolver, good...)).Answer(); got != "0x30cd7471" {
+				t.Errorf("calls of a former operator: %s", got)
 			}
 			coin := s.Balance(s.Resolver)
 			s.Send(evmtest.Admin, contracts.ArbitraryCalls(s.Resolver, good...))
