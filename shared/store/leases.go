@@ -73,7 +73,7 @@ func (v Leases) Acquire(ctx context.Context, c job.Claim) (job.Lease, error) {
 			}
 		}
 		if try == leaseTries {
-			return fail(fmt.Errorf("it changed hands %d times meanwhile: %w", try, job.ErrHeld))
+			return fail(fmt.Errorf("it changed hands %d times meanwhile", try)) // not ErrHeld: nobody was told to look again
 		}
 		// The state that was read, and nothing else.
 		same := condition{"#held = :held AND #holder = :was AND #fence = :gen AND #ends = :ends", item{":held": flag(true), ":was": text(cur.text("holder")),
