@@ -135,7 +135,7 @@ func (r reader) signer(n node, before []Signer) (s Signer) {
 	n.object(func(o node) {
 		s.Name = o.field("name").required()
 		s.Address = o.field("address").requiredAddress()
-		s.Key = o.field("key").required()
+		s.Key, _ = r.expand(o.field("key"), false)
 		s.Custody = string(choice(o.field("custody"), "exclusive", "contract"))
 		for _, b := range before {
 			if b.Name == s.Name {
@@ -205,27 +205,32 @@ func (r reader) chain(n node, before []Chain) (c Chain) {
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
+// expand reads a value that may name environment variables. empty: one of them
+// has no value, which is a problem unless the value is optional.
+func (r reader) expand(n node, optional bool) (value string, empty bool) {
+	value = variable.ReplaceAllStringFunc(n.required(), func(v string) string {
+		name := v[2 : len(v)-1]
+		text, set := r.lookup(name)
+		if text == "" {
+			empty = true
+			if !optional {
+				n.problem("environment variable %s is %s", name, map[bool]string{true: "empty", false: "not set"}[set])
+			}
+		}
+		return text
+	})
+	return value, empty
+}
+
 // endpoint reads one endpoint; false for an optional one whose variable is
 // empty.
 func (r reader) endpoint(n node, before []Endpoint) (e Endpoint, ok bool) {
 	n.object(func(o node) {
 		e.Name = o.field("name").required()
 		optional := o.field("optional").flag()
-		raw := o.field("url").required()
-		at := o.at("url")
-		empty := false
-		e.URL = variable.ReplaceAllStringFunc(raw, func(v string) string {
-			name := v[2 : len(v)-1]
-			value, set := r.lookup(name)
-			if value == "" {
-				empty = true
-				if !optional {
-					at.problem("environment variable %s is %s", name, map[bool]string{true: "empty", false: "not set"}[set])
-				}
-			}
-			return value
-		})
-		if empty || raw == "" {
+		at, empty := o.at("url"), false
+		e.URL, empty = r.expand(o.field("url"), optional)
+		if empty || e.URL == "" {
 			return
 		}
 		if u, err := url.Parse(e.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

@@ -19,6 +19,7 @@ func lookup(m map[string]string) func(string) (string, bool) {
 var endpoints = map[string]string{
 	"BASE_RPC_URL": "https://a.example/key", "BASE_RPC_URL_2": "https://b.example/key",
 	"OPTIMISM_RPC_URL": "https://c.example/key", "OPTIMISM_RPC_URL_2": "",
+	"SIGNER_KEY": "alias/signer",
 }
 
 func TestPackagedChainsFileIsValid(t *testing.T) {

@@ -59,6 +59,7 @@ func TestOwnTemplate(t *testing.T) {
 			"ORDERS_TABLE": "rc-Orders", "ACTIONS_TABLE": "rc-Actions", "JOURNAL_TABLE": "rc-Journal", "JOBS_TABLE": "rc-Jobs",
 			"DOORBELL_QUEUE_URL": queueURL("rc-Doorbells"),
 			"ALERTS_TOPIC_ARN":   "arn:aws:sns:eu-west-1:000000000000:rc-Alerts",
+			"SIGNER_KEY":         "alias/rc-signer",
 			"BASE_RPC_URL":       "http://base.test", "BASE_RPC_URL_2": "",
 			"OPTIMISM_RPC_URL": "http://optimism.test", "OPTIMISM_RPC_URL_2": "",
 		},

@@ -1,0 +1,28 @@
+// Command action-executor is the only one that signs: it sends what is due for
+// the accounts that doorbells name.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/boot/chains"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/kmssigner"
+)
+
+func main() {
+	job.Main(func(ctx context.Context) (job.Handler, error) {
+		p, err := chains.Load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		keys := map[common.Address]string{}
+		for _, s := range p.Config.Signers {
+			keys[s.Address] = s.Key
+		}
+		return p.Executor(kmssigner.New(kms.NewFromConfig(p.AWS), keys))
+	})
+}

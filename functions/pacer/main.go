@@ -1,0 +1,38 @@
+// Command pacer is a clock finer than EventBridge's, for the test profile: it
+// spreads a minute's ticks over its queue and starts the jobs as they come due.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/bridge-me-not/resolver-cron/shared/boot"
+	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/invoke"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/queue"
+)
+
+func main() {
+	job.Main(func(ctx context.Context) (job.Handler, error) {
+		b, err := boot.Load(ctx, env.NeedPacer)
+		if err != nil {
+			return nil, err
+		}
+		var functions []struct{ Job, Function string }
+		if err := json.Unmarshal([]byte(os.Getenv("PACER_JOBS")), &functions); err != nil {
+			return nil, fmt.Errorf("PACER_JOBS: %w", err)
+		}
+		names := map[string]string{}
+		for _, f := range functions {
+			names[f.Job] = f.Function
+		}
+		return job.Pacer(b.Jobs, queue.Ticks{Client: sqs.NewFromConfig(b.AWS), URL: b.Config.PacerQueueURL},
+			invoke.Functions{Client: lambda.NewFromConfig(b.AWS), Names: names})
+	})
+}

@@ -1,0 +1,266 @@
+// Package chains builds the parts of functions that look at chains.
+package chains
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/boot"
+	"github.com/bridge-me-not/resolver-cron/shared/chain"
+	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
+	"github.com/bridge-me-not/resolver-cron/shared/notify"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
+	"github.com/bridge-me-not/resolver-cron/shared/watch"
+)
+
+// Parts are the base and everything of the chains.
+type Parts struct {
+	*boot.Base
+	Chain  *chain.Client
+	Policy swap.Policy
+
+	topic *notify.Topic
+
+	mu        sync.Mutex
+	factories map[factoryKey]swap.Factory // proven; what was proven stays true
+}
+
+type factoryKey struct {
+	chain   uint64
+	address common.Address
+}
+
+// Load builds the parts. The error names every problem of the configuration.
+func Load(ctx context.Context) (*Parts, error) {
+	base, err := boot.Load(ctx, env.NeedChains|env.NeedTables|env.NeedDoorbells|env.NeedAlerts)
+	if err != nil {
+		return nil, err
+	}
+	p := &Parts{Base: base, factories: map[factoryKey]swap.Factory{}}
+	configs := make([]chain.Config, len(base.Config.Chains.Chains))
+	for i, c := range base.Config.Chains.Chains {
+		configs[i] = chain.Config{ID: c.ID, Name: c.Name, LogSpan: c.LogSpan, AddressChunk: int(c.AddressChunk),
+			BlockTime: time.Duration(c.BlockTime) * time.Second, Confirmations: c.Confirmations}
+		for _, e := range c.Endpoints {
+			configs[i].Endpoints = append(configs[i].Endpoints, chain.Endpoint(e))
+		}
+	}
+	var errs []error
+	p.Chain, err = chain.New(configs)
+	errs = append(errs, err)
+	p.topic, err = base.Topic()
+	errs = append(errs, err)
+	p.Policy, err = policy(base)
+	errs = append(errs, err)
+	return p, errors.Join(errs...)
+}
+
+// policy joins the chains file with the cadence of the profile: how far to look
+// ahead, how old a reading may be, and when something is overdue, all follow
+// from how often the jobs run.
+func policy(b *boot.Base) (swap.Policy, error) {
+	p := b.Config.Policy()
+	period := func(name string) time.Duration {
+		spec, err := job.Lookup(name)
+		if err != nil {
+			return 0
+		}
+		return spec.Cadence(b.Profile).Period
+	}
+	seconds := func(d time.Duration) int64 { return int64(d / time.Second) }
+	p.Horizon = seconds(period(job.TimelockMonitor) * 5 / 2)
+	p.SyncLag = seconds(period(job.StateSync) * 5 / 2)
+	p.Overdue = seconds(period(job.CancellationCheck))
+	if p.Horizon == 0 || p.SyncLag == 0 || p.Overdue == 0 {
+		return p, fmt.Errorf("profile %s: a job without a period", b.Profile)
+	}
+	return p, nil
+}
+
+// Report raises the findings as alerts, together with what the endpoints of
+// the chains did wrong meanwhile, and delivers what is due.
+func (p *Parts) Report(ctx context.Context, findings []swap.Finding) error {
+	desk := alert.NewDesk(p.Store.Alerts(), p.topic, p.Log)
+	now := time.Now()
+	var errs []error
+	for _, f := range findings {
+		errs = append(errs, desk.Raise(ctx, toAlert(f), now))
+	}
+	return errors.Join(append(errs, desk.Flush(ctx, now))...)
+}
+
+// Flush delivers what earlier passes could not, and tells of endpoints in
+// trouble. Every watching job ends with it.
+func (p *Parts) Flush(ctx context.Context) error {
+	desk := alert.NewDesk(p.Store.Alerts(), p.topic, p.Log)
+	now := time.Now()
+	var errs []error
+	for _, t := range p.Chain.Trouble() {
+		errs = append(errs, desk.Raise(ctx, alert.Alert{Kind: alert.EndpointTrouble, Chain: t.ChainID,
+			Account: t.Endpoint + " " + string(t.Kind), What: "endpoint " + t.Endpoint + ": " + t.Detail}, now))
+	}
+	return errors.Join(append(errs, desk.Flush(ctx, now))...)
+}
+
+// toAlert words a finding for a person. Kinds and codes are the same words.
+func toAlert(f swap.Finding) alert.Alert {
+	a := alert.Alert{Kind: alert.Kind(f.Code), Chain: f.ChainID, Level: time.Duration(f.Level) * time.Second, What: f.Detail}
+	switch f.Severity {
+	case swap.Info:
+		a.Severity = alert.Info
+	case swap.Warning:
+		a.Severity = alert.Warning
+	case swap.Critical:
+		a.Severity = alert.Critical
+	}
+	if f.Order != (swap.OrderID{}) {
+		a.Order = f.Order.String()
+	}
+	if f.Escrow != (common.Address{}) {
+		a.Escrow = f.Escrow.Hex()
+	}
+	if !f.AtRisk.IsZero() {
+		a.AtStake = f.AtRisk.Dec() + " wei"
+	}
+	if f.Deadline != 0 {
+		a.UntilWhen = f.Deadline.String() + " by the chain's clock"
+	}
+	if f.Call != 0 && f.Detail != "" {
+		a.What = f.Call.String() + ": " + f.Detail
+	} else if f.Call != 0 {
+		a.What = f.Call.String() + " is due"
+	}
+	return a
+}
+
+// Sweeper looks after orders whose time has come.
+func (p *Parts) Sweeper() *watch.Sweeper {
+	return &watch.Sweeper{
+		Planner: watch.Planner{Orders: p.Store.Orders(), Actions: p.Store.Actions(), Ringer: p.ringer(), Report: p.Report, Policy: p.Policy},
+		Heads:   p.Chain, Facts: p.Store.Facts(),
+	}
+}
+
+// ringer rings the executor, or nobody where nothing may be sent.
+func (p *Parts) ringer() watch.Ringer {
+	if p.Config.Mode != env.Live {
+		return silent{}
+	}
+	return p.Doorbells()
+}
+
+type silent struct{}
+
+func (silent) Ring(context.Context, []watch.Ring) error { return nil }
+
+// Follower keeps the stored orders equal to the chains. Factories are proven
+// on first use; a chain one of whose factories could not be read is left out,
+// because its marks must not move past logs that nobody could judge. A factory
+// that is not what it has to be is left out by itself, and a person is told.
+func (p *Parts) Follower(ctx context.Context) (*follow.Follower, error) {
+	planner := p.Sweeper().Planner
+	f := &follow.Follower{
+		Chain: p.Chain, Probe: p.Chain, Orders: p.Store.Orders(), Facts: p.Store.Facts(), Parked: p.Store.Parked(),
+		Replan: func(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) error {
+			_, err := planner.Replan(ctx, orders, facts, views)
+			return err
+		},
+		Report: p.Report, Chains: map[uint64]follow.ChainConfig{}, Policy: p.Policy, Log: p.Log,
+	}
+	var errs []error
+	var findings []swap.Finding
+	for _, c := range p.Config.Chains.Chains {
+		proven, bad, err := p.prove(ctx, c)
+		findings = append(findings, bad...)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		f.Chains[c.ID] = follow.ChainConfig{Factories: proven, Confirmations: c.Confirmations, Rewind: c.RewindDepth}
+	}
+	if len(findings) > 0 {
+		errs = append(errs, p.Report(ctx, findings))
+	}
+	return f, errors.Join(errs...)
+}
+
+func (p *Parts) prove(ctx context.Context, c env.Chain) (proven []swap.Factory, bad []swap.Finding, err error) {
+	for _, f := range c.Factories {
+		key := factoryKey{c.ID, f.Address}
+		p.mu.Lock()
+		known, ok := p.factories[key]
+		p.mu.Unlock()
+		if !ok {
+			known, err = p.Chain.Factory(ctx, c.ID, f.Address, f.Family)
+			if errors.Is(err, chain.ErrFactoryProof) {
+				bad = append(bad, swap.Finding{Code: swap.FactoryUnproven, Severity: swap.Critical, ChainID: c.ID, Escrow: f.Address, Detail: err.Error()})
+				continue
+			}
+			if err != nil {
+				return nil, bad, err
+			}
+			known.FromBlock = f.FromBlock
+			p.mu.Lock()
+			p.factories[key] = known
+			p.mu.Unlock()
+		}
+		proven = append(proven, known)
+	}
+	return proven, bad, nil
+}
+
+// Accounts lists every signing account, by chain and address.
+func (p *Parts) Accounts() []txn.Account {
+	var out []txn.Account
+	for _, id := range slices.Sorted(maps.Keys(p.Policy.Chains)) {
+		c := p.Policy.Chains[id]
+		signers := map[common.Address]bool{}
+		for _, t := range c.Takers {
+			signers[t.Signer] = true
+		}
+		signers[c.AccessTokenSigner] = true
+		delete(signers, common.Address{})
+		for _, s := range slices.SortedFunc(maps.Keys(signers), common.Address.Cmp) {
+			out = append(out, txn.Account{ChainID: id, Signer: s})
+		}
+	}
+	return out
+}
+
+// Sending is how transactions are sent on each chain.
+func (p *Parts) Sending() map[uint64]txn.ChainConfig {
+	out := map[uint64]txn.ChainConfig{}
+	for _, c := range p.Config.Chains.Chains {
+		out[c.ID] = txn.ChainConfig{Regular: c.Regular, PoolCap: int(c.PoolCap), Confirmations: c.Confirmations}
+	}
+	return out
+}
+
+// Sweep is the body of the two jobs that look at what is due.
+func (p *Parts) Sweep(sel watch.Selection) func(context.Context, *job.Run) error {
+	sweeper := p.Sweeper()
+	return func(ctx context.Context, r *job.Run) error {
+		res, err := sweeper.Sweep(ctx, sel)
+		r.Note("orders", res.Orders)
+		r.Note("saved", res.Saved)
+		r.Note("rung", res.Rung)
+		r.Note("findings", res.Findings)
+		r.Note("conflicts", res.Conflicts)
+		if sel == watch.Overdue {
+			r.Metrics.Put(metrics.Overdue, int64(res.Overdue))
+		}
+		return errors.Join(err, p.Flush(ctx))
+	}
+}

@@ -1,0 +1,78 @@
+package chains
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
+	"github.com/bridge-me-not/resolver-cron/shared/watch"
+)
+
+// Tracker settles what was sent.
+func (p *Parts) Tracker() *txn.Tracker {
+	ringer := p.ringer()
+	return &txn.Tracker{
+		Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(), Facts: p.Store.Facts(),
+		Ring: func(ctx context.Context, a txn.Account) error {
+			return ringer.Ring(ctx, []watch.Ring{{ChainID: a.ChainID, Signer: a.Signer}})
+		},
+		Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Log: p.Log,
+	}
+}
+
+// Executor is the handler that drains accounts by doorbell, with the given
+// signer. Where nothing may be sent it takes the doorbells and leaves them.
+func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
+	drainer := &txn.Drainer{
+		Signer: signer, Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(),
+		Decide: p.Sweeper().Decide, Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Log: p.Log,
+	}
+	consumer, err := job.NewConsumer(job.ActionExecutor, p.Profile, p.decode,
+		func(ctx context.Context, r *job.Run, a txn.Account) error {
+			if p.Config.Mode != env.Live {
+				r.Note("mode", string(p.Config.Mode))
+				return nil
+			}
+			key := job.SignerKey(a.ChainID, strings.ToLower(a.Signer.Hex()))
+			_, err := r.Alone(ctx, key, func(ctx context.Context, h *job.Hold) error {
+				res, err := drainer.Drain(ctx, a, hold{h})
+				r.Note(fmt.Sprintf("drained_%d_%s", a.ChainID, strings.ToLower(a.Signer.Hex())), res)
+				return err
+			})
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	return job.Queue(p.Jobs, consumer)
+}
+
+// decode reads a doorbell and refuses one for an account that is not ours.
+func (p *Parts) decode(body string) (txn.Account, error) {
+	d, err := job.DecodeDoorbell(body)
+	if err != nil {
+		return txn.Account{}, err
+	}
+	a := txn.Account{ChainID: d.Chain, Signer: common.HexToAddress(d.Signer)}
+	if !slices.Contains(p.Accounts(), a) {
+		return txn.Account{}, fmt.Errorf("doorbell: %s signs for nobody on chain %d", d.Signer, d.Chain)
+	}
+	return a, nil
+}
+
+// hold shows a job's lease to the drain.
+type hold struct{ *job.Hold }
+
+func (h hold) Check() error { return h.Hold.Check(time.Now()) }
+
+func (h hold) Fence() txn.Fence {
+	l := h.Lease()
+	return txn.Fence{Lease: l.Key, Owner: l.Token, Generation: uint64(l.Fence)}
+}
