@@ -20,6 +20,7 @@ const (
 type chain struct {
 	Config
 	endpoints []*endpoint
+	wait      time.Duration // after the first round
 
 	mu       sync.Mutex
 	readings []reading // the latest spans read, newest last
@@ -72,7 +73,7 @@ func (ch *chain) newest() uint64 {
 // three rounds with waits between them where a wait can help. The error joins
 // what each endpoint said in the last round.
 func (ch *chain) try(ctx context.Context, order func() []*endpoint, do func(context.Context, *endpoint) error) error {
-	return retry(ctx, func() error { return ch.once(ctx, order(), do) })
+	return ch.retry(ctx, func() error { return ch.once(ctx, order(), do) })
 }
 
 // once is one round of try.
@@ -95,8 +96,8 @@ func (ch *chain) once(ctx context.Context, order []*endpoint, do func(context.Co
 
 // retry repeats a round while its error is of the passing sort and ctx has
 // time for another.
-func retry(ctx context.Context, round func() error) error {
-	wait := firstWait
+func (ch *chain) retry(ctx context.Context, round func() error) error {
+	wait := ch.wait
 	for n := 1; ; n++ {
 		err := round()
 		if err == nil || ctx.Err() != nil || n == rounds || !passing(err) {

@@ -127,7 +127,7 @@ func (c *Client) add(cfg Config) error {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
 	}
-	ch := &chain{Config: cfg}
+	ch := &chain{Config: cfg, wait: firstWait}
 	names := map[string]bool{}
 	for i, e := range cfg.Endpoints {
 		u, err := url.Parse(e.URL)

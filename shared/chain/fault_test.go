@@ -11,6 +11,7 @@ import (
 
 // The words are those that the named clients and providers were seen to use.
 func TestClassify(t *testing.T) {
+	t.Parallel()
 	const logs, call, send, block = "eth_getLogs", "eth_call", "eth_sendRawTransaction", "eth_getBlockByNumber"
 	for _, c := range []struct {
 		from   string
@@ -99,6 +100,7 @@ func TestClassify(t *testing.T) {
 }
 
 func TestEveryClassHasItsConduct(t *testing.T) {
+	t.Parallel()
 	if len(conducts) != int(classFunds)+1 {
 		t.Fatalf("%d conducts for %d classes", len(conducts), classFunds+1)
 	}
@@ -113,6 +115,7 @@ func TestEveryClassHasItsConduct(t *testing.T) {
 }
 
 func TestRevertOfFault(t *testing.T) {
+	t.Parallel()
 	const invalidTime = "0x6f7eac26"
 	for name, c := range map[string]struct {
 		data string
@@ -142,6 +145,7 @@ func TestRevertOfFault(t *testing.T) {
 }
 
 func TestTextsAreClean(t *testing.T) {
+	t.Parallel()
 	const raw = "https://user:passw0rd@node.example.org/v2/abcdef0123456789/eth?key=query-secret"
 	u, err := url.Parse(raw)
 	if err != nil {

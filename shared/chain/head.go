@@ -38,7 +38,7 @@ func (c *Client) Head(ctx context.Context, id uint64) (swap.Block, time.Duration
 		return swap.Block{}, 0, err
 	}
 	var head swap.Block
-	err = retry(ctx, func() error {
+	err = ch.retry(ctx, func() error {
 		var err error
 		head, err = ch.snapshot(ctx)
 		return err

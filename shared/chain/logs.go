@@ -74,7 +74,7 @@ func (c *Client) Logs(ctx context.Context, q follow.Query) (follow.Span, error) 
 		}
 		return read(ctx, e, min(to, head.Number))
 	}
-	err = retry(ctx, func() error {
+	err = ch.retry(ctx, func() error {
 		err := ch.once(ctx, order(), whole)
 		if err != nil && ctx.Err() == nil && lacking(err) {
 			// The head was told by an endpoint that is gone now: take what the

@@ -273,6 +273,7 @@ func newClient(t testing.TB, tune func(*Config), nodes ...*node) *Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
+	c.chains[testChain].wait = time.Millisecond
 	return c
 }
 

@@ -218,7 +218,7 @@ func (ch *chain) search(ctx context.Context, n int, find func(ctx context.Contex
 	if n == 0 {
 		return nil
 	}
-	return retry(ctx, func() error {
+	return ch.retry(ctx, func() error {
 		var errs []error
 		answered := false
 		for _, e := range ch.order(ch.newest()) {

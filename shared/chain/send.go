@@ -23,7 +23,7 @@ func (c *Client) Send(ctx context.Context, id uint64, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := retry(ctx, func() error { return ch.broadcast(ctx, raw) }); err != nil {
+	if err := ch.retry(ctx, func() error { return ch.broadcast(ctx, raw) }); err != nil {
 		return fmt.Errorf("broadcast %s on chain %d: %w", txHash(raw), id, err)
 	}
 	return nil

@@ -25,6 +25,9 @@ const (
 	maxBatch = 100
 	// maxPause bounds the pause that an endpoint may ask for.
 	maxPause = time.Minute
+	// fairWait is the least time after which no answer speaks against the
+	// endpoint, and not only against our haste.
+	fairWait = 500 * time.Millisecond
 )
 
 // call is one JSON-RPC call; after a batch, result or failed is set.
@@ -246,7 +249,7 @@ func (e *endpoint) transportFault(ctx, limited context.Context, limit time.Durat
 	if limited.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 		f := e.fault(classTimeout, method, "")
 		// A wait of next to nothing says nothing about the endpoint.
-		f.mild = limit < min(time.Second, e.chain.Timeout)
+		f.mild = limit < min(fairWait, e.chain.Timeout)
 		return f
 	}
 	text := "connection failed"
