@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// A head is stale when it is older than staleBlocks block times and a peer
-	// is ahead of it. minStaleAge keeps fast chains from calling an ordinary
-	// hiccup stale.
+	// A head is stale when it is older than staleBlocks block times and as much
+	// behind a peer's. minStaleAge keeps an ordinary hiccup of a fast chain from
+	// being called stale.
 	staleBlocks = 5
 	minStaleAge = 15 * time.Second
 	// maxForkDepth bounds the depth at which endpoints must agree. Above it
@@ -150,8 +150,11 @@ func (ch *chain) choose(ctx context.Context, heads []told) swap.Block {
 	best := newest(heads)
 	fresh := heads[:0:0]
 	for _, t := range heads {
+		// Both clocks: while a chain that was halted catches up, every head is
+		// old; and a peer with a time in the future proves nothing.
 		age := time.Since(time.Unix(int64(t.head.Time), 0))
-		if age > ch.staleAge() && t.head.Time < best.head.Time && t.head.Number < best.head.Number {
+		behind := time.Duration(best.head.Time.Sub(t.head.Time)) * time.Second
+		if min(age, behind) > ch.staleAge() {
 			t.e.setAside(asideShort, Stale, "head stands still while a peer goes on")
 			continue
 		}

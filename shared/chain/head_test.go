@@ -276,3 +276,18 @@ func TestQuantity(t *testing.T) {
 		}
 	}
 }
+
+// While a halted chain catches up every head is old, and being a few blocks
+// behind a peer is no fault.
+func TestLaggingOnAnOldChainIsNotStale(t *testing.T) {
+	t.Parallel()
+	a, b := newNode(t, "a", 10, time.Hour), newNode(t, "b", 12, time.Hour-2*time.Second)
+	client := newClient(t, nil, a, b)
+	head, _, err := client.Head(t.Context(), testChain)
+	if err != nil || head.Number != 12 {
+		t.Fatalf("head %v, %v", head, err)
+	}
+	if got := client.Trouble(); len(got) != 0 {
+		t.Errorf("troubles %v", got)
+	}
+}
