@@ -45,7 +45,7 @@ func (p *printer) line(l lambda.Line) {
 		p.print(fmt.Sprintf("%s  %-20s %s", time.Now().Format(time.TimeOnly), l.Function, l.Text))
 		return
 	}
-	msg, _ := fields["msg"].(string)
+	msg, _ := fields["message"].(string)
 	level, _ := fields["level"].(string)
 	if !p.verbose && !slices.Contains(told, msg) && level != "ERROR" && level != "WARN" {
 		return
@@ -71,7 +71,7 @@ func (p *printer) invocation(i lambda.Invocation) {
 // alert shows a message that reached the topic.
 func (p *printer) alert(a stack.Alert) {
 	if p.json {
-		if b, err := json.Marshal(map[string]any{"msg": "alert delivered", "subject": a.Subject, "message": a.Message}); err == nil {
+		if b, err := json.Marshal(map[string]any{"message": "alert delivered", "subject": a.Subject, "text": a.Message}); err == nil {
 			p.print(string(b))
 		}
 		return

@@ -43,11 +43,6 @@ func up(ctx context.Context, args []string) error {
 	if err := check(content, *profile, *mode, keys); err != nil {
 		return errUsage{err}
 	}
-	if *limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, *limit)
-		defer cancel()
-	}
 	root, err := stack.Root()
 	if err != nil {
 		return err
@@ -57,6 +52,11 @@ func up(ctx context.Context, args []string) error {
 		Keys: keys, DynamoDB: *dynamo, Log: out.line, Observe: out.invocation, Progress: out.progress()})
 	if err != nil {
 		return err
+	}
+	if *limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, *limit)
+		defer cancel()
 	}
 	running := make(chan error, 1)
 	go func() { running <- s.Run(ctx) }()

@@ -80,13 +80,17 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second))
 // alertsQueue receives what the topic would mail to a person.
 const alertsQueue = "stack-alerts"
 
-// createTopics creates the topics and subscribes the stack's own queue to each.
-func (s *Stack) createTopics(ctx context.Context, topics []template.Topic) error {
+func (s *Stack) createAlertsQueue(ctx context.Context) error {
 	queue, err := s.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(alertsQueue)})
 	if err != nil {
 		return fmt.Errorf("create queue %s: %w", alertsQueue, err)
 	}
 	s.alertsURL = *queue.QueueUrl
+	return nil
+}
+
+// createTopics creates the topics and subscribes the stack's own queue to each.
+func (s *Stack) createTopics(ctx context.Context, topics []template.Topic) error {
 	for _, t := range topics {
 		out, err := s.sns.CreateTopic(ctx, &sns.CreateTopicInput{Name: &t.Name})
 		if err != nil {

@@ -140,10 +140,13 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	s.closers = append(s.closers, s.AWS.Close)
 	go s.watch("AWS proxy", s.AWS.Done(), s.AWS.Err)
 
-	if err := s.readTemplate(o, queues.URL); err != nil {
+	s.clients(ddb.URL, queues.URL)
+	if err := s.createAlertsQueue(ctx); err != nil {
 		return nil, err
 	}
-	s.clients(ddb.URL, queues.URL)
+	if err := s.readTemplate(o); err != nil {
+		return nil, err
+	}
 	if err := CreateTables(ctx, s.DynamoDB, s.Template.Tables); err != nil {
 		return nil, err
 	}
@@ -159,7 +162,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.host(ctx, o, queues.URL, overlay); err != nil {
+	if err := s.host(ctx, o, overlay); err != nil {
 		return nil, err
 	}
 	invoke.set(s.Host.Handler())
@@ -167,7 +170,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 }
 
 // readTemplate evaluates template.yaml for this stack.
-func (s *Stack) readTemplate(o Options, sqsURL string) error {
+func (s *Stack) readTemplate(o Options) error {
 	src, err := os.ReadFile(filepath.Join(o.Root, "template.yaml"))
 	if err != nil {
 		return err
@@ -177,7 +180,7 @@ func (s *Stack) readTemplate(o Options, sqsURL string) error {
 			// The endpoints come by the chains file; the deployment's own are not used.
 			"BaseRpcUrl": "unused", "OptimismRpcUrl": "unused"},
 		Pseudo:  template.Pseudo(name, region, account),
-		Resolve: template.Names(region, account, func(queue string) string { return queueURL(sqsURL, queue) }),
+		Resolve: template.Names(region, account, s.queueURL),
 	})
 	if err != nil {
 		return fmt.Errorf("template.yaml: %w", err)
@@ -188,7 +191,11 @@ func (s *Stack) readTemplate(o Options, sqsURL string) error {
 	return nil
 }
 
-func queueURL(base, queue string) string { return base + "/" + account + "/" + queue }
+// queueURL is the address of a queue by name: the server's own form of it, as
+// it gave it for the first queue.
+func (s *Stack) queueURL(queue string) string {
+	return s.alertsURL[:strings.LastIndexByte(s.alertsURL, '/')+1] + queue
+}
 
 func (s *Stack) clients(ddbURL, sqsURL string) {
 	creds := credentials.NewStaticCredentialsProvider("local", "local", "")
@@ -244,7 +251,7 @@ func (s *Stack) chains(o Options) (func(lambda.Process) map[string]string, error
 }
 
 // host builds the functions and prepares the host that runs them.
-func (s *Stack) host(ctx context.Context, o Options, sqsURL string, overlay func(lambda.Process) map[string]string) error {
+func (s *Stack) host(ctx context.Context, o Options, overlay func(lambda.Process) map[string]string) error {
 	var folders []string
 	var run []lambda.Function
 	for _, f := range s.Template.Functions {
@@ -268,7 +275,7 @@ func (s *Stack) host(ctx context.Context, o Options, sqsURL string, overlay func
 	}
 	s.Host, err = lambda.New(lambda.Config{
 		Region: region, Account: account, SQS: s.sqs,
-		QueueURL: func(arn string) string { return queueURL(sqsURL, arn[strings.LastIndexByte(arn, ':')+1:]) },
+		QueueURL: func(arn string) string { return s.queueURL(arn[strings.LastIndexByte(arn, ':')+1:]) },
 		Env:      overlay, Deliver: o.Deliver, Observe: o.Observe, Log: o.Log, Problem: s.fail,
 	}, run)
 	if err != nil {
@@ -301,7 +308,7 @@ func (s *Stack) Run(ctx context.Context) error {
 func (s *Stack) QueueURL(logicalID string) string {
 	for _, q := range s.Template.Queues {
 		if q.LogicalID == logicalID {
-			return s.alertsURL[:strings.LastIndexByte(s.alertsURL, '/')+1] + q.Name
+			return s.queueURL(q.Name)
 		}
 	}
 	return ""

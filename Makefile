@@ -1,0 +1,43 @@
+# Everything a developer does here, by name. `make help` lists it.
+
+SHELL := /bin/bash
+FUNCTIONS := $(notdir $(wildcard functions/*))
+FUZZTIME ?= 5s
+export GOTOOLCHAIN := local
+
+.DEFAULT_GOAL := help
+.PHONY: help build test fuzz demo bench lint validate clean
+
+help: ## say what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+build: ## compile everything, and the functions as they are deployed (arm64) into .build/arm64
+	go build ./...
+	@for f in $(FUNCTIONS); do \
+		GOFLAGS= GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w" \
+			-o .build/arm64/$$f/bootstrap ./functions/$$f && echo "built $$f"; done
+
+test: ## all tests with the race detector, then each fuzz target for FUZZTIME
+	go test -race -timeout 20m ./...
+	$(MAKE) --no-print-directory fuzz
+
+fuzz: ## run each fuzz target for FUZZTIME from its committed corpus
+	@infra/tools/fuzz.sh $(FUZZTIME)
+
+demo: ## watch two chains of swaps come to their right end (three minutes)
+	go run ./infra/local demo
+
+bench: ## figures: speed, memory, calls and capacity units
+	go test -run '^$$' -bench . -benchmem ./...
+
+lint: ## golangci-lint and a check of the shell scripts and the JavaScript
+	@mkdir -p .tools
+	@[ -x .tools/golangci-lint ] && [ .tools/golangci-lint -nt infra/tools/go.sum ] || \
+		go build -modfile=infra/tools/go.mod -o .tools/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	.tools/golangci-lint run ./...
+
+clean: ## remove what the other targets made
+	rm -rf .build .aws-sam .tools .local
+
+include infra/sam.mk
+include infra/validate.mk
