@@ -54,32 +54,40 @@ func marksOf(p swap.Provisional) string {
 
 // Provisional implements follow.Facts.
 func (v Facts) Provisional(ctx context.Context, chain uint64) (p swap.Provisional, err error) {
-	for try := 0; ; try++ {
+	p, err = v.provisional(ctx, chain)
+	if err != nil {
+		return swap.Provisional{}, fmt.Errorf("read facts of chain %d: %w", chain, err)
+	}
+	return p, nil
+}
+
+func (v Facts) provisional(ctx context.Context, chain uint64) (p swap.Provisional, err error) {
+	overtaken := "" // the generation whose parts were gone
+	for range rereads {
 		head, err := v.s.get(ctx, v.s.tables.Orders, key(chainKey(chain), factsSK))
 		if err != nil {
-			return swap.Provisional{}, fmt.Errorf("read facts of chain %d: %w", chain, err)
+			return p, err
 		}
 		if head == nil {
 			return swap.Provisional{ChainID: chain}, nil
 		}
 		err = v.read(ctx, head, &p)
-		if err == nil && p.ChainID != chain {
-			err = fmt.Errorf("they are of chain %d", p.ChainID)
-		}
-		if err == nil {
+		switch gen := head.text(attrGen); {
+		case err == nil && p.ChainID != chain:
+			return p, fmt.Errorf("they are of chain %d", p.ChainID)
+		case err == nil:
 			return p, nil
-		}
-		if !errors.Is(err, errParts) || try == rereads {
-			return swap.Provisional{}, fmt.Errorf("read facts of chain %d: %w", chain, err)
-		}
-		if err := pause(ctx, try); err != nil {
-			return swap.Provisional{}, fmt.Errorf("read facts of chain %d: %w", chain, err)
+		case !errors.Is(err, errParts) || gen == overtaken:
+			return p, err // the item still names them, so they are damaged
+		default:
+			overtaken = gen
 		}
 	}
+	return p, fmt.Errorf("replaced %d times meanwhile", rereads)
 }
 
 // errParts: the parts are not those that the item names.
-var errParts = errors.New("parts are missing")
+var errParts = errors.New("parts are missing or damaged")
 
 func (v Facts) read(ctx context.Context, head item, p *swap.Provisional) error {
 	gen := head.text(attrGen)

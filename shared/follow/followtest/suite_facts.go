@@ -3,6 +3,7 @@ package followtest
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,7 +28,7 @@ func facts(chain, to uint64, events int) swap.Provisional {
 }
 
 // manyEvents make facts larger than any item of a store, also when compressed.
-const manyEvents = 6_000
+const manyEvents = 3_500
 
 // TestFacts runs the guarantees of follow.Facts, and with them those of
 // watch.Facts, against an implementation. open is called once per subtest; what
@@ -59,7 +60,9 @@ func TestFacts(t *testing.T, open func(t *testing.T) follow.Facts) {
 		for i, events := range []int{3, 0, 1, manyEvents, 2, manyEvents, manyEvents + 1, 0} {
 			next := facts(chain, uint64(10*i+10), events)
 			replace(t, s, prev, next)
-			watchtest.Equal(t, "facts", next, read(t, s, chain))
+			if got := read(t, s, chain); !reflect.DeepEqual(next, got) { // much faster than what tells where
+				watchtest.Equal(t, "facts", next, got)
+			}
 			prev = next
 		}
 		watchtest.Equal(t, "of another chain", swap.Provisional{ChainID: chain + 2}, read(t, s, chain+2))
