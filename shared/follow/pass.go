@@ -201,9 +201,9 @@ func (p *pass) openChain(ctx context.Context, id uint64) (*chainPass, error) {
 	if c.head, c.age, err = p.Chain.Head(ctx, id); err != nil {
 		return nil, fmt.Errorf("read head: %w", err)
 	}
-	if c.facts.From.Number == 0 {
+	if c.facts.From == (swap.Block{}) {
 		// First sync: nothing of ours can be older than the oldest factory.
-		first := c.head.Number
+		first := c.finalTarget()
 		for _, f := range c.Factories {
 			first = min(first, max(f.FromBlock, 1)-1)
 		}
@@ -212,10 +212,8 @@ func (p *pass) openChain(ctx context.Context, id uint64) (*chainPass, error) {
 			return nil, fmt.Errorf("read first block: %w", err)
 		}
 		c.facts.To = c.facts.From
-		if first > 0 {
-			if err := p.Facts.Replace(ctx, prev, c.facts); err != nil {
-				return nil, fmt.Errorf("store first mark: %w", err)
-			}
+		if err := p.Facts.Replace(ctx, prev, c.facts); err != nil {
+			return nil, fmt.Errorf("store first mark: %w", err)
 		}
 	}
 	c.start = c.facts.From.Number

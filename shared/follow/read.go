@@ -36,7 +36,7 @@ type occurrence struct {
 // If it was replaced, facts taken as final may be false: a person is told, the
 // marks go back, and the orders forget what lay above.
 func (p *pass) checkMark(ctx context.Context, c *chainPass) error {
-	if c.facts.From.Number == 0 || c.facts.From.Number > c.head.Number {
+	if c.facts.From.Number > c.head.Number {
 		return nil // a head behind the mark proves nothing: the node lags
 	}
 	b, err := p.Chain.Block(ctx, c.id, c.facts.From.Number)
