@@ -75,7 +75,7 @@ func (k ActionKey) String() string {
 // Reason is why an action is refused or an order's work is no longer wanted.
 type Reason string
 
-// The reasons of Plan. Those marked "waits" end by themselves.
+// The reasons of Plan. Those marked "waits" end by themselves: see Reason.Waits.
 const (
 	NoPath            Reason = "no-path"                // no key of ours can make this call
 	NoFeeCap          Reason = "no-fee-cap"             // the operator names no price for this call
@@ -84,11 +84,24 @@ const (
 	ShortParameters   Reason = "parameters-too-short"   // v1.1 dst: withdraw reverts for ever, only cancel works
 	WaitDstLogs       Reason = "dst-logs-not-past"      // waits until dst's logs are read past the end of its window
 	WaitSrcLogs       Reason = "src-logs-lag"           // waits until src's logs are read near its head
-	WaitDstFinal      Reason = "dst-payment-not-final"  // waits until the dst withdrawal can no longer be undone
+	WaitDstFinal      Reason = "dst-payment-not-final"  // waits until what became of dst can no longer be undone
+	WaitSrcFinal      Reason = "src-claim-not-final"    // waits until the src claim can no longer be undone
+	WaitDstOutcome    Reason = "dst-outcome-open"       // waits until dst was paid, can be paid by us in time, or src is about to be lost
 	WaitCandidate     Reason = "dst-candidate-unread"   // waits until an unproven dst escrow has been looked at
-	CandidateUnproven Reason = "dst-candidate-unproven" // a funded dst escrow with our hashlock that we cannot rebuild
+	CandidateUnproven Reason = "dst-candidate-unproven" // a dst escrow with our hashlock that we cannot rebuild holds or held the maker's due
 	DstPaid           Reason = "dst-was-paid"           // cancelling src would pay the maker twice
+	DstFundsGone      Reason = "dst-funds-gone"         // dst is empty without an event: the maker may have been paid
 	SrcClaimed        Reason = "src-was-claimed"        // cancelling dst would take the maker's money
 	ClaimPending      Reason = "src-claim-pending"      // the secret is public: src is claimed first
 	UnknownDstChain   Reason = "dst-chain-unknown"      // the maker is to be paid on a chain that is not configured
 )
+
+// Waits reports whether a refusal ends by itself, with the next block or log
+// read: stored work is then kept as it is.
+func (r Reason) Waits() bool {
+	switch r {
+	case WaitDstLogs, WaitSrcLogs, WaitDstFinal, WaitSrcFinal, WaitDstOutcome, WaitCandidate:
+		return true
+	}
+	return false
+}

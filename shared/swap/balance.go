@@ -9,6 +9,8 @@ const (
 	// probeAgain: a leg whose deposit was missing is read again this often, in
 	// seconds of block time, since anybody may send it.
 	probeAgain = 60
+	// probeSeldom: the same for what is not ours or waits for a person.
+	probeSeldom = 600
 )
 
 // WantBalances lists the escrows of an order whose balances should be read at the
@@ -17,55 +19,79 @@ const (
 // waits in the middle of its time, so an idle pass reads no balances.
 func (s State) WantBalances(views Views) []OrderID {
 	var out []OrderID
-	for _, l := range append([]LegState{s.Src}, s.Dsts...) {
-		head := views[l.ChainID].Head
-		deadline := l.At(SrcCancellation)
-		if l.Side == Dst {
-			deadline = l.At(DstCancellation)
-		}
-		probe := deadline - probeAhead
-		var want bool
-		switch {
-		case head.Number == 0 || l.Status == LegAbsent:
-		case !l.Balance.Known():
-			want = true
-		case l.ended():
-			// Read at or after the block of the end, once that is final.
-			want = l.Final && (l.Balance.Block.Number < l.Ended.Block || !l.empty() && l.stale(head))
-		case l.short():
-			want = l.stale(head)
-		default:
-			want = head.Time >= probe && l.Balance.Block.Time < probe && probe > l.Created.Time
-		}
-		if want {
-			out = append(out, OrderID{l.ChainID, l.Escrow})
+	if s.Src.wantBalance(views[s.Src.ChainID]) {
+		out = append(out, OrderID{s.Src.ChainID, s.Src.Escrow})
+	}
+	for i := range s.Dsts {
+		if d := &s.Dsts[i]; d.wantBalance(views[d.ChainID]) {
+			out = append(out, OrderID{d.ChainID, d.Escrow})
 		}
 	}
-	for _, c := range s.Candidates {
-		if views[c.ChainID].Head.Number != 0 && !c.Balance.Known() {
+	for i := range s.Unproven {
+		c := &s.Unproven[i]
+		head := views[c.ChainID].Head
+		// One that holds the maker's due is looked at again: its creation may
+		// have been reorganised away.
+		if head.Number != 0 && (!c.Balance.Known() || c.Status == LegOpen && s.pays(c.Candidate) && c.Balance.olderThan(head, probeSeldom)) {
 			out = append(out, OrderID{c.ChainID, c.Escrow})
 		}
 	}
 	return out
 }
 
-func (l LegState) stale(head Block) bool { return head.Time >= l.Balance.Block.Time+probeAgain }
+func (l *LegState) wantBalance(v ChainView) bool {
+	head := v.Head
+	if head.Number == 0 || l.Status == LegAbsent {
+		return false
+	}
+	deadline := l.At(SrcCancellation)
+	if l.Side == Dst {
+		deadline = l.At(DstCancellation)
+	}
+	probe := deadline - probeAhead
+	again := ChainTime(probeSeldom)
+	if l.Side == Src || l.Ours {
+		again = probeAgain
+	}
+	switch {
+	case !l.Balance.Known():
+		return true
+	case l.ended() && !l.balanceSince():
+		// Once that is final; at once where the event may have moved nothing.
+		return l.Final || l.Family == BMNv4 && l.Side == Dst && l.Status == LegCancelled
+	case l.ended():
+		return l.Final && !l.empty() && l.Balance.olderThan(head, probeSeldom)
+	case len(l.Rescue) > 0 && l.Balance.Block.Number < l.Rescue[len(l.Rescue)-1].At.Block:
+		return true
+	case l.short():
+		return l.Balance.olderThan(head, again)
+	}
+	return head.Time >= probe && l.Balance.Block.Time < probe && probe > l.Created.Time
+}
 
-func (l LegState) empty() bool { return l.Balance.Token.IsZero() && l.Balance.Native.IsZero() }
+func (b Balance) olderThan(head Block, seconds ChainTime) bool {
+	return head.Time >= b.Block.Time+seconds
+}
+
+func (l *LegState) empty() bool { return l.Balance.Token.IsZero() && l.Balance.Native.IsZero() }
 
 // short reports whether the balances read do not cover amount and deposit.
-func (l LegState) short() bool {
+func (l *LegState) short() bool {
 	return l.Balance.Known() && (l.Balance.Token.Lt(ptr(l.Immutables.AmountInt())) || l.unfunded())
 }
 
 // unfunded reports whether the escrow cannot pay its safety deposit out, so
 // that every withdraw and cancel reverts. Before a first reading it is false.
-func (l LegState) unfunded() bool {
+func (l *LegState) unfunded() bool {
+	if !l.Balance.Known() {
+		return false
+	}
 	need := l.Immutables.DepositInt()
-	if l.IsNative() {
-		if _, overflow := need.AddOverflow(&need, ptr(l.Immutables.AmountInt())); overflow {
-			return l.Balance.Known()
+	if l.IsNative() && l.Side == Dst {
+		amount := l.Immutables.AmountInt()
+		if _, overflow := need.AddOverflow(&need, &amount); overflow {
+			return true
 		}
 	}
-	return l.Balance.Known() && l.Balance.Native.Lt(&need)
+	return l.Balance.Native.Lt(&need)
 }

@@ -6,18 +6,25 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// maxEvents bounds the final events that an order keeps. A leg has one end and
-// few rescues; only the taker can cause more.
-const maxEvents = 64
+// Bounds of the events kept of one escrow. A leg has one end and few rescues,
+// but some escrows can be made to repeat an event for the price of its gas: an
+// empty decoy that is withdrawn again and again, a BMN dst leg that is
+// cancelled by signature for nothing. Their noise must not crowd out the facts
+// of others, nor the last cancellation of their own, which may be the real one.
+const (
+	maxEnds    = 4 // of each kind, withdrawal and cancellation
+	maxRescues = 32
+)
 
 // NewOrder starts an order from its source leg, due at once.
 func NewOrder(src SrcCreated) Order {
-	return Order{
+	o := Order{
 		ID:     OrderID{src.Leg.ChainID, src.Leg.Escrow},
 		Src:    LegRecord{Leg: src.Leg},
 		Expect: src.Expect,
-		Wakes:  Wakes{Src: src.Leg.Created.Time},
 	}
+	o.Touch()
+	return o
 }
 
 // leg finds the record of an escrow of the order.
@@ -28,6 +35,16 @@ func (o *Order) leg(chain uint64, escrow common.Address) *LegRecord {
 	for i := range o.Dsts {
 		if o.Dsts[i].ChainID == chain && o.Dsts[i].Escrow == escrow {
 			return &o.Dsts[i]
+		}
+	}
+	return nil
+}
+
+// candidate finds an unproven dst escrow of the order.
+func (o *Order) candidate(chain uint64, escrow common.Address) *Candidate {
+	for i := range o.Candidates {
+		if o.Candidates[i].ChainID == chain && o.Candidates[i].Escrow == escrow {
+			return &o.Candidates[i]
 		}
 	}
 	return nil
@@ -46,10 +63,19 @@ func (o *Order) Confirm(chain uint64, escrow common.Address, at Position, final 
 }
 
 // AddDst adds a proven dst leg; false if it is known already or the order is
-// full. A candidate of that address is resolved by it.
+// full. A candidate of that address is resolved by it. In a full order one of
+// ours takes the room of a stranger's: legs that match and hold nothing can be
+// made for the price of their gas.
 func (o *Order) AddDst(l Leg, ours bool) bool {
-	if o.leg(l.ChainID, l.Escrow) != nil || len(o.Dsts) >= MaxDstLegs {
+	if o.leg(l.ChainID, l.Escrow) != nil {
 		return false
+	}
+	room := len(o.Dsts)
+	if room >= MaxDstLegs {
+		if room = o.yields(); !ours || room < 0 {
+			return false
+		}
+		o.Dsts = slices.Delete(o.Dsts, room, room+1)
 	}
 	o.Candidates = slices.DeleteFunc(o.Candidates, func(c Candidate) bool {
 		return c.ChainID == l.ChainID && c.Escrow == l.Escrow
@@ -58,32 +84,95 @@ func (o *Order) AddDst(l Leg, ours bool) bool {
 	return true
 }
 
+// yields finds the dst leg that matters least: the newest of a stranger that
+// is known not to hold its amount, else the newest of a stranger; -1 if none.
+func (o *Order) yields() int {
+	newest := -1
+	for i := len(o.Dsts) - 1; i >= 0; i-- {
+		switch d := &o.Dsts[i]; {
+		case d.Ours || slices.ContainsFunc(o.Events, func(e EscrowEvent) bool { return e.ChainID == d.ChainID && e.Escrow == d.Escrow }):
+		case d.Balance.Known() && d.Balance.Token.Lt(ptr(d.Immutables.AmountInt())):
+			return i
+		case newest < 0:
+			newest = i
+		}
+	}
+	return newest
+}
+
 // AddCandidate adds an unproven dst escrow; false if it is known already or
-// the order is full.
+// the order is full. A full order makes room by forgetting one that is known
+// to hold less than the maker expects: nobody was paid by it.
 func (o *Order) AddCandidate(d DstCreated) bool {
-	if o.leg(d.ChainID, d.Escrow) != nil || len(o.Candidates) >= MaxCandidates ||
-		slices.ContainsFunc(o.Candidates, func(c Candidate) bool { return c.ChainID == d.ChainID && c.Escrow == d.Escrow }) {
+	if o.knows(d.ChainID, d.Escrow) {
 		return false
+	}
+	if len(o.Candidates) >= MaxCandidates {
+		empty := slices.IndexFunc(o.Candidates, func(c Candidate) bool {
+			return c.Balance.Known() && !o.pays(c) && !slices.ContainsFunc(o.Events, func(e EscrowEvent) bool { return e.ChainID == c.ChainID && e.Escrow == c.Escrow })
+		})
+		if empty < 0 {
+			return false
+		}
+		o.Candidates = slices.Delete(o.Candidates, empty, empty+1)
 	}
 	o.Candidates = append(o.Candidates, Candidate{ChainID: d.ChainID, Escrow: d.Escrow, Created: d.At})
 	return true
 }
 
-// AddEvent stores a final event of one of the order's escrows, once.
-func (o *Order) AddEvent(ev EscrowEvent) bool {
-	known := slices.Contains(o.Escrows(), OrderID{ev.ChainID, ev.Escrow})
-	if !known || len(o.Events) >= maxEvents || slices.ContainsFunc(o.Events, func(e EscrowEvent) bool {
-		return e.ChainID == ev.ChainID && e.At.Tx == ev.At.Tx && e.At.Index == ev.At.Index
-	}) {
+// pays reports whether an unproven dst escrow held what the maker expects when
+// it was last read.
+func (o *Order) pays(c Candidate) bool {
+	want := intOf(o.Expect.Amount)
+	return !want.IsZero() && c.Balance.Known() && !c.Balance.Token.Lt(&want)
+}
+
+// AddEvent stores a final event of one of the order's escrows, once. It
+// reports whether the order changed.
+func (o *Order) AddEvent(ev EscrowEvent) (added bool) {
+	if !o.knows(ev.ChainID, ev.Escrow) || ev.Kind == Withdrawn && !o.shows(ev.Secret) {
 		return false
 	}
-	o.Events = append(o.Events, ev)
-	return true
+	o.Events, added = addEvent(o.Events, ev)
+	return added
+}
+
+// addEvent appends an event that is not there yet, within the bounds of one
+// escrow. Beyond them a newer cancellation replaces the newest one kept.
+func addEvent(events []EscrowEvent, ev EscrowEvent) ([]EscrowEvent, bool) {
+	alike, newest := 0, -1
+	for i := range events {
+		e := &events[i]
+		if e.ChainID != ev.ChainID {
+			continue
+		}
+		if e.At.Tx == ev.At.Tx && e.At.Index == ev.At.Index {
+			return events, false
+		}
+		if e.Escrow == ev.Escrow && e.Kind == ev.Kind {
+			alike++
+			if newest < 0 || events[newest].At.Less(e.At) {
+				newest = i
+			}
+		}
+	}
+	limit := maxEnds
+	if ev.Kind == Rescued {
+		limit = maxRescues
+	}
+	switch {
+	case alike < limit:
+		return append(events, ev), true
+	case ev.Kind == Cancelled && events[newest].At.Less(ev.At):
+		events = slices.Clone(events) // another copy of the order may share it
+		events[newest] = ev
+		return events, true
+	}
+	return events, false
 }
 
 // Learn takes a revealed secret if it opens the order's hashlock and none is
-// known yet, and makes the order due at once on both chains. A secret is never
-// unlearned.
+// known yet, and makes the order due at once. A secret is never unlearned.
 func (o *Order) Learn(secret [32]byte) bool {
 	if o.Secret != nil || !o.Opens(secret) {
 		return false
@@ -96,10 +185,7 @@ func (o *Order) Learn(secret [32]byte) bool {
 // Touch makes the order due in the very next sweep, so that whatever was just
 // written is planned even if the writer dies before it plans.
 func (o *Order) Touch() {
-	o.Wakes.Src = o.Src.Created.Time
-	if o.Wakes.Src == 0 {
-		o.Wakes.Src = 1
-	}
+	o.Wakes.Src = max(1, o.Src.Created.Time)
 }
 
 // SetBalance stores a reading of one of the order's escrows.
@@ -108,10 +194,8 @@ func (o *Order) SetBalance(chain uint64, escrow common.Address, b Balance) {
 		r.Balance = b
 		return
 	}
-	for i := range o.Candidates {
-		if o.Candidates[i].ChainID == chain && o.Candidates[i].Escrow == escrow {
-			o.Candidates[i].Balance = b
-		}
+	if c := o.candidate(chain, escrow); c != nil {
+		c.Balance = b
 	}
 }
 
@@ -120,7 +204,7 @@ func (o *Order) SetBalance(chain uint64, escrow common.Address, b Balance) {
 // forgotten.
 func (o *Order) Rewind(chain, to uint64) bool {
 	events := len(o.Events)
-	o.Events = slices.DeleteFunc(o.Events, func(e EscrowEvent) bool { return e.ChainID == chain && e.At.Block > to })
+	o.Events = slices.DeleteFunc(slices.Clone(o.Events), func(e EscrowEvent) bool { return e.ChainID == chain && e.At.Block > to })
 	changed := len(o.Events) != events
 	for _, e := range o.Escrows() {
 		if r := o.leg(e.ChainID, e.Escrow); r != nil && r.ChainID == chain && r.Final && r.Created.Block > to {
@@ -138,10 +222,8 @@ func (o *Order) CreatedAt(chain uint64, escrow common.Address) (Position, bool) 
 	if r := o.leg(chain, escrow); r != nil {
 		return r.Created, true
 	}
-	for _, c := range o.Candidates {
-		if c.ChainID == chain && c.Escrow == escrow {
-			return c.Created, true
-		}
+	if c := o.candidate(chain, escrow); c != nil {
+		return c.Created, true
 	}
 	return Position{}, false
 }

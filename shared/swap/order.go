@@ -107,6 +107,11 @@ func (o *Order) Opens(secret [32]byte) bool {
 	return Unlocks(secret, o.Hashlock())
 }
 
+// shows is Opens for the events of an order whose own secret has been checked.
+func (o *Order) shows(secret [32]byte) bool {
+	return o.Secret != nil && *o.Secret == secret || o.Opens(secret)
+}
+
 // Escrows lists every escrow address of the order with its chain: src, dst
 // legs, unproven candidates.
 func (o *Order) Escrows() []OrderID {
@@ -118,6 +123,11 @@ func (o *Order) Escrows() []OrderID {
 		ids = append(ids, OrderID{c.ChainID, c.Escrow})
 	}
 	return ids
+}
+
+// knows reports whether the escrow is one of Escrows.
+func (o *Order) knows(chain uint64, escrow common.Address) bool {
+	return o.leg(chain, escrow) != nil || o.candidate(chain, escrow) != nil
 }
 
 // Matches reports why the leg is not the dst leg that this order's maker
@@ -165,6 +175,13 @@ type Provisional struct {
 	To      Block         `json:"to"`               // last block covered
 	Legs    []OrderID     `json:"legs,omitempty"`   // escrows created in the range
 	Events  []EscrowEvent `json:"events,omitempty"` // of known escrows, in block order
+}
+
+// AddEvent stores an event, once; false if it was known or the escrow has
+// shown as many of its kind as can matter.
+func (p *Provisional) AddEvent(ev EscrowEvent) (added bool) {
+	p.Events, added = addEvent(p.Events, ev)
+	return added
 }
 
 // Created reports whether the escrow's creation is among the facts.

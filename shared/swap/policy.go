@@ -20,7 +20,8 @@ type Policy struct {
 	// before "no event seen" stops being a reason to act.
 	SyncLag int64
 	// Overdue is how long an action may stay legal, wanted and unsettled before
-	// that is a finding of its own, in seconds: one period of the net.
+	// that is a finding of its own, in seconds: one period of the net. It is
+	// also the longest that Plan reckons to pass until the next look.
 	Overdue int64
 }
 
@@ -40,7 +41,7 @@ type ChainPolicy struct {
 	// Tokens are the tokens known to the operator, by address. The zero address
 	// is the native coin and is always known.
 	Tokens map[common.Address]TokenPolicy
-	// NativeDust is the balance in wei below which an escrow counts as empty of
+	// NativeDust is the balance in wei up to which an escrow counts as empty of
 	// native coin.
 	NativeDust uint256.Int
 	// Takers are our takers: nothing of anybody else is ever touched.
@@ -60,7 +61,7 @@ type TokenPolicy struct {
 	// units) in wei of the chain's native coin; zero means unknown, which is
 	// treated as most valuable.
 	WeiPerUnit uint256.Int
-	// Dust is the balance in base units below which an escrow counts as empty.
+	// Dust is the balance in base units up to which an escrow counts as empty.
 	Dust uint256.Int
 }
 
@@ -125,20 +126,31 @@ func (c ChainPolicy) value(token common.Address, amount uint256.Int) (wei uint25
 	return wei, false, true
 }
 
+// legValue prices what a leg's immutables say it holds, deposit included. A src
+// escrow knows ERC-20s only: one that names the native coin holds nothing that
+// a call could move.
+func (c ChainPolicy) legValue(l *Leg) (wei uint256.Int, priceless bool) {
+	if l.Side == Dst || !l.IsNative() {
+		wei, priceless, _ = c.value(l.Immutables.TokenAddress(), l.Immutables.AmountInt())
+	}
+	deposit := l.Immutables.DepositInt()
+	if _, overflow := wei.AddOverflow(&wei, &deposit); overflow {
+		wei.SetAllOne()
+	}
+	return wei, priceless
+}
+
 // Worth reports whether a leg that holds this much would be worth a call by
 // itself: a token that the operator lists, or a deposit above the price of a
 // withdrawal. A leg below that is only worth a call if our side was given.
 func (p Policy) Worth(l Leg) bool {
 	c := p.Chains[l.ChainID]
-	wei, priceless, _ := c.value(l.Immutables.TokenAddress(), l.Immutables.AmountInt())
-	if _, overflow := wei.AddOverflow(&wei, ptr(l.Immutables.DepositInt())); overflow {
-		return true
-	}
+	wei, priceless := c.legValue(&l)
 	return priceless || wei.Gt(ptr(c.FeeCap[Withdraw]))
 }
 
-// dust is the balance of the token below which an escrow counts as empty.
-// A token that the operator does not list is worth nothing to him.
+// dust is the balance of the token up to which an escrow counts as empty. A
+// token that the operator does not list is worth nothing to him.
 func (c ChainPolicy) dust(token common.Address) uint256.Int {
 	if token == (common.Address{}) {
 		return c.NativeDust

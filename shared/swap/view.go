@@ -1,6 +1,9 @@
 package swap
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Block names a block of one chain. The zero value means "none known".
 type Block struct {
@@ -31,6 +34,8 @@ type Views map[uint64]ChainView
 // the chain's clock stands HeadAge behind the wall, and is assumed to advance
 // with it from there. A chain that stands still makes the wake-up early, which
 // costs a look; it can never make it late.
+// What lies beyond all durations is as far away as they reach.
 func (v ChainView) Delay(at ChainTime) time.Duration {
-	return max(0, time.Duration(at-v.Head.Time)*time.Second-v.HeadAge)
+	const farthest = int64(math.MaxInt64 / time.Second)
+	return max(0, time.Duration(min(at.Sub(v.Head.Time), farthest))*time.Second-v.HeadAge)
 }

@@ -1,6 +1,6 @@
 package swap
 
-import "slices"
+import "github.com/ethereum/go-ethereum/common"
 
 // WorkState is how far a stored action has come.
 type WorkState string
@@ -39,7 +39,8 @@ type Work struct {
 // Diff compares what Plan wants of an order with the order's live work, and
 // returns the work items to write: new ones with Version 0, changed ones with
 // the Version they were read at. Work in flight is left to its settlement:
-// what it does on chain, the chain will tell.
+// what it does on chain, the chain will tell. Work that has to wait for a block
+// or a log is left as it is, since the executor asks Plan again before it sends.
 func Diff(s State, d Decision, live []Work) []Work {
 	var out []Work
 	seen := map[ActionKey]bool{}
@@ -50,14 +51,14 @@ func Diff(s State, d Decision, live []Work) []Work {
 		seen[w.Key()] = true
 		a, wanted := d.Wanted(w.Key())
 		switch {
-		case w.State == WorkSubmitted:
+		case w.State == WorkSubmitted || !wanted && d.Waits(w.Key()):
 			continue
 		case !wanted:
 			w.State, w.Why = WorkObsolete, refusal(d, w.Key())
-			if s.endedLeg(w.ChainID, w.Action) {
+			if s.endedLeg(w.ChainID, w.Escrow) {
 				w.State, w.Why = WorkByOther, ""
 			}
-		case w.State == WorkPlanned && w.Action == a, w.State == WorkRefused && w.Action == a:
+		case w.Action == a:
 			continue
 		default:
 			// The executor's back-off outlives a change of window or price.
@@ -79,17 +80,21 @@ func (w Work) Sendable(now ChainTime) bool {
 	return w.State == WorkPlanned || w.State == WorkRefused && now >= w.RetryAt
 }
 
-func (s State) endedLeg(chain uint64, a Action) bool {
-	return slices.ContainsFunc(append([]LegState{s.Src}, s.Dsts...), func(l LegState) bool {
-		return l.ChainID == chain && l.Escrow == a.Escrow && l.ended()
-	})
+func (s *State) endedLeg(chain uint64, escrow common.Address) bool {
+	if s.Src.ChainID == chain && s.Src.Escrow == escrow {
+		return s.Src.ended()
+	}
+	for i := range s.Dsts {
+		if d := &s.Dsts[i]; d.ChainID == chain && d.Escrow == escrow {
+			return d.ended()
+		}
+	}
+	return false
 }
 
 func refusal(d Decision, k ActionKey) Reason {
-	for _, a := range d.Actions {
-		if a.Key() == k {
-			return a.Refused
-		}
+	if i := d.find(k); i >= 0 {
+		return d.Actions[i].Refused
 	}
 	return ""
 }

@@ -40,12 +40,15 @@ type Result struct {
 // not an error: whoever was faster has planned on newer facts, and the next
 // tick looks again.
 //
-// The work is written before it is rung for, and the wake times last: a crash
-// in between leaves the order due.
+// Work is stored once it is within the horizon: an order usually ends before
+// any call of ours is due, and then costs no item. It is written before it is
+// rung for, and the wake times last, only for orders of which everything else
+// succeeded: a crash or an error in between leaves the order due. Of a chain
+// without a view nothing is written: what is not seen is no reason to change.
 func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) (Result, error) {
 	res := Result{Orders: len(orders)}
 	var errs []error
-	cases := make([]swap.Case, 0, len(orders))
+	cases := make([]plannedCase, 0, len(orders))
 	for _, o := range orders {
 		s := swap.Fold(o, facts)
 		d, err := swap.Plan(s, views, p.Policy)
@@ -53,32 +56,42 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 			errs = append(errs, err)
 			continue
 		}
-		cases = append(cases, swap.Case{State: s, Decision: d})
+		cases = append(cases, plannedCase{Case: swap.Case{State: s, Decision: d}})
 	}
 	live, err := p.live(ctx, cases)
-	if err != nil {
-		return res, errors.Join(append(errs, err)...)
-	}
+	errs = append(errs, err)
 
 	var out []Ring
 	var findings []swap.Finding
-	var writes []func(context.Context) error
-	for _, c := range cases {
+	var writes []write
+	for i := range cases {
+		c := &cases[i]
 		findings = append(findings, c.Decision.Findings...)
 		out = append(out, rings(c.Decision, live.byKey, views, p.Policy.Horizon)...)
+		if c.failed = !live.read(c); c.failed {
+			continue
+		}
 		for _, w := range swap.Diff(c.State, c.Decision, live.byOrder[c.State.ID]) {
-			writes = append(writes, func(ctx context.Context) error { return p.Actions.Save(ctx, w) })
+			v, ok := views[w.ChainID]
+			if !ok || w.Version == 0 && w.From.Sub(v.Head.Time) > p.Policy.Horizon {
+				continue
+			}
+			writes = append(writes, write{c, func(ctx context.Context) error { return p.Actions.Save(ctx, w) }})
 		}
 	}
-	saved, conflicts, err := run(ctx, writes)
+	res.Saved, res.Conflicts, err = run(ctx, writes)
 	errs = append(errs, err)
-	res.Saved, res.Conflicts = saved, conflicts
 
+	told := true
 	if out = distinct(out); len(out) > 0 {
-		errs = append(errs, p.Ringer.Ring(ctx, out))
+		err := p.Ringer.Ring(ctx, out)
+		told = err == nil
+		errs = append(errs, err)
 	}
 	if len(findings) > 0 {
-		errs = append(errs, p.Report(ctx, findings))
+		err := p.Report(ctx, findings)
+		told = told && err == nil
+		errs = append(errs, err)
 	}
 	for _, f := range findings {
 		if f.Code == swap.ActionOverdue {
@@ -86,70 +99,115 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 		}
 	}
 	res.Rung, res.Findings = len(out), len(findings)
+	if !told {
+		return res, errors.Join(errs...)
+	}
 
 	writes = nil
-	for _, c := range cases {
-		if c.Decision.Wakes != c.State.Wakes {
-			writes = append(writes, func(ctx context.Context) error {
-				return p.Orders.SetWakes(ctx, c.State.Order, c.Decision.Wakes)
-			})
+	for i := range cases {
+		c := &cases[i]
+		wakes := c.Decision.Wakes
+		if _, ok := views[c.State.DstChainID()]; !ok && !c.Decision.Finished {
+			wakes.Dst = c.State.Wakes.Dst
+		}
+		if !c.failed && wakes != c.State.Wakes {
+			writes = append(writes, write{c, func(ctx context.Context) error {
+				return p.Orders.SetWakes(ctx, c.State.Order, wakes)
+			}})
 		}
 	}
-	_, conflicts, err = run(ctx, writes)
+	_, conflicts, err := run(ctx, writes)
 	res.Conflicts += conflicts
 	return res, errors.Join(append(errs, err)...)
+}
+
+// plannedCase is a case and whether something of it could not be written: then
+// its wake times stay, so that it is looked at again.
+type plannedCase struct {
+	swap.Case
+	failed bool
+}
+
+// write is one write for a case.
+type write struct {
+	of *plannedCase
+	do func(context.Context) error
+}
+
+type account struct {
+	chain uint64
+	taker common.Address
 }
 
 type liveWork struct {
 	byKey   map[swap.ActionKey]swap.Work
 	byOrder map[swap.OrderID][]swap.Work
+	ok      map[account]bool
 }
 
-// live reads the work of every taker that the cases name, once each.
-func (p *Planner) live(ctx context.Context, cases []swap.Case) (liveWork, error) {
-	type account struct {
-		chain uint64
-		taker common.Address
+// accounts visits the taker's accounts that a case's work belongs to.
+func (c *plannedCase) accounts(visit func(account)) {
+	visit(account{c.State.Src.ChainID, c.State.Src.Immutables.TakerAddress()})
+	for i := range c.State.Dsts {
+		d := &c.State.Dsts[i]
+		visit(account{d.ChainID, d.Immutables.TakerAddress()})
 	}
-	l := liveWork{map[swap.ActionKey]swap.Work{}, map[swap.OrderID][]swap.Work{}}
+}
+
+// read reports whether all live work of a case could be read.
+func (l liveWork) read(c *plannedCase) bool {
+	all := true
+	c.accounts(func(a account) { all = all && l.ok[a] })
+	return all
+}
+
+// live reads the work of every taker that the cases name, once each. What could
+// not be read is missing in ok.
+func (p *Planner) live(ctx context.Context, cases []plannedCase) (liveWork, error) {
+	l := liveWork{map[swap.ActionKey]swap.Work{}, map[swap.OrderID][]swap.Work{}, map[account]bool{}}
+	var errs []error
 	seen := map[account]bool{}
-	for _, c := range cases {
-		for _, leg := range append([]swap.LegState{c.State.Src}, c.State.Dsts...) {
-			a := account{leg.ChainID, leg.Immutables.TakerAddress()}
+	for i := range cases {
+		cases[i].accounts(func(a account) {
 			if seen[a] {
-				continue
+				return
 			}
 			seen[a] = true
 			work, err := p.Actions.Live(ctx, a.chain, a.taker)
 			if err != nil {
-				return l, fmt.Errorf("read live work of %s on chain %d: %w", a.taker, a.chain, err)
+				errs = append(errs, fmt.Errorf("read live work of %s on chain %d: %w", a.taker, a.chain, err))
+				return
 			}
+			l.ok[a] = true
 			for _, w := range work {
 				l.byKey[w.Key()] = w
 				l.byOrder[w.Order] = append(l.byOrder[w.Order], w)
 			}
-		}
+		})
 	}
-	return l, nil
+	return l, errors.Join(errs...)
 }
 
 // run does the writes, some at a time, all of them whatever happens to others.
-func run(ctx context.Context, writes []func(context.Context) error) (done, conflicts int, err error) {
+// A case is marked as failed by any write of it that was not made.
+func run(ctx context.Context, writes []write) (done, conflicts int, err error) {
 	var g errgroup.Group
 	g.SetLimit(writers)
 	results := make([]error, len(writes))
 	for i, w := range writes {
-		g.Go(func() error { results[i] = w(ctx); return nil })
+		g.Go(func() error { results[i] = w.do(ctx); return nil })
 	}
 	_ = g.Wait() // the results are in the slice
 	for i, e := range results {
 		switch {
 		case e == nil:
 			done++
+			continue
 		case errors.Is(e, swap.ErrConflict):
 			conflicts++
 			results[i] = nil
 		}
+		writes[i].of.failed = true
 	}
 	return done, conflicts, errors.Join(results...)
 }

@@ -1,0 +1,205 @@
+package swap
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// What the facts say about the maker's payment: whether it was made, can be
+// made, or may have been made unseen.
+
+var zeroAddress common.Address
+
+// findPaid returns a dst leg that was withdrawn: the maker has his money and
+// the secret is public. A final one is preferred.
+func (pl *planner) findPaid() *LegState {
+	var paid *LegState
+	for i := range pl.Dsts {
+		if d := &pl.Dsts[i]; d.Status == LegWithdrawn && !pl.hollow(d) && (paid == nil || d.Final && !paid.Final) {
+			paid = d
+		}
+	}
+	return paid
+}
+
+// findPayer chooses the one dst leg to pay the maker by, should src have been
+// taken: the one that stays open longest, so that there is never a reason to
+// change over to another while a payment is under way. -1: none can pay.
+func (pl *planner) findPayer() int {
+	best := -1
+	for i := range pl.Dsts {
+		d := &pl.Dsts[i]
+		if pl.canPay(d) && pl.dst.next() < d.At(DstCancellation) &&
+			(best < 0 || d.At(DstCancellation) > pl.Dsts[best].At(DstCancellation)) {
+			best = i
+		}
+	}
+	return best
+}
+
+// canPay reports whether the leg holds the maker's due and can be withdrawn at
+// some time.
+func (pl *planner) canPay(d *LegState) bool {
+	w, _ := d.Window(Withdraw)
+	return d.open() && !w.Empty() && !pl.hollow(d) && !pl.gone(d)
+}
+
+// payable reports whether we could surely pay the maker by this leg after
+// claiming src: by means, by funds that have been seen, and by time.
+func (pl *planner) payable(d *LegState) bool {
+	if !pl.canPay(d) || !d.Balance.Known() || d.short() {
+		return false
+	}
+	a := pl.call(&d.Leg, Withdraw)
+	after := pl.reaction(&pl.src) + pl.reaction(&pl.dst)
+	return a.Refused == "" && max(pl.dst.now(), a.From)+after < d.At(DstCancellation)
+}
+
+// mayClaim reports whether src may be claimed with the public secret, or why
+// that has to wait; neither means that it must not be.
+//
+// Where dst was paid there is nothing to weigh. Where it was not, taking src
+// would be taking the maker's money, unless he can be paid afterwards. Where
+// that is not certain, somebody else may yet pay him with our money, so src is
+// claimed when it would be lost by waiting longer.
+func (pl *planner) mayClaim() (ok bool, wait Reason) {
+	if pl.Secret == nil || !pl.Src.open() {
+		return false, ""
+	}
+	if pl.paid != nil || !pl.dst.known {
+		return true, ""
+	}
+	if pl.dst.view.Head.Number == 0 && len(pl.Dsts) > 0 {
+		return true, "" // blind; the secret most likely came from a payment
+	}
+	open, present := false, false
+	for i := range pl.Dsts {
+		d := &pl.Dsts[i]
+		if d.Status == LegAbsent || pl.hollow(d) {
+			continue
+		}
+		present = true
+		if d.open() && (pl.gone(d) || pl.payable(d)) {
+			return true, ""
+		}
+		open = open || (d.open() || !pl.provenEnd(d)) && pl.dst.view.SyncedTo.Time < d.At(DstCancellation)
+	}
+	for i := range pl.Unproven {
+		c := &pl.Unproven[i]
+		switch pays := pl.pays(c.Candidate); {
+		case c.Status == LegWithdrawn && pays:
+			return true, ""
+		case c.Status == LegWithdrawn, c.Status == LegOpen && (pays || !c.Balance.Known()):
+			open = true
+		}
+	}
+	if !present && pl.dst.unread(pl.policy.SyncLag) {
+		open = true
+	}
+	switch {
+	case !open:
+		return false, ""
+	case pl.src.now() >= pl.lastCall():
+		return true, ""
+	}
+	return false, WaitDstOutcome
+}
+
+// hollow reports whether a dst leg pays the maker nothing, whatever happens to
+// it: anyone can make such a leg that matches in all else, for the price of its
+// gas and with any windows. Nothing ever waits for it, and its withdrawal is no
+// payment.
+func (pl *planner) hollow(d *LegState) bool {
+	amount := d.Immutables.AmountInt()
+	switch {
+	case amount.IsZero():
+		return true
+	case d.Family == OneInchV11:
+		return pl.shortParameters(d) || !d.Ours && !fairFees(d.Immutables.Parameters, pl.Expect.Parameters)
+	case d.open() && d.Family == BMNv4 && d.IsNative():
+		// The one leg whose creation does not check its funding.
+		return pl.readFinal(d) && d.Balance.Token.Lt(&amount)
+	}
+	return false
+}
+
+// shortParameters reports whether the leg lacks the two fees that a v1.1
+// withdraw decodes, so that it reverts for ever and only cancel works.
+func (pl *planner) shortParameters(d *LegState) bool {
+	return d.Family == OneInchV11 && len(d.Immutables.Parameters) < minParameters
+}
+
+// fairFees reports whether a v1.1 dst leg takes no more fees off the maker's
+// amount than the order's complement says.
+func fairFees(have, want []byte) bool {
+	total := func(parameters []byte) (sum uint256.Int, ok bool) {
+		f, _ := ParseFees(parameters)
+		_, overflow := sum.AddOverflow(&f.Protocol, &f.Integrator)
+		return sum, !overflow
+	}
+	h, ok := total(have)
+	w, _ := total(want)
+	return ok && !h.Gt(&w)
+}
+
+// warnUnproven reports unproven dst escrows that hold or held what the maker
+// expects: nothing is cancelled or closed over one of them.
+func (pl *planner) warnUnproven() {
+	for i := range pl.Unproven {
+		if c := &pl.Unproven[i]; c.Status == LegWithdrawn || c.Status == LegOpen && pl.pays(c.Candidate) {
+			pl.Findings = append(pl.Findings, Finding{Code: UnprovenDst, Severity: Critical, Order: pl.ID,
+				ChainID: c.ChainID, Escrow: c.Escrow, Detail: "holds or held what the maker expects, immutables unknown"})
+		}
+	}
+}
+
+// readFinal reports whether the balance was read at a block that is final now.
+func (pl *planner) readFinal(l *LegState) bool {
+	return l.Balance.Known() && l.Balance.Block.Number <= pl.on(&l.Leg).view.Final.Number
+}
+
+// gone reports that an open leg does not hold its amount, at a block whose logs
+// have been read: it left without an event, or an event is being kept from us.
+func (pl *planner) gone(l *LegState) bool {
+	return l.open() && l.Balance.Known() && l.Balance.Block.Number <= pl.on(&l.Leg).view.SyncedTo.Number &&
+		l.Balance.Token.Lt(ptr(l.Immutables.AmountInt())) && !(l.Side == Dst && pl.hollow(l))
+}
+
+func (pl *planner) checkBalance(l *LegState) {
+	if pl.gone(l) {
+		pl.find(FundsGone, Critical, &l.Leg, "token balance is below the amount without an event")
+	}
+}
+
+// stray is what lies in an escrow and is worth a rescue, zero if nothing is.
+type stray struct{ token, native uint256.Int }
+
+func (s stray) any() bool { return !s.token.IsZero() || !s.native.IsZero() }
+
+// strays says what of a leg's latest balances is worth a rescue: more than the
+// operator's dust, and worth more than the rescue may cost. Of a token without
+// a price it must be a thousandth of the leg's amount: a single unit, which
+// anyone can send, is not worth a transaction.
+func (pl *planner) strays(l *LegState) (s stray) {
+	if !l.Balance.Known() || l.empty() {
+		return s
+	}
+	on := pl.on(&l.Leg)
+	a := pl.call(&l.Leg, RescueFunds)
+	if a.Refused != "" {
+		return s
+	}
+	token := l.Immutables.TokenAddress()
+	if have := l.Balance.Token; have.Gt(ptr(on.dust(token))) {
+		value, priceless, _ := on.value(token, have)
+		part := l.Immutables.AmountInt()
+		part.Div(&part, uint256.NewInt(1000))
+		if priceless && !have.Lt(&part) || !priceless && value.Gt(&a.FeeCap) {
+			s.token = have
+		}
+	}
+	if have := l.Balance.Native; !l.IsNative() && have.Gt(&on.NativeDust) && have.Gt(&a.FeeCap) {
+		s.native = have
+	}
+	return s
+}

@@ -1,0 +1,128 @@
+package swap
+
+// planDst plans one destination leg.
+func (pl *planner) planDst(i int) {
+	d := &pl.Dsts[i]
+	if d.Status == LegAbsent {
+		return
+	}
+	end := d.At(DstCancellation)
+	if d.ended() {
+		if d.Status == LegCancelled && d.Ended.Time < end {
+			pl.find(DstCancelledEarly, Critical, &d.Leg, "cancelled before its cancellation time: by somebody else's signature")
+		}
+		pl.rescueLeftover(d)
+		return
+	}
+	hollow := pl.hollow(d)
+	if hollow && !d.Ours && pl.readFinal(d) && !pl.strays(d).any() {
+		pl.find(Worthless, Info, &d.Leg, "a dst leg that holds nothing and can pay nobody")
+		return
+	}
+	if !hollow {
+		pl.warnGap(d)
+	}
+	if pl.shortParameters(d) {
+		pl.find(BadParameters, Warning, &d.Leg, "withdraw reverts for ever, the maker cannot be paid by this escrow")
+	}
+	pl.checkBalance(d)
+	switch owed := pl.Src.taken() && pl.paid == nil; {
+	case owed && i == pl.payer:
+		pl.payMaker(d)
+	case owed:
+		if pl.shortParameters(d) {
+			pl.refuse(&d.Leg, Withdraw, ShortParameters)
+		}
+		pl.refuse(&d.Leg, Cancel, SrcClaimed)
+	case pl.Src.open() && pl.paid == nil && (pl.claim || pl.claimWait != "") && pl.claimInTime():
+		pl.refuse(&d.Leg, Cancel, ClaimPending)
+	default:
+		pl.cancelDst(d)
+	}
+}
+
+func (pl *planner) warnGap(d *LegState) {
+	switch {
+	case pl.Src.Status == LegCancelled && pl.dst.view.Head.Time < d.At(DstCancellation):
+		pl.find(NegativeGap, Critical, &d.Leg, "src was cancelled and dst can still be withdrawn")
+	case pl.Src.open() && pl.SafetyGap(d.Leg) < 0:
+		pl.find(NegativeGap, Warning, &d.Leg, "dst can still be withdrawn when src is already cancellable")
+	}
+}
+
+// payMaker: src is ours already, so dst is the maker's. The secret is public.
+// Until the claim is final it could still be undone with no time left to repeat
+// it, so the payment waits for that as long as its own window allows.
+func (pl *planner) payMaker(d *LegState) {
+	a := pl.call(&d.Leg, Withdraw)
+	a.Hard = d.At(DstCancellation)
+	a.soft(d.At(DstPublicWithdrawal))
+	if d.unfunded() {
+		a.refuse(Unfunded)
+	}
+	if late := a.Hard - pl.reaction(&pl.dst) - pl.src.finality(); !pl.Src.Final && pl.dst.now() < late {
+		a.refuse(WaitSrcFinal)
+	}
+	pl.want(a, &d.Leg, true, pl.Src.Ended.Time+pl.src.finality())
+	pl.deadline(&d.Leg, &a, a.Hard, Critical)
+}
+
+// cancelDst plans to take the taker's tokens back. Logs of src that lag could
+// hide a claim, after which dst is the maker's.
+func (pl *planner) cancelDst(d *LegState) {
+	a := pl.call(&d.Leg, Cancel)
+	a.refuse(pl.mayTakeDst())
+	if d.unfunded() {
+		a.refuse(Unfunded)
+	}
+	since := ChainTime(0)
+	if pl.paid != nil {
+		since = pl.paid.Ended.Time + pl.dst.finality()
+	}
+	pl.want(a, &d.Leg, d.Ours, since)
+	pl.deadline(&d.Leg, &a, d.At(DstCancellation), Warning)
+	if d.unfunded() && !d.Balance.Token.IsZero() {
+		// Its cancel reverts for ever; what lies there can still be rescued.
+		r := pl.rescue(d, d.Immutables.TokenAddress(), d.Balance.Token)
+		r.refuse(pl.mayTakeDst())
+		pl.want(r, &d.Leg, d.Ours, since)
+	}
+}
+
+// mayTakeDst returns why the taker must not take a dst leg back yet, or "".
+func (pl *planner) mayTakeDst() Reason {
+	src := &pl.Src
+	switch {
+	case src.taken() && pl.paid == nil:
+		return SrcClaimed
+	case src.Status == LegAbsent && pl.src.view.Final.Number < src.Created.Block,
+		src.open() && pl.src.unread(pl.policy.SyncLag):
+		return WaitSrcLogs
+	case src.Status != LegCancelled && pl.paid != nil && !pl.paid.Final:
+		return WaitDstFinal // should the payment be undone, this leg may have to make it
+	}
+	return ""
+}
+
+// rescueLeftover plans to fetch what still lies in an escrow after it has
+// ended: strays of the leg's own token or of native coin, since its own were
+// paid out. What is not worth its gas is left, and keeps no order open.
+func (pl *planner) rescueLeftover(l *LegState) {
+	if !l.Final || !l.balanceSince() {
+		return
+	}
+	left := pl.strays(l)
+	fetch := func(a Action) {
+		// In a dst leg that did not pay him they may be all the maker can get.
+		if l.Side == Dst && l.Status != LegWithdrawn {
+			a.refuse(pl.mayTakeDst())
+		}
+		pl.want(a, &l.Leg, true, 0)
+	}
+	if !left.token.IsZero() {
+		fetch(pl.rescue(l, l.Immutables.TokenAddress(), left.token))
+	}
+	if !left.native.IsZero() {
+		fetch(pl.rescue(l, zeroAddress, left.native))
+	}
+}

@@ -1,0 +1,208 @@
+package swap
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// planSrc plans the source leg.
+func (pl *planner) planSrc() {
+	src := &pl.Src
+	switch {
+	case src.Status == LegAbsent:
+		pl.vanished()
+	case src.ended():
+		pl.judgeEnd()
+		pl.rescueLeftover(src)
+	default:
+		if !pl.dst.known {
+			pl.find(CannotAct, Critical, &src.Leg, string(UnknownDstChain))
+		}
+		pl.checkBalance(src)
+		pl.planOpenSrc()
+	}
+}
+
+func (pl *planner) planOpenSrc() {
+	src := &pl.Src
+	switch claim := pl.call(&src.Leg, Withdraw); {
+	case (pl.claim || pl.claimWait != "") && pl.claimInTime():
+		pl.claimSrc(claim)
+	case pl.paid != nil:
+		pl.find(DstPaidSrcExpired, Critical, &src.Leg, "dst was paid and src can no longer be withdrawn")
+		pl.refuse(&src.Leg, Cancel, DstPaid)
+		pl.rescuePaid()
+	default:
+		pl.cancelSrc()
+	}
+}
+
+// claimInTime reports whether the next block could still take a claim.
+func (pl *planner) claimInTime() bool {
+	w, _ := pl.Src.Window(Withdraw)
+	return !w.Empty() && pl.src.next() < w.Until
+}
+
+func (pl *planner) claimSrc(a Action) {
+	src := &pl.Src
+	a.Hard = src.At(SrcCancellation)
+	a.soft(src.At(SrcPublicWithdrawal))
+	if src.unfunded() {
+		a.refuse(Unfunded)
+	}
+	since := unknownSince
+	if !pl.claim {
+		a.refuse(pl.claimWait)
+	} else if pl.paid != nil {
+		since = pl.paid.Ended.Time // on dst's clock, which is near enough for a complaint
+	}
+	// Once the maker is paid the claim is worth any token the order names: we
+	// have given our side for it.
+	pl.want(a, &src.Leg, pl.paid != nil, since)
+	pl.deadline(&src.Leg, &a, a.Hard, Critical)
+}
+
+// lastCall is the time after which a claim of src may come too late, on src's
+// clock.
+func (pl *planner) lastCall() ChainTime {
+	return pl.Src.At(SrcCancellation) - pl.reaction(&pl.src)
+}
+
+func (pl *planner) cancelSrc() {
+	src := &pl.Src
+	a := pl.call(&src.Leg, Cancel)
+	a.soft(src.At(SrcPublicCancellation))
+	if src.unfunded() {
+		a.refuse(Unfunded)
+	}
+	a.refuse(pl.mayCancelSrc())
+	since := ChainTime(0)
+	for i := range pl.Dsts {
+		if d := &pl.Dsts[i]; d.Status != LegAbsent && !pl.hollow(d) {
+			since = max(since, min(d.At(DstCancellation), pl.dst.view.Head.Time)+pl.dst.finality())
+		}
+	}
+	pl.want(a, &src.Leg, false, since)
+	pl.deadline(&src.Leg, &a, src.At(SrcCancellation), Warning)
+}
+
+// mayCancelSrc returns why src must not be cancelled yet, or "". Cancelling
+// gives src to the maker, so it must be certain by final facts that dst has not
+// paid him too and never will: every leg that could pay has been cancelled, or
+// its logs have been read past the end of its window.
+func (pl *planner) mayCancelSrc() Reason {
+	if !pl.dst.known {
+		return UnknownDstChain
+	}
+	final, present := pl.dst.view.Final.Time, false
+	for i := range pl.Dsts {
+		d := &pl.Dsts[i]
+		end := d.At(DstCancellation)
+		switch {
+		case d.Status == LegAbsent || pl.hollow(d):
+			continue
+		case d.Status == LegWithdrawn:
+			return DstPaid
+		case pl.gone(d):
+			return DstFundsGone
+		case d.open() && final < end:
+			return WaitDstLogs
+		case d.ended() && final < end && !(d.Final && pl.provenEnd(d)):
+			return WaitDstFinal
+		}
+		present = true
+	}
+	for i := range pl.Unproven {
+		c := &pl.Unproven[i]
+		switch {
+		case c.Status == LegCancelled && c.Final:
+		case c.Status != LegWithdrawn && !c.Balance.Known():
+			return WaitCandidate
+		case c.Status == LegWithdrawn || pl.pays(c.Candidate):
+			return CandidateUnproven
+		}
+	}
+	if !present && !pl.noDst() {
+		return WaitDstLogs
+	}
+	return ""
+}
+
+// provenEnd reports whether the leg is known to be empty after a cancellation.
+// A BMN dst leg can report one that moved nothing, see Fold; its balance tells.
+func (pl *planner) provenEnd(d *LegState) bool {
+	return d.Family != BMNv4 || d.Status != LegCancelled || d.balanceSince()
+}
+
+// noDst reports that no dst leg exists, by logs read past src's cancellation.
+// The last stretch may rest on one reading: who creates a dst leg so late that
+// its own cancellation comes after src's has given his money away by himself.
+// Everything before that, and before src can be withdrawn at all, must have
+// been read twice.
+func (pl *planner) noDst() bool {
+	src := &pl.Src
+	end := src.At(SrcCancellation)
+	sane := end - ChainTime(offsetOf(src.Immutables.Timelocks, DstCancellation))
+	twice := min(end, max(sane, src.At(SrcWithdrawal)))
+	created := src.Created.Time
+	return pl.dst.view.SyncedTo.Time >= max(end, created) && pl.dst.view.Final.Time >= max(twice, created)
+}
+
+// rescuePaid plans to take src's tokens back after the rescue delay. The dst
+// payment must be final: if it could still be undone, the tokens are the
+// maker's.
+func (pl *planner) rescuePaid() {
+	src := &pl.Src
+	amount := src.Immutables.AmountInt()
+	if src.Balance.Known() && src.Balance.Token.Lt(&amount) {
+		if amount = src.Balance.Token; amount.IsZero() {
+			return
+		}
+	}
+	a := pl.rescue(src, src.Immutables.TokenAddress(), amount)
+	if !pl.paid.Final {
+		a.refuse(WaitDstFinal)
+	}
+	pl.want(a, &src.Leg, true, pl.paid.Ended.Time+pl.dst.finality())
+}
+
+// vanished: the block that created src was replaced. The fill will be mined
+// again, with another time and thus as another order, or never.
+func (pl *planner) vanished() {
+	if pl.paid != nil {
+		pl.find(SrcVanished, Critical, &pl.Src.Leg, "dst was paid and src is no longer on the chain")
+		return
+	}
+	for i := range pl.Dsts {
+		if d := &pl.Dsts[i]; d.open() && d.Ours {
+			pl.find(SrcVanished, Warning, &d.Leg, "src creation is no longer on the chain")
+			return
+		}
+	}
+}
+
+// judgeEnd says what is wrong with how src ended.
+func (pl *planner) judgeEnd() {
+	src := &pl.Src
+	if src.Status == LegCancelled {
+		if pl.paid != nil {
+			pl.find(PaidTwice, Critical, &src.Leg, "dst "+pl.paid.Escrow.Hex()+" was withdrawn and src cancelled")
+		}
+		return
+	}
+	if pl.paid != nil || pl.payer >= 0 || !pl.dst.known {
+		return
+	}
+	// Nothing can pay the maker by itself any more. With no leg known, the logs
+	// must have been read that far before that is said.
+	if len(pl.Dsts) > 0 || pl.dst.view.Final.Time >= src.Ended.Time {
+		pl.find(MakerUnpaid, Critical, &src.Leg, "src was claimed and no dst leg can be withdrawn")
+	}
+}
+
+func (pl *planner) rescue(l *LegState, token common.Address, amount uint256.Int) Action {
+	a := pl.call(&l.Leg, RescueFunds)
+	a.Token, a.Amount = token, amount
+	a.AtRisk, a.Priceless, _ = pl.on(&l.Leg).value(token, amount)
+	return a
+}
