@@ -8,7 +8,7 @@ validate sam-build: export SAM_CLI_TELEMETRY = 0
 validate sam-build: export AWS_DEFAULT_REGION = us-east-1
 
 .PHONY: validate sam-build
-validate: $(VENV_READY)
+validate: $(VENV_READY) ## sam validate, cfn-lint, and our own checks of the translated template
 	$(VENV)/bin/sam validate --lint --template-file template.yaml
 	$(VENV)/bin/cfn-lint template.yaml
 	mkdir -p .build
