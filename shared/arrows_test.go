@@ -1,0 +1,152 @@
+// Package shared_test holds the rules of the house as tests.
+package shared_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/bridge-me-not/resolver-cron/"
+
+// rooms lists, for every room of shared/, what of ours it may import. Logic
+// rooms import no adapter, adapters never each other, and boot is where they
+// meet. A room that is not listed is a new one: say here what it may see.
+var rooms = map[string][]string{
+	// Logic.
+	"swap":    {},
+	"follow":  {"swap"},
+	"watch":   {"swap"},
+	"txn":     {"swap"},
+	"metrics": {},
+	"job":     {"metrics"},
+	"alert":   {},
+	"env":     {"swap"},
+	// Adapters: one outside system each.
+	"chain":     {"swap", "watch", "follow", "txn"},
+	"store":     {"swap", "watch", "follow", "txn", "job", "alert"},
+	"queue":     {"watch", "job"},
+	"notify":    {"alert"},
+	"invoke":    {},
+	"kmssigner": {},
+	// Where they meet.
+	"boot":        {"env", "job", "metrics", "notify", "queue", "store"},
+	"boot/chains": {"alert", "boot", "chain", "env", "follow", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
+}
+
+// pure are the packages outside of ours and the standard library that the
+// deciding room may use.
+var pure = []string{
+	"github.com/ethereum/go-ethereum/common", "github.com/ethereum/go-ethereum/common/hexutil",
+	"github.com/ethereum/go-ethereum/crypto", "github.com/ethereum/go-ethereum/accounts/abi", "github.com/holiman/uint256",
+}
+
+// impure are standard packages that the deciding room has no business with.
+var impure = []string{"context", "net", "net/http", "os", "os/exec", "log", "log/slog", "io/fs", "sync", "math/rand", "math/rand/v2"}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, args...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var pkgs []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range list(t, "./...") {
+		room := strings.TrimPrefix(p.ImportPath, module+"shared/")
+		if p.ImportPath == module+"shared" || strings.HasSuffix(room, "test") {
+			continue // this package; fakes and conformance suites, which only tests import
+		}
+		allowed, ok := rooms[room]
+		if !ok {
+			t.Errorf("shared/%s is no room of the house", room)
+			continue
+		}
+		seen[room] = true
+		for _, i := range p.Imports {
+			ours, yes := strings.CutPrefix(i, module)
+			if yes && !slices.Contains(allowed, strings.TrimPrefix(ours, "shared/")) {
+				t.Errorf("shared/%s imports %s", room, ours)
+			}
+			if room != "swap" {
+				continue
+			}
+			if slices.Contains(impure, i) || strings.Contains(i, ".") && !slices.Contains(pure, i) {
+				t.Errorf("shared/swap is pure and imports %s", i)
+			}
+		}
+	}
+	for room := range rooms {
+		if !seen[room] {
+			t.Errorf("room %s does not exist", room)
+		}
+	}
+}
+
+// TestFunctionsLinkOnlyWhatTheyNeed: a key that cannot be reached cannot be
+// used, and what is not linked does not have to start.
+func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
+	functions := list(t, "../functions/...")
+	if len(functions) == 0 {
+		t.Fatal("no functions")
+	}
+	for _, p := range functions {
+		name := strings.TrimPrefix(p.ImportPath, module+"functions/")
+		links := func(room string) bool { return slices.Contains(p.Deps, module+"shared/"+room) }
+		if got, want := links("kmssigner"), name == "action-executor"; got != want {
+			t.Errorf("%s links kmssigner: %v, want %v", name, got, want)
+		}
+		if got, want := links("invoke"), name == "pacer"; got != want {
+			t.Errorf("%s links invoke: %v, want %v", name, got, want)
+		}
+		if got, want := links("chain"), name != "pacer"; got != want {
+			t.Errorf("%s links chain: %v, want %v", name, got, want)
+		}
+		for _, d := range p.Deps {
+			if strings.HasPrefix(d, module+"infra/") || strings.HasSuffix(d, "test") && strings.HasPrefix(d, module) || d == "testing" {
+				t.Errorf("%s links %s, which is for tests", name, d)
+			}
+		}
+	}
+}
+
+// TestTheHouseStandsAlone: what runs here may not depend on the local stack.
+func TestTheHouseStandsAlone(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		if strings.HasSuffix(p.ImportPath, "test") {
+			continue
+		}
+		for _, d := range p.Deps {
+			if strings.HasPrefix(d, module+"infra/") {
+				t.Errorf("%s depends on %s", strings.TrimPrefix(p.ImportPath, module), d)
+			}
+		}
+	}
+}
