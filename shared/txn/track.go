@@ -30,12 +30,19 @@ type Tracked struct {
 	Rung                                                  bool
 }
 
-// Track looks at the open entries of one account. An entry is settled when its
-// block is final by depth and state-sync has read it as final too: were it
-// settled earlier, the order would not show yet what the transaction did, and
-// the plan would want it done again.
+// Track looks at the open entries of one account. An entry is settled when what
+// used its nonce is final by depth and state-sync has read that far as final
+// too: were it settled earlier, the order would not show yet what the
+// transaction did, and the plan would want it done again.
+//
+// Its effects come in this order: findings, because what is settled is not
+// looked at again; then the entries, each by itself; then one ring, by which
+// time what was opened again can be seen.
 func (t *Tracker) Track(ctx context.Context, a Account) (res Tracked, err error) {
-	config := t.Chains[a.ChainID]
+	config, ok := t.Chains[a.ChainID]
+	if !ok {
+		return res, fmt.Errorf("track %s: chain %d is not configured for sending", a.Signer, a.ChainID)
+	}
 	open, _, err := t.Journal.Entries(ctx, a)
 	if err != nil {
 		return res, fmt.Errorf("read journal of %s on chain %d: %w", a.Signer, a.ChainID, err)
@@ -43,136 +50,191 @@ func (t *Tracker) Track(ctx context.Context, a Account) (res Tracked, err error)
 	if res.Open = len(open); res.Open == 0 {
 		return res, nil
 	}
-	facts, err := t.Facts.Provisional(ctx, a.ChainID)
-	if err != nil {
-		return res, fmt.Errorf("read facts of chain %d: %w", a.ChainID, err)
-	}
-	state, err := t.Backend.Account(ctx, a, config.Confirmations)
-	if err != nil {
-		return res, fmt.Errorf("read account %s on chain %d: %w", a.Signer, a.ChainID, err)
-	}
-	var hashes []common.Hash
-	for _, e := range open {
-		for _, tx := range e.Txs {
-			hashes = append(hashes, tx.Hash)
-		}
-	}
-	outcomes, err := t.Backend.Outcomes(ctx, a.ChainID, hashes)
-	if err != nil {
-		return res, fmt.Errorf("look up transactions of %s on chain %d: %w", a.Signer, a.ChainID, err)
-	}
-	works, err := t.works(ctx, a, open)
+	found, err := t.look(ctx, a, open, config)
 	if err != nil {
 		return res, err
 	}
-	var errs []error
-	var findings []swap.Finding
-	for _, e := range open {
-		mine := outcomes[:len(e.Txs)]
-		outcomes = outcomes[len(e.Txs):]
-		s := t.settle(e, mine, state, facts, config)
-		if s.ring && !res.Rung {
-			res.Rung = true
-			errs = append(errs, t.Ring(ctx, a))
-		}
-		if s.state == Open {
-			res.Waiting++
-			continue
-		}
-		e.State = s.state
-		var work *swap.Work
-		if w, ok := works[e.Action]; ok && w.State == swap.WorkSubmitted {
-			w.State = s.work
-			if s.work == swap.WorkPlanned {
-				w.Attempt++
-				res.Reopened++
-			}
-			work = &w
-		}
-		if s.finding != nil {
-			f := *s.finding
-			f.Order, f.ChainID, f.Escrow, f.Call = e.Order, a.ChainID, e.Action.Escrow, e.Action.Call
-			if work != nil {
-				f.AtRisk, f.Deadline = work.AtRisk, work.Hard
-			}
-			findings = append(findings, f)
-		}
-		if err := t.Journal.Settle(ctx, e, work); err != nil {
-			if !errors.Is(err, swap.ErrConflict) {
-				errs = append(errs, fmt.Errorf("settle nonce %d of %s on chain %d: %w", e.Nonce, a.Signer, a.ChainID, err))
-			}
-			continue
-		}
-		switch {
-		case s.state == Foreign:
-			res.Foreign++
-		case s.work == swap.WorkConfirmed:
-			res.Confirmed++
-		default:
-			res.Reverted++
-		}
-		t.Log.InfoContext(ctx, "settled", "order", e.Order.String(), "chain", a.ChainID, "escrow", e.Action.Escrow.Hex(),
-			"action", e.Action.Call.String(), "tx", s.tx.Hex(), "state", string(s.state), "work", string(s.work))
+	works, err := t.works(ctx, a, found)
+	if err != nil {
+		return res, err
 	}
+	var findings []swap.Finding
+	for i := range found {
+		s := &found[i]
+		if w, ok := works[s.Action]; ok && w.State == swap.WorkSubmitted {
+			s.work = s.next(w)
+		}
+		findings = append(findings, s.findings()...)
+	}
+	var errs []error
+	told := true
 	if len(findings) > 0 {
-		errs = append(errs, t.Report(ctx, findings))
+		err := t.Report(ctx, findings)
+		told = err == nil
+		errs = append(errs, err)
+	}
+	ring := false
+	for _, s := range found {
+		switch {
+		case s.State == Open:
+			res.Waiting++
+			ring = ring || s.lost
+			continue
+		case !told && len(s.findings()) > 0:
+			continue
+		}
+		reopened, err := t.settle(ctx, s, &res)
+		errs = append(errs, err)
+		ring = ring || reopened
+	}
+	if ring {
+		res.Rung = true
+		errs = append(errs, t.Ring(ctx, a))
 	}
 	return res, errors.Join(errs...)
 }
 
+// settlement is an entry with the state that it is found to be in.
 type settlement struct {
-	state   EntryState
-	work    swap.WorkState
-	tx      common.Hash
-	ring    bool
-	finding *swap.Finding
+	Entry
+	tx      common.Hash // that was mined; the first of ours if a foreign one was
+	success bool        // it did what its action is for
+	noop    bool
+	lost    bool       // not mined, and the executor has to look after it
+	head    swap.Block // at which it was found
+	work    *swap.Work // the step that goes with it, nil for none
 }
 
-// settle decides what became of an entry.
-func (t *Tracker) settle(e Entry, mine []Outcome, s AccountState, facts swap.Provisional, c ChainConfig) settlement {
-	known := false
+// look finds out what became of each entry. The chain's facts are read before
+// its head and the head before the receipts, so that nothing is concluded from
+// a reading that is older than what it is held against.
+func (t *Tracker) look(ctx context.Context, a Account, open []Entry, c ChainConfig) ([]settlement, error) {
+	facts, err := t.Facts.Provisional(ctx, a.ChainID)
+	if err != nil {
+		return nil, fmt.Errorf("read facts of chain %d: %w", a.ChainID, err)
+	}
+	state, err := t.Backend.Account(ctx, a, c.Confirmations)
+	if err != nil {
+		return nil, fmt.Errorf("read account %s on chain %d: %w", a.Signer, a.ChainID, err)
+	}
+	outcomes, err := lookUp(ctx, t.Backend, a, open)
+	if err != nil {
+		return nil, err
+	}
+	_, final := facts.Marks()
+	out := make([]settlement, len(open))
+	for i, e := range open {
+		out[i] = judge(e, outcomes[i], state, final, c.Confirmations, t.Policy.Chains[a.ChainID].Inclusion)
+	}
+	return out, nil
+}
+
+// judge decides what became of an entry. final is the block up to which
+// state-sync has read the chain's logs as final.
+func judge(e Entry, mine []Outcome, s AccountState, final swap.Block, depth uint64, inclusion int64) settlement {
+	out := settlement{Entry: e, tx: e.Txs[0].Hash, head: s.Head}
+	deepest := s.Head.Number - min(depth, s.Head.Number) // the newest block that is final by depth
 	for i, o := range mine {
 		if !o.Mined {
-			known = known || o.Known
 			continue
 		}
-		tx := e.Txs[i]
-		deep := o.Block.Number+c.Confirmations <= s.Head.Number
-		switch {
-		case !deep || o.Block.Number > facts.From.Number:
-			return settlement{state: Open}
-		case isNoop(tx):
-			return settlement{state: Mined, work: swap.WorkObsolete, tx: tx.Hash}
-		case o.Success:
-			return settlement{state: Mined, work: swap.WorkConfirmed, tx: tx.Hash}
+		// A receipt above the head, or of a nonce that is not used up, is of
+		// another reading of the chain.
+		if o.Block.Number <= min(deepest, final.Number) && s.Latest > e.Nonce {
+			out.State, out.tx, out.noop = Mined, e.Txs[i].Hash, isNoop(e.Txs[i])
+			out.success = o.Success && !out.noop
 		}
-		// The plan decides whether it is wanted still; the rehearsal of the next
-		// attempt says why it failed.
-		return settlement{state: Mined, work: swap.WorkPlanned, tx: tx.Hash, finding: &swap.Finding{
-			Code: swap.TxReverted, Severity: swap.Warning, Detail: "our transaction was included and reverted"}}
+		return out
 	}
-	if s.Settled > e.Nonce {
-		return settlement{state: Foreign, work: swap.WorkPlanned, tx: e.Txs[0].Hash, ring: true, finding: &swap.Finding{
-			Code: swap.ForeignTx, Severity: swap.Critical,
-			Detail: "a nonce of this signer was used by a transaction that is not in the journal"}}
+	if s.Settled > e.Nonce && deepest <= final.Number {
+		out.State = Foreign
+		return out
 	}
-	last := e.Txs[len(e.Txs)-1]
-	late := int64(s.Head.Time-last.Head.Time) >= max(bumpAfter, t.Policy.Chains[e.ChainID].Inclusion)
-	return settlement{state: Open, ring: s.Latest <= e.Nonce && (!known || late)}
+	last := len(mine) - 1
+	out.lost = s.Latest <= e.Nonce && (!mine[last].Known || stale(e.Txs[last], s.Head, inclusion, 1))
+	return out
 }
 
-// works reads the live work that the entries are about.
-func (t *Tracker) works(ctx context.Context, a Account, open []Entry) (map[swap.ActionKey]swap.Work, error) {
+// next is the step of the work of a settled entry. What did not do its job is
+// open again, and the plan decides whether it is wanted still.
+func (s settlement) next(w swap.Work) *swap.Work {
+	switch {
+	case s.State == Open:
+		return nil
+	case s.success:
+		w.State = swap.WorkConfirmed
+	case s.State == Mined && !s.noop:
+		// The rehearsal of the next attempt says why it failed.
+		w = putOff(w, "our transaction reverted", s.head.Time)
+	default:
+		w.State = swap.WorkPlanned
+		w.Attempt++
+	}
+	return &w
+}
+
+func (s settlement) findings() []swap.Finding {
+	f := swap.Finding{Order: s.Order, ChainID: s.ChainID, Escrow: s.Action.Escrow, Call: s.Action.Call}
+	if s.work != nil {
+		f.AtRisk, f.Deadline = s.work.AtRisk, s.work.Hard
+	}
+	switch {
+	case s.State == Foreign:
+		f.Code, f.Severity = swap.ForeignTx, swap.Critical
+		f.Detail = "a nonce of this signer was used by a transaction that is not in the journal"
+	case s.State == Mined && !s.success && !s.noop:
+		f.Code, f.Severity = swap.TxReverted, swap.Warning
+		f.Detail = "our transaction was included and reverted"
+		if f.Deadline != 0 {
+			f.Severity = swap.Critical
+		}
+	default:
+		return nil
+	}
+	return []swap.Finding{f}
+}
+
+// settle writes one settlement. A conflict means that somebody was faster.
+func (t *Tracker) settle(ctx context.Context, s settlement, res *Tracked) (reopened bool, err error) {
+	if err := t.Journal.Settle(ctx, s.Entry, s.work); err != nil {
+		if errors.Is(err, swap.ErrConflict) {
+			return false, nil
+		}
+		return false, fmt.Errorf("settle nonce %d of %s on chain %d: %w", s.Nonce, s.Signer, s.ChainID, err)
+	}
+	switch {
+	case s.State == Foreign:
+		res.Foreign++
+	case s.success:
+		res.Confirmed++
+	case !s.noop:
+		res.Reverted++
+	}
+	work := swap.WorkState("")
+	if s.work != nil {
+		work = s.work.State
+		reopened = work == swap.WorkPlanned
+	}
+	if reopened || work == swap.WorkRefused {
+		res.Reopened++
+	}
+	t.Log.InfoContext(ctx, "settled", "order", s.Order.String(), "chain", s.ChainID, "escrow", s.Action.Escrow.Hex(),
+		"action", s.Action.Call.String(), "tx", s.tx.Hex(), "state", string(s.State), "work", string(work))
+	return reopened, nil
+}
+
+// works reads the live work of the entries that are to be settled.
+func (t *Tracker) works(ctx context.Context, a Account, found []settlement) (map[swap.ActionKey]swap.Work, error) {
 	out := map[swap.ActionKey]swap.Work{}
 	seen := map[common.Address]bool{}
-	for _, e := range open {
-		if seen[e.Action.Taker] {
+	for _, s := range found {
+		if s.State == Open || seen[s.Action.Taker] {
 			continue
 		}
-		seen[e.Action.Taker] = true
-		live, err := t.Works.Live(ctx, a.ChainID, e.Action.Taker)
+		seen[s.Action.Taker] = true
+		live, err := t.Works.Live(ctx, a.ChainID, s.Action.Taker)
 		if err != nil {
-			return nil, fmt.Errorf("read live work of %s on chain %d: %w", e.Action.Taker, a.ChainID, err)
+			return nil, fmt.Errorf("read live work of %s on chain %d: %w", s.Action.Taker, a.ChainID, err)
 		}
 		for _, w := range live {
 			out[w.Key()] = w

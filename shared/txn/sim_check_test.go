@@ -1,0 +1,145 @@
+package txn_test
+
+import (
+	"context"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
+)
+
+// police looks at everything that is broadcast: it stands in the journal, it
+// costs no more than the operator's cap, and no nonce is left out below it.
+func (w *world) police(chain uint64, raw []byte) {
+	if !w.journal.Knows(raw) {
+		w.fail("broadcast without a journal entry")
+	}
+	var tx types.Transaction
+	if err := tx.UnmarshalBinary(raw); err != nil {
+		w.fail("broadcast: %v", err)
+	}
+	entries := map[uint64]txn.Entry{}
+	for _, e := range w.journal.All(w.account(chain)) {
+		entries[e.Nonce] = e
+	}
+	e := entries[tx.Nonce()]
+	limit := w.policy.Chains[chain].FeeCap[e.Action.Call]
+	if most := new(uint256.Int).Mul(uint256.MustFromBig(tx.GasFeeCap()), uint256.NewInt(tx.Gas())); most.Gt(&limit) {
+		w.fail("nonce %d may cost %s, the cap of %s is %s", tx.Nonce(), most, e.Action.Call, &limit)
+	}
+	if tx.Value().Sign() != 0 {
+		w.fail("nonce %d sends money", tx.Nonce())
+	}
+	c := w.chains[chain]
+	for n := c.head().state.nonces[w.signer]; n < tx.Nonce(); n++ {
+		if _, ok := entries[n]; !ok && !c.knowsForeign(n) {
+			w.fail("nonce %d is broadcast and %d left out", tx.Nonce(), n)
+		}
+	}
+}
+
+func (c *simChain) knowsForeign(nonce uint64) bool {
+	for _, tx := range c.seen {
+		if tx.foreign && tx.nonce == nonce {
+			return true
+		}
+	}
+	return false
+}
+
+// oneNonce checks that no action is under way twice: of one action there is at
+// most one open entry, and none that is later than one that did its job.
+func (w *world) oneNonce() {
+	for chain, c := range w.chains {
+		open, done := map[swap.ActionKey]uint64{}, map[swap.ActionKey]bool{}
+		for _, e := range w.journal.All(w.account(chain)) {
+			if done[e.Action] {
+				w.fail("%s of escrow %s was done, and sent again with nonce %d", e.Action.Call, e.Action.Escrow, e.Nonce)
+			}
+			if n, twice := open[e.Action]; twice {
+				w.fail("%s of escrow %s is in flight with nonces %d and %d", e.Action.Call, e.Action.Escrow, n, e.Nonce)
+			}
+			if e.State == txn.Open {
+				open[e.Action] = e.Nonce
+			}
+			for _, t := range e.Txs {
+				if o := c.head().state.mined[t.Hash]; o.Success && c.seen[t.Hash].to != w.signer {
+					done[e.Action] = true
+				}
+			}
+		}
+	}
+}
+
+// quiet reports whether nothing is left to do: no open entry, no live work, and
+// a plan that wants nothing now.
+func (w *world) quiet() bool {
+	for chain := range w.chains {
+		if open, _, err := w.journal.Entries(context.Background(), w.account(chain)); err != nil || len(open) > 0 {
+			return false
+		}
+	}
+	if len(w.works.All()) > 0 {
+		return false
+	}
+	views := w.views()
+	for _, id := range w.ids {
+		c, err := w.plan(id, views)
+		if err != nil {
+			return false
+		}
+		for _, a := range c.Decision.Actions {
+			if a.Refused == "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// heal lets everything work again until nothing is left to do.
+func (w *world) heal() {
+	w.fault, w.stale, w.onGoing, w.blind = nil, nil, nil, map[uint64]bool{}
+	for _, c := range w.chains {
+		c.mute, c.full, c.halted, c.baseFee, c.tip, c.refuses = false, false, false, 2*gwei, gwei, nil
+		clear(c.balance)
+	}
+	w.note("heal")
+	for range 200 {
+		w.around()
+		w.oneNonce()
+		if w.quiet() {
+			return
+		}
+	}
+	for chain := range w.chains {
+		for _, e := range w.journal.All(w.account(chain)) {
+			w.note("chain %d nonce %d %s %s %d txs", chain, e.Nonce, e.State, e.Action.Call, len(e.Txs))
+		}
+	}
+	for _, work := range w.works.All() {
+		w.note("%+v", work)
+	}
+	w.fail("not quiet in the end")
+}
+
+// around is one round of everybody: blocks, logs, monitors, executor, tracker.
+func (w *world) around() {
+	for _, chain := range []uint64{srcChain, dstChain} {
+		c := w.chains[chain]
+		c.mine(c.step)
+		w.sync(chain)
+	}
+	w.sweep()
+	for _, chain := range []uint64{srcChain, dstChain} {
+		w.drain(context.Background(), chain)
+		w.track(context.Background(), chain)
+		w.drain(context.Background(), chain)
+	}
+}
+
+// ended returns how a leg ended, zero if it is open.
+func (w *world) ended(l swap.LegRecord) swap.EventKind {
+	return w.chains[l.ChainID].head().state.ended[l.Escrow]
+}

@@ -1,0 +1,515 @@
+package txn_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
+	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
+	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+)
+
+const (
+	simStart           = swap.ChainTime(1_750_000_000)
+	confirmations      = 4
+	srcChain, dstChain = uint64(11), uint64(22)
+)
+
+// fault is what happens to one call of the system to the outside.
+type fault int
+
+const (
+	fine      fault = iota
+	refuse          // an error, nothing applied
+	lose            // applied, but the answer is an error
+	killFirst       // the process dies before the call
+	killAfter       // the process dies after the call was applied
+	overtake        // before the call another holder takes the lease and works; the old one does not know
+	supersede       // likewise, but the old one's Check tells
+	meanwhile       // before the call the world goes on
+	faults
+)
+
+func (f fault) String() string {
+	return [...]string{"fine", "refuse", "lose", "kill before", "kill after", "overtake", "supersede", "meanwhile"}[f]
+}
+
+var errFault = errors.New("injected fault")
+
+// killed is the panic that ends a process.
+type killed struct{ op string }
+
+// world is everything around the drain and the tracker.
+type world struct {
+	testing.TB
+	rng      *rand.Rand
+	key      *ecdsa.PrivateKey
+	signer   common.Address
+	resolver common.Address // a resolver contract that the signer may use
+	chains   map[uint64]*simChain
+	legs     map[common.Address]swap.Leg
+	orders   map[swap.OrderID]*swap.Order
+	ids      []swap.OrderID // of orders, in order of creation
+	facts    map[uint64]swap.Provisional
+	works    *watchtest.Actions
+	journal  *txntest.Journal
+	policy   swap.Policy
+	configs  map[uint64]txn.ChainConfig
+	findings []swap.Finding
+	rung     map[uint64]bool
+	log      *slog.Logger
+
+	calls   []string                     // of the system to the outside, in order
+	fault   func(n int, op string) fault // nil: none
+	blind   map[uint64]bool              // chains that plans cannot read
+	stale   func() uint64                // how many blocks old a reading is; nil: none
+	onGoing func()                       // what "meanwhile" does
+	nested  bool
+	trace   []string
+}
+
+func newWorld(t testing.TB, seed uint64) *world {
+	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("taker")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{TB: t, rng: rand.New(rand.NewPCG(seed, 7)), key: key, signer: crypto.PubkeyToAddress(key.PublicKey),
+		resolver: named("resolver"), legs: map[common.Address]swap.Leg{}, orders: map[swap.OrderID]*swap.Order{},
+		facts: map[uint64]swap.Provisional{}, works: watchtest.NewActions(nil), rung: map[uint64]bool{}, blind: map[uint64]bool{},
+		log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	w.journal = txntest.NewJournal(w.works)
+	w.chains = map[uint64]*simChain{srcChain: newChain(w, srcChain, 2), dstChain: newChain(w, dstChain, 1)}
+	w.policy = swap.Policy{Chains: map[uint64]swap.ChainPolicy{}, SyncLag: 300, Horizon: 60}
+	w.configs = map[uint64]txn.ChainConfig{}
+	limit := uint256.NewInt(240_000 * 100 * gwei) // 100 gwei for a wrapped call
+	for id, c := range w.chains {
+		c.head().Time = simStart
+		w.policy.Chains[id] = swap.ChainPolicy{MinBlockTime: int64(c.step), Inclusion: 10,
+			FeeCap: map[swap.Call]uint256.Int{swap.Withdraw: *limit, swap.Cancel: *limit, swap.RescueFunds: *limit, swap.PublicWithdraw: *limit, swap.PublicCancel: *limit},
+			Tokens: map[common.Address]swap.TokenPolicy{named("token"): {Symbol: "TKN", Decimals: 18, WeiPerUnit: *uint256.NewInt(gwei * gwei)}},
+			Takers: map[common.Address]swap.TakerPolicy{
+				w.signer:   {Signer: w.signer, Path: swap.PathEOA},
+				w.resolver: {Signer: w.signer, Path: swap.PathResolver},
+			}}
+		w.configs[id] = txn.ChainConfig{Regular: id == srcChain, PoolCap: 16, Confirmations: confirmations}
+	}
+	return w
+}
+
+func (w *world) fail(format string, args ...any) {
+	w.Helper()
+	for _, l := range w.trace {
+		w.Log(l)
+	}
+	w.Fatalf(format, args...)
+}
+
+func (w *world) note(format string, args ...any) {
+	w.trace = append(w.trace, fmt.Sprintf(format, args...))
+}
+
+// Stages of the swaps, in seconds after their creation.
+var simLocks = swap.Timelocks{Offsets: [7]uint32{
+	swap.SrcWithdrawal: 10, swap.SrcPublicWithdrawal: 120, swap.SrcCancellation: 600, swap.SrcPublicCancellation: 700,
+	swap.DstWithdrawal: 10, swap.DstPublicWithdrawal: 20, swap.DstCancellation: 80,
+}}
+
+// swapOf makes a swap of a taker, created now; without its dst leg if alone.
+func (w *world) swapOf(taker common.Address, family swap.Family, secret [32]byte, alone bool) *swap.Order {
+	n := len(w.ids)
+	factory := func(chain uint64) swap.Factory {
+		return swap.Factory{ChainID: chain, Address: named("factory"), Family: family, SrcImpl: named("src"), DstImpl: named("dst"),
+			SrcRescueDelay: 691_200, DstRescueDelay: 691_200}
+	}
+	amount, deposit := uint256.NewInt(uint64(1+n)*gwei*gwei/10), uint256.NewInt(gwei*gwei/1000)
+	locks := simLocks
+	locks.DeployedAt = uint32(w.chains[srcChain].head().Time)
+	im := swap.Immutables{OrderHash: crypto.Keccak256Hash(fmt.Append(nil, "order", n)), Hashlock: crypto.Keccak256Hash(secret[:]),
+		Maker: wordOf(named("maker")), Taker: wordOf(taker), Token: wordOf(named("token")),
+		Amount: amount.Bytes32(), SafetyDeposit: deposit.Bytes32(), Timelocks: locks.Pack()}
+	expect := swap.Complement{Maker: im.Maker, Token: im.Token, Amount: im.Amount, SafetyDeposit: im.SafetyDeposit, ChainID: uint256.NewInt(dstChain).Bytes32()}
+	if family == swap.OneInchV11 {
+		expect.Parameters = make([]byte, 128)
+	}
+	place := func(chain uint64) swap.Position {
+		b := w.chains[chain].head()
+		return swap.Position{Block: b.Number, BlockHash: b.Hash, Time: b.Time}
+	}
+	created := swap.SrcCreated{Leg: factory(srcChain).Leg(swap.Src, im, place(srcChain)), Expect: expect}
+	o := swap.NewOrder(created)
+	o.Src.Final = true
+	w.legs[o.Src.Escrow] = o.Src.Leg
+	if !alone {
+		dst, ok := factory(dstChain).PredictDst(created, w.chains[dstChain].head().Time)
+		if !ok {
+			w.fail("no dst leg")
+		}
+		dst.Created = place(dstChain)
+		o.AddDst(dst, true)
+		o.Dsts[0].Final = true
+		w.legs[dst.Escrow] = dst
+	}
+	w.orders[o.ID] = &o
+	w.ids = append(w.ids, o.ID)
+	return &o
+}
+
+// sync is state-sync: it reads the chain's logs up to its head.
+func (w *world) sync(chain uint64) {
+	c := w.chains[chain]
+	p := swap.Provisional{ChainID: chain, From: c.at(confirmations).Block, To: c.head().Block}
+	for _, ev := range c.head().state.events {
+		final := ev.At.Block <= p.From.Number
+		if !final {
+			p.Events = append(p.Events, ev)
+		}
+		for _, o := range w.orders {
+			if !slices.Contains(o.Escrows(), swap.OrderID{ChainID: ev.ChainID, Escrow: ev.Escrow}) {
+				continue
+			}
+			if ev.Kind == swap.Withdrawn {
+				o.Learn(ev.Secret)
+			}
+			if final {
+				o.AddEvent(ev)
+			}
+		}
+	}
+	w.facts[chain] = p
+}
+
+func (w *world) views() swap.Views {
+	out := swap.Views{}
+	for id, c := range w.chains {
+		if w.blind[id] {
+			continue
+		}
+		v := swap.ChainView{ChainID: id, Head: c.at(w.age()).Block}
+		v.SyncedTo, v.Final = w.facts[id].Marks()
+		out[id] = v
+	}
+	return out
+}
+
+func (w *world) age() uint64 {
+	if w.stale == nil {
+		return 0
+	}
+	return w.stale()
+}
+
+// plan is what the monitors and the executor make of an order.
+func (w *world) plan(id swap.OrderID, views swap.Views) (swap.Case, error) {
+	facts := map[uint64]swap.Provisional{}
+	for chain := range views {
+		facts[chain] = w.facts[chain]
+	}
+	s := swap.Fold(*w.orders[id], facts)
+	d, err := swap.Plan(s, views, w.policy)
+	return swap.Case{State: s, Decision: d}, err
+}
+
+// sweep is a monitor: it makes the stored work agree with the plan.
+func (w *world) sweep() {
+	views := w.views()
+	for _, id := range w.ids {
+		c, err := w.plan(id, views)
+		if err != nil {
+			continue
+		}
+		for _, next := range swap.Diff(c.State, c.Decision, w.works.All()) {
+			if err := w.works.Save(context.Background(), next); err != nil && !errors.Is(err, swap.ErrConflict) {
+				w.fail("sweep: %v", err)
+			}
+		}
+	}
+}
+
+func (w *world) lease(chain uint64) string { return fmt.Sprint("signer#", chain) }
+
+// hold is a lease of the signer.
+type hold struct {
+	*world
+	fence txn.Fence
+	sees  bool // Check notices that another holder has taken it
+	over  bool
+}
+
+func (h *hold) Check() error {
+	if h.over && h.sees {
+		return errors.New("lease lost")
+	}
+	return nil
+}
+
+func (h *hold) Fence() txn.Fence { return h.fence }
+
+func (w *world) take(chain uint64) *hold {
+	return &hold{world: w, fence: w.journal.Grant(w.lease(chain), fmt.Sprint("run", w.rng.Uint64()))}
+}
+
+func (w *world) account(chain uint64) txn.Account {
+	return txn.Account{ChainID: chain, Signer: w.signer}
+}
+
+// drain runs the executor once. It reports whether the process survived.
+func (w *world) drain(ctx context.Context, chain uint64) (res txn.Drained, err error, alive bool) {
+	h := w.take(chain)
+	d := w.drainer(h)
+	alive = w.process(func() { res, err = d.Drain(ctx, w.account(chain), h) })
+	w.note("drain %d: %+v alive %v err %v", chain, res, alive, err)
+	return res, err, alive
+}
+
+func (w *world) drainer(h *hold) *txn.Drainer {
+	s := seam{w, h}
+	return &txn.Drainer{Signer: s, Backend: s, Journal: s, Works: s, Decide: s.decide, Report: s.report,
+		Policy: w.policy, Chains: w.configs, Log: w.log}
+}
+
+// track runs the tracker once for an account.
+func (w *world) track(ctx context.Context, chain uint64) (res txn.Tracked, err error, alive bool) {
+	s := seam{w, nil}
+	t := &txn.Tracker{Backend: s, Journal: s, Works: s, Facts: s, Ring: s.ring, Report: s.report,
+		Policy: w.policy, Chains: w.configs, Log: w.log}
+	alive = w.process(func() { res, err = t.Track(ctx, w.account(chain)) })
+	w.note("track %d: %+v alive %v err %v", chain, res, alive, err)
+	return res, err, alive
+}
+
+// process runs a process that may be killed.
+func (w *world) process(run func()) (alive bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ok := p.(killed); !ok {
+				panic(p)
+			}
+		}
+	}()
+	run()
+	return true
+}
+
+// seam is where the system meets the outside; every call may go wrong there.
+type seam struct {
+	*world
+	hold *hold // of the process that calls, if it has one
+}
+
+func (s seam) do(ctx context.Context, op string, apply func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f := fine
+	if !s.nested {
+		s.calls = append(s.calls, op)
+		if s.world.fault != nil {
+			f = s.world.fault(len(s.calls)-1, op)
+		}
+	}
+	if f != fine {
+		s.note("  %s: %s", op, f)
+	}
+	switch f {
+	case refuse:
+		return fmt.Errorf("%s: %w", op, errFault)
+	case lose:
+		if err := apply(); err != nil {
+			return err
+		}
+		return fmt.Errorf("%s (applied): %w", op, errFault)
+	case killFirst:
+		panic(killed{op})
+	case killAfter:
+		_ = apply() // nobody is left to read the answer
+		panic(killed{op})
+	case overtake, supersede:
+		if s.hold != nil {
+			s.hold.over, s.hold.sees = true, f == supersede
+			s.inside(func() { s.world.drain(context.Background(), s.chainOf(s.hold)) })
+		} else {
+			s.inside(s.goOn)
+		}
+	case meanwhile:
+		s.inside(s.goOn)
+	}
+	return apply()
+}
+
+// inside runs other processes while the caller of a seam stands still.
+func (w *world) inside(run func()) {
+	w.nested = true
+	defer func() { w.nested = false }()
+	run()
+}
+
+func (w *world) goOn() {
+	if w.onGoing != nil {
+		w.onGoing()
+	}
+}
+
+func (w *world) chainOf(h *hold) uint64 {
+	if h.fence.Lease == w.lease(dstChain) {
+		return dstChain
+	}
+	return srcChain
+}
+
+func (s seam) Sign(ctx context.Context, _ common.Address, digest common.Hash) (sig [65]byte, err error) {
+	err = s.do(ctx, "sign", func() error {
+		b, err := crypto.Sign(digest[:], s.key)
+		copy(sig[:], b)
+		return err
+	})
+	return sig, err
+}
+
+func (s seam) Head(ctx context.Context, chain uint64) (b swap.Block, age time.Duration, err error) {
+	err = s.do(ctx, "backend.head", func() error {
+		c := s.chains[chain]
+		if !c.halted {
+			c.mine(c.step) // time goes by while somebody waits
+		}
+		b = c.head().Block
+		return nil
+	})
+	return b, 0, err
+}
+
+func (s seam) Account(ctx context.Context, a txn.Account, depth uint64) (st txn.AccountState, err error) {
+	err = s.do(ctx, "backend.account", func() error {
+		c, age := s.chains[a.ChainID], s.age()
+		b := c.at(age)
+		st = txn.AccountState{Head: b.Block, Latest: b.state.nonces[a.Signer], Settled: c.at(age + depth).state.nonces[a.Signer], Legacy: c.legacy}
+		st.Tip.SetUint64(c.tip)
+		if !c.legacy {
+			st.BaseFee.SetUint64(c.baseFee)
+		}
+		st.Balance.SetUint64(1 << 63)
+		if have, ok := c.balance[a.Signer]; ok {
+			st.Balance = *have
+		}
+		return nil
+	})
+	return st, err
+}
+
+func (s seam) Rehearse(ctx context.Context, call txn.Call, at swap.ChainTime) (r txn.Rehearsal, err error) {
+	err = s.do(ctx, "backend.rehearse", func() error {
+		c := s.chains[call.ChainID]
+		inner, caller := []swap.InnerCall{{Target: call.To, Data: call.Data}}, call.From
+		if in, ok, _ := swap.Unwrap(call.Data); ok && call.To == s.resolver {
+			inner, caller = in, s.resolver
+		}
+		if c.legacy { // stands for the nodes without an override
+			r.AtHead, at = true, c.head().Time
+		}
+		for _, i := range inner {
+			leg, in := s.legs[i.Target], swap.EscrowCall{}
+			if in, _, err = swap.DecodeCall(i.Data); err != nil {
+				return err
+			}
+			r.Revert = c.answer(c.head().state, leg, in, caller, at, false)
+		}
+		return nil
+	})
+	return r, err
+}
+
+func (s seam) Send(ctx context.Context, chain uint64, raw []byte) error {
+	return s.do(ctx, "backend.send", func() error {
+		s.police(chain, raw)
+		return s.chains[chain].take(raw, false)
+	})
+}
+
+func (s seam) Outcomes(ctx context.Context, chain uint64, hashes []common.Hash) (out []txn.Outcome, err error) {
+	err = s.do(ctx, "backend.outcomes", func() error {
+		c := s.chains[chain]
+		b := c.at(s.age())
+		for _, h := range hashes {
+			o, mined := b.state.mined[h]
+			if !mined {
+				_, later := c.head().state.mined[h]
+				o = txn.Outcome{Known: later || c.pool[h] != nil}
+			}
+			out = append(out, o)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s seam) Entries(ctx context.Context, a txn.Account) (open []txn.Entry, next uint64, err error) {
+	err = s.do(ctx, "journal.entries", func() (err error) {
+		open, next, err = s.journal.Entries(ctx, a)
+		return err
+	})
+	return open, next, err
+}
+
+func (s seam) Record(ctx context.Context, f txn.Fence, e txn.Entry, w *swap.Work) error {
+	return s.do(ctx, "journal.record", func() error { return s.journal.Record(ctx, f, e, w) })
+}
+
+func (s seam) Settle(ctx context.Context, e txn.Entry, w *swap.Work) error {
+	return s.do(ctx, "journal.settle", func() error { return s.journal.Settle(ctx, e, w) })
+}
+
+func (s seam) Live(ctx context.Context, chain uint64, taker common.Address) (out []swap.Work, err error) {
+	err = s.do(ctx, "works.live", func() (err error) {
+		out, err = s.works.Live(ctx, chain, taker)
+		return err
+	})
+	return out, err
+}
+
+func (s seam) Save(ctx context.Context, work swap.Work) error {
+	return s.do(ctx, "works.save", func() error { return s.works.Save(ctx, work) })
+}
+
+func (s seam) Provisional(ctx context.Context, chain uint64) (p swap.Provisional, err error) {
+	err = s.do(ctx, "facts", func() error { p = s.facts[chain]; return nil })
+	return p, err
+}
+
+func (s seam) decide(ctx context.Context, ids []swap.OrderID) (out map[swap.OrderID]swap.Case, views swap.Views, err error) {
+	out = map[swap.OrderID]swap.Case{}
+	err = s.do(ctx, "decide", func() error {
+		views = s.views()
+		for _, id := range ids {
+			if c, err := s.plan(id, views); err == nil {
+				out[id] = c
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, views, nil
+}
+
+func (s seam) report(ctx context.Context, findings []swap.Finding) error {
+	return s.do(ctx, "report", func() error {
+		s.findings = append(s.findings, findings...)
+		return nil
+	})
+}
+
+func (s seam) ring(ctx context.Context, a txn.Account) error {
+	return s.do(ctx, "ring", func() error { s.rung[a.ChainID] = true; return nil })
+}
