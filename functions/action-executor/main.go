@@ -1,5 +1,5 @@
 // Command action-executor is the only one that signs: it sends what is due for
-// the accounts that doorbells name.
+// the accounts that doorbells name, and, on its own schedule, for any account.
 package main
 
 import (

@@ -116,7 +116,11 @@ func TestMutations(t *testing.T) {
 		// Clocks.
 		{"two clocks", func(m map[string]any) { at(m, "Mappings", "Cadence", "test")["JobRules"] = "ENABLED" }, "StateSync: started by 2 clocks"},
 		{"no clock", func(m map[string]any) { at(m, "Mappings", "Cadence", "mainnet")["JobRules"] = "DISABLED" }, "StateSync: started by 0 clocks"},
-		{"nothing starts it", func(m map[string]any) { delete(at(m, "Resources"), "ActionExecutorDoorbell") }, "ActionExecutor: nothing ever starts it"},
+		{"nothing starts it", func(m map[string]any) {
+			delete(at(m, "Resources"), "ActionExecutorDoorbell")
+			delete(at(m, "Resources"), "ActionExecutorTick")
+			delete(at(m, "Resources"), "ActionExecutorTickPermission")
+		}, "ActionExecutor: nothing ever starts it"},
 		{"replayed ticks", func(m map[string]any) { delete(at(props(m, "StateSyncTick"), "Targets", 0), "RetryPolicy") }, "StateSync: rule Tick is retried 185 times"},
 		{"pacer invokes nobody", func(m map[string]any) {
 			at(props(m, "Pacer"), "Environment", "Variables")["PACER_JOBS"] = `[{"job":"state-sink","function":"rc-state-sink","every":10}]`

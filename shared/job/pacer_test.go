@@ -24,7 +24,7 @@ func TestTicksOfAMinute(t *testing.T) {
 			t.Errorf("%s at %s: delay %s, want %s", tick.Job, tick.Time, tick.Delay, want)
 		}
 	}
-	want := map[string]int{job.TimelockMonitor: 6, job.CancellationCheck: 4, job.TransactionTracker: 4, job.StateSync: 2}
+	want := map[string]int{job.TimelockMonitor: 6, job.CancellationCheck: 4, job.TransactionTracker: 4, job.StateSync: 2, job.ActionExecutor: 2}
 	for name, n := range want {
 		if count[name] != n {
 			t.Errorf("%s: %d ticks, want %d", name, count[name], n)
@@ -134,8 +134,8 @@ func TestPacer(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if len(c.sent) != 16 {
-			t.Fatalf("%d ticks sent, want 16, once", len(c.sent))
+		if len(c.sent) != 18 {
+			t.Fatalf("%d ticks sent, want 18, once", len(c.sent))
 		}
 
 		tick := c.sent[0].Tick
@@ -194,7 +194,7 @@ func TestPacerTrouble(t *testing.T) {
 	if _, err := h.Invoke(t.Context(), batch(body)); !errors.Is(err, c.fail) {
 		t.Errorf("invocation that fails: %v", err)
 	}
-	for _, bad := range []string{`{"job":"pacer","time":"2026-03-01T12:00:00Z"}`, `{"job":"action-executor","time":"2026-03-01T12:00:00Z"}`,
+	for _, bad := range []string{`{"job":"pacer","time":"2026-03-01T12:00:00Z"}`,
 		`{"job":"rm -rf","time":"2026-03-01T12:00:00Z"}`, `{"job":"state-sync"}`, `{"job":"state-sync","time":"now"}`, `ring`} {
 		if tick, err := job.DecodeTick(bad); err == nil || !strings.HasPrefix(err.Error(), "tick: ") || strings.Contains(err.Error(), "rm -rf") {
 			t.Errorf("%s: %+v, %v", bad, tick, err)

@@ -40,7 +40,7 @@ type Spec struct {
 	Name      string
 	Critical  bool // never deferred, and its heartbeat is watched
 	Exclusive bool
-	Queue     bool // messages start it, not a schedule
+	Queue     bool // messages start it, beside its schedule if it has one
 	Test      Cadence
 	Mainnet   Cadence
 }
@@ -74,9 +74,11 @@ var Table = []Spec{
 		Mainnet: Cadence{2 * time.Minute, 100 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, 4 * time.Minute},
 	},
 	{
+		// Doorbells start it at the right second. The schedule is for those that never arrive; it is not
+		// exclusive, because a drain that waits for its block must not keep the next tick from the other accounts.
 		Name: ActionExecutor, Critical: true, Queue: true,
-		Test:    Cadence{Timeout: 30 * time.Second, Margin: 2 * time.Second},
-		Mainnet: Cadence{Timeout: 60 * time.Second, Margin: 3 * time.Second},
+		Test:    Cadence{30 * time.Second, 30 * time.Second, 2 * time.Second, 0, nil, time.Minute},
+		Mainnet: Cadence{time.Minute, 60 * time.Second, 3 * time.Second, 0, nil, 2 * time.Minute},
 	},
 	{
 		Name: TransactionTracker, Critical: true, Exclusive: true,

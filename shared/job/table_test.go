@@ -65,7 +65,7 @@ func TestPromisedPeriods(t *testing.T) {
 		job.StateSync:          {30 * time.Second, 2 * time.Minute},
 		job.TimelockMonitor:    {10 * time.Second, time.Minute},
 		job.CancellationCheck:  {15 * time.Second, 2 * time.Minute},
-		job.ActionExecutor:     {0, 0},
+		job.ActionExecutor:     {30 * time.Second, time.Minute},
 		job.TransactionTracker: {15 * time.Second, time.Minute},
 		job.PacerJob:           {time.Minute, 0},
 	}

@@ -63,6 +63,7 @@ func TestOwnTemplate(t *testing.T) {
 			"BASE_RPC_URL":       "http://base.test", "BASE_RPC_URL_2": "",
 			"OPTIMISM_RPC_URL": "http://optimism.test", "OPTIMISM_RPC_URL_2": "",
 		},
+		Schedules: []Schedule{{ID: "Tick", Expression: "rate(1 minute)", Every: time.Minute, Enabled: true, MaxAge: time.Minute}},
 		Queues: []QueueMapping{{
 			ID: "Doorbell", QueueARN: "arn:aws:sqs:eu-west-1:000000000000:rc-Doorbells", Enabled: true,
 			BatchSize: 10, ReportFailures: true, MaxConcurrency: 4,
@@ -112,12 +113,14 @@ func TestProfiles(t *testing.T) {
 			"timelock-monitor":    {time.Minute, true, 50 * time.Second},
 			"cancellation-check":  {2 * time.Minute, true, 100 * time.Second},
 			"state-sync":          {2 * time.Minute, true, 110 * time.Second},
+			"action-executor":     {time.Minute, true, 60 * time.Second},
 			"transaction-tracker": {time.Minute, true, 50 * time.Second},
 		},
 		"test": {
 			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
 			"cancellation-check":  {time.Minute, false, 14 * time.Second},
 			"state-sync":          {time.Minute, false, 29 * time.Second},
+			"action-executor":     {time.Minute, false, 30 * time.Second},
 			"transaction-tracker": {time.Minute, false, 14 * time.Second},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
@@ -148,6 +151,7 @@ func TestPacerJobs(t *testing.T) {
 	want := `[{"job":"timelock-monitor","function":"rc-timelock-monitor","every":10}, ` +
 		`{"job":"cancellation-check","function":"rc-cancellation-check","every":15}, ` +
 		`{"job":"state-sync","function":"rc-state-sync","every":30}, ` +
+		`{"job":"action-executor","function":"rc-action-executor","every":30}, ` +
 		`{"job":"transaction-tracker","function":"rc-transaction-tracker","every":15}]`
 	if got := f.Env["PACER_JOBS"]; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

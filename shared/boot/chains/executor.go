@@ -2,9 +2,11 @@ package chains
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -27,31 +29,65 @@ func (p *Parts) Tracker() *txn.Tracker {
 	}
 }
 
-// Executor is the handler that drains accounts by doorbell, with the given
-// signer. Where nothing may be sent it takes the doorbells and leaves them.
+// Executor is the handler that drains accounts with the given signer: those
+// that doorbells name, and by its schedule all that have something to do, for
+// the doorbells that were lost. Where nothing may be sent it takes either and
+// leaves it.
 func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 	drainer := &txn.Drainer{
 		Signer: signer, Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(),
 		Decide: p.Sweeper().Decide, Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Log: p.Log,
 	}
-	consumer, err := job.NewConsumer(job.ActionExecutor, p.Profile, p.decode,
-		func(ctx context.Context, r *job.Run, a txn.Account) error {
-			if p.Config.Mode != env.Live {
-				r.Note("mode", string(p.Config.Mode))
-				return nil
-			}
-			key := job.SignerKey(a.ChainID, strings.ToLower(a.Signer.Hex()))
-			_, err := r.Alone(ctx, key, func(ctx context.Context, h *job.Hold) error {
-				res, err := drainer.Drain(ctx, a, hold{h})
-				r.Note(fmt.Sprintf("drained_%d_%s", a.ChainID, strings.ToLower(a.Signer.Hex())), res)
-				return err
-			})
+	drain := func(ctx context.Context, r *job.Run, a txn.Account) error {
+		if p.Config.Mode != env.Live {
+			r.Note("mode", string(p.Config.Mode))
+			return nil
+		}
+		key := job.SignerKey(a.ChainID, strings.ToLower(a.Signer.Hex()))
+		_, err := r.Alone(ctx, key, func(ctx context.Context, h *job.Hold) error {
+			res, err := drainer.Drain(ctx, a, hold{h})
+			r.Note(fmt.Sprintf("drained_%d_%s", a.ChainID, strings.ToLower(a.Signer.Hex())), res)
 			return err
 		})
+		return err
+	}
+	consumer, err := job.NewConsumer(job.ActionExecutor, p.Profile, p.decode, drain)
 	if err != nil {
 		return nil, err
 	}
-	return job.Queue(p.Jobs, consumer)
+	queued, err := job.Queue(p.Jobs, consumer)
+	if err != nil {
+		return nil, err
+	}
+	scheduled, err := p.Scheduled(job.ActionExecutor, func(ctx context.Context, r *job.Run) error {
+		return p.drainBusy(ctx, r, drainer, drain)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return job.Either(scheduled, queued), nil
+}
+
+// drainBusy drains every account that has something to do, all at a time: a
+// chain that stalls must not keep the others waiting.
+func (p *Parts) drainBusy(ctx context.Context, r *job.Run, d *txn.Drainer, drain func(context.Context, *job.Run, txn.Account) error) error {
+	if p.Config.Mode != env.Live {
+		r.Note("mode", string(p.Config.Mode))
+		return nil
+	}
+	accounts := p.Accounts()
+	errs := make([]error, len(accounts))
+	var wg sync.WaitGroup
+	for i, a := range accounts {
+		wg.Go(func() {
+			var busy bool
+			if busy, errs[i] = d.Busy(ctx, a); busy {
+				errs[i] = drain(ctx, r, a)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // decode reads a doorbell and refuses one for an account that is not ours.

@@ -1,0 +1,56 @@
+package txn
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+)
+
+// Busy tells whether a drain of the account would find anything to do: a
+// transaction in flight, or work that is due or about to be. It reads only and
+// takes no lease, so that looking at idle accounts costs next to nothing; a
+// drain decides everything anew. The chain is asked for its head only where
+// work is stored.
+func (d *Drainer) Busy(ctx context.Context, a Account) (bool, error) {
+	open, _, err := d.Journal.Entries(ctx, a)
+	if err != nil {
+		return false, fmt.Errorf("read journal of %s on chain %d: %w", a.Signer, a.ChainID, err)
+	}
+	if len(open) > 0 {
+		return true, nil
+	}
+	works, err := d.live(ctx, a)
+	if err != nil || len(works) == 0 {
+		return false, err
+	}
+	head, _, err := d.Backend.Head(ctx, a.ChainID)
+	if err != nil {
+		return false, fmt.Errorf("read head of chain %d: %w", a.ChainID, err)
+	}
+	return slices.ContainsFunc(works, func(w swap.Work) bool {
+		return w.Sendable(head.Time) && w.From <= head.Time+waitAhead
+	}), nil
+}
+
+// live lists the live work that the account is to send.
+func (d *Drainer) live(ctx context.Context, a Account) ([]swap.Work, error) {
+	chain := d.Policy.Chains[a.ChainID]
+	var out []swap.Work
+	for taker, t := range chain.Takers {
+		if t.Signer != a.Signer && chain.AccessTokenSigner != a.Signer {
+			continue
+		}
+		live, err := d.Works.Live(ctx, a.ChainID, taker)
+		if err != nil {
+			return nil, fmt.Errorf("read live work of %s on chain %d: %w", taker, a.ChainID, err)
+		}
+		for _, w := range live {
+			if w.Action.Signer == a.Signer {
+				out = append(out, w)
+			}
+		}
+	}
+	return out, nil
+}
