@@ -116,8 +116,7 @@ func (pl *planner) hollow(d *LegState) bool {
 		return true
 	case d.Family == OneInchV11:
 		return pl.shortParameters(d) || !d.Ours && !fairFees(d.Immutables.Parameters, pl.Expect.Parameters)
-	case d.open() && d.Family == BMNv4 && d.IsNative():
-		// The one leg whose creation does not check its funding.
+	case d.open() && d.uncheckedFunding():
 		return pl.readFinal(d) && d.Balance.Token.Lt(&amount)
 	}
 	return false
@@ -158,11 +157,17 @@ func (pl *planner) readFinal(l *LegState) bool {
 	return l.Balance.Known() && l.Balance.Block.Number <= pl.on(&l.Leg).view.Final.Number
 }
 
+// uncheckedFunding reports whether the leg's creation did not make sure that it
+// holds its amount: BMN's factory takes any msg.value for a native dst.
+func (l *LegState) uncheckedFunding() bool {
+	return l.Side == Dst && l.Family == BMNv4 && l.IsNative()
+}
+
 // gone reports that an open leg does not hold its amount, at a block whose logs
 // have been read: it left without an event, or an event is being kept from us.
 func (pl *planner) gone(l *LegState) bool {
-	return l.open() && l.Balance.Known() && l.Balance.Block.Number <= pl.on(&l.Leg).view.SyncedTo.Number &&
-		l.Balance.Token.Lt(ptr(l.Immutables.AmountInt())) && !(l.Side == Dst && pl.hollow(l))
+	return l.open() && !l.uncheckedFunding() && l.Balance.Known() && l.Balance.Block.Number <= pl.on(&l.Leg).view.SyncedTo.Number &&
+		l.Balance.Token.Lt(ptr(l.Immutables.AmountInt()))
 }
 
 func (pl *planner) checkBalance(l *LegState) {

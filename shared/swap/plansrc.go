@@ -131,7 +131,7 @@ func (pl *planner) mayCancelSrc() Reason {
 // provenEnd reports whether the leg is known to be empty after a cancellation.
 // A BMN dst leg can report one that moved nothing, see Fold; its balance tells.
 func (pl *planner) provenEnd(d *LegState) bool {
-	return d.Family != BMNv4 || d.Status != LegCancelled || d.balanceSince()
+	return d.Family != BMNv4 || d.Status != LegCancelled || d.balanceSince() && d.Balance.Token.IsZero()
 }
 
 // noDst reports that no dst leg exists, by logs read past src's cancellation.
