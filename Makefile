@@ -14,7 +14,7 @@ help: ## say what each target does
 build: ## compile everything, and the functions as they are deployed (arm64) into .build/arm64
 	go build ./...
 	@for f in $(FUNCTIONS); do \
-		GOFLAGS= GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w" \
+		GOFLAGS= GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc,grpcnotrace -trimpath -ldflags "-s -w" \
 			-o .build/arm64/$$f/bootstrap ./functions/$$f && echo "built $$f"; done
 
 test: ## all tests with the race detector, then each fuzz target for FUZZTIME

@@ -59,7 +59,7 @@ func BenchmarkFunction(b *testing.B) {
 
 func build(b *testing.B, root, pkg, out, arch string) string {
 	b.Helper()
-	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
+	cmd := exec.Command("go", "build", "-tags", "lambda.norpc,grpcnotrace", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if arch != "" {

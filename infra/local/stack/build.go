@@ -36,9 +36,9 @@ func Root() (string, error) {
 // deployed ones, or with the race detector. It returns the path of each
 // bootstrap. The Go build cache makes a second build cheap.
 func Build(ctx context.Context, root string, functions []string, race bool, progress io.Writer) (map[string]string, error) {
-	kind, args := "plain", []string{"build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w"}
+	kind, args := "plain", []string{"build", "-tags", "lambda.norpc,grpcnotrace", "-trimpath", "-ldflags", "-s -w"}
 	if race {
-		kind, args = "race", []string{"build", "-tags", "lambda.norpc", "-race"}
+		kind, args = "race", []string{"build", "-tags", "lambda.norpc,grpcnotrace", "-race"}
 	}
 	out := map[string]string{}
 	for _, f := range functions {
