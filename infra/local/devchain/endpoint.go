@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/eth"
 	"github.com/ethereum/go-ethereum/eth/filters"
 	"github.com/ethereum/go-ethereum/eth/tracers"
+	_ "github.com/ethereum/go-ethereum/eth/tracers/native" // debug_traceTransaction by callTracer
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
