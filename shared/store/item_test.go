@@ -76,13 +76,16 @@ func TestUnknownSchemaIsRefused(t *testing.T) {
 		key   item
 		read  func() error
 	}{
-		"order":     {testTables.Orders, orderKey(o.ID), func() error { _, err := s.Orders().Load(ctx, []swap.OrderID{o.ID}); return err }},
-		"work":      {testTables.Actions, key(s.accountKey(w.ChainID, w.Taker), w.Key().String()), func() error { _, err := s.Actions().Live(ctx, w.ChainID, w.Taker); return err }},
-		"entry":     {testTables.Journal, key(s.accountKey(a.ChainID, a.Signer), nonceSK(openPrefix, 4)), func() error { _, _, err := s.Journal().Entries(ctx, a); return err }},
-		"nonce":     {testTables.Journal, key(s.accountKey(a.ChainID, a.Signer), nextSK), func() error { _, _, err := s.Journal().Entries(ctx, a); return err }},
-		"facts":     {testTables.Orders, key(chainKey(chain), factsSK), func() error { _, err := s.Facts().Provisional(ctx, chain); return err }},
-		"parked":    {testTables.Orders, parked, func() error { _, err := s.Parked().Parked(ctx, chain, d.Hashlock); return err }},
-		"room":      {testTables.Orders, key(parkedKey(chain), roomSK), func() error { _, err := s.Parked().Park(ctx, swap.DstCreated{ChainID: chain, Escrow: watchtest.Address()}); return err }},
+		"order":  {testTables.Orders, orderKey(o.ID), func() error { _, err := s.Orders().Load(ctx, []swap.OrderID{o.ID}); return err }},
+		"work":   {testTables.Actions, key(s.accountKey(w.ChainID, w.Taker), w.Key().String()), func() error { _, err := s.Actions().Live(ctx, w.ChainID, w.Taker); return err }},
+		"entry":  {testTables.Journal, key(s.accountKey(a.ChainID, a.Signer), nonceSK(openPrefix, 4)), func() error { _, _, err := s.Journal().Entries(ctx, a); return err }},
+		"nonce":  {testTables.Journal, key(s.accountKey(a.ChainID, a.Signer), nextSK), func() error { _, _, err := s.Journal().Entries(ctx, a); return err }},
+		"facts":  {testTables.Orders, key(chainKey(chain), factsSK), func() error { _, err := s.Facts().Provisional(ctx, chain); return err }},
+		"parked": {testTables.Orders, parked, func() error { _, err := s.Parked().Parked(ctx, chain, d.Hashlock); return err }},
+		"room": {testTables.Orders, key(parkedKey(chain), roomSK), func() error {
+			_, err := s.Parked().Park(ctx, swap.DstCreated{ChainID: chain, Escrow: watchtest.Address()})
+			return err
+		}},
 		"watch row": {testTables.Orders, rowsOf(good)[1], func() error { _, err := s.Orders().Watched(ctx, o.DstChainID()); return err }},
 		"run":       {testTables.Jobs, runKey(r.Job, epoch), func() error { _, err := s.Runs().Finished(ctx, r.Job, epoch); return err }},
 		"lease": {testTables.Jobs, key(f.Lease, leaseSK), func() error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -178,17 +179,25 @@ func TestWatchedReadsAllPages(t *testing.T) {
 // load puts items in batches, whatever is there.
 func load(t testing.TB, s *Store, table string, items []item) {
 	t.Helper()
+	var g errgroup.Group
+	g.SetLimit(4)
 	for chunk := range slices.Chunk(items, 25) {
 		var put []types.WriteRequest
 		for _, it := range chunk {
 			put = append(put, types.WriteRequest{PutRequest: &types.PutRequest{Item: it}})
 		}
-		for ask := map[string][]types.WriteRequest{table: put}; len(ask) > 0; {
-			out, err := s.db.BatchWriteItem(context.Background(), &dynamodb.BatchWriteItemInput{RequestItems: ask})
-			if err != nil {
-				t.Fatal(err)
+		g.Go(func() error {
+			for ask := map[string][]types.WriteRequest{table: put}; len(ask) > 0; {
+				out, err := s.db.BatchWriteItem(context.Background(), &dynamodb.BatchWriteItemInput{RequestItems: ask})
+				if err != nil {
+					return err
+				}
+				ask = out.UnprocessedItems
 			}
-			ask = out.UnprocessedItems
-		}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
 	}
 }
