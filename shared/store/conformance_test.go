@@ -47,7 +47,7 @@ func TestConformance(t *testing.T) {
 		followtest.TestOrders(t, func(t *testing.T) follow.Orders { return newStore(t).Orders() })
 	})
 	t.Run("follow.Facts", func(t *testing.T) {
-		followtest.TestFacts(t, func(t *testing.T) follow.Facts { return newStore(t).Facts() })
+		followtest.TestFacts(t, largeFacts, func(t *testing.T) follow.Facts { return newStore(t).Facts() })
 	})
 	t.Run("follow.Parked", func(t *testing.T) {
 		followtest.TestParked(t, func(t *testing.T) followtest.ParkedFixture {

@@ -124,7 +124,7 @@ func (v Facts) Replace(ctx context.Context, prev, next swap.Provisional) error {
 		return fmt.Errorf("replace facts of chain %d: %w", chain, err)
 	}
 	token := v.s.token([]byte(marksOf(prev)), content)
-	if len(packed) > maxBody {
+	if len(packed) > v.s.part {
 		err = v.replaceLarge(ctx, prev, next, packed, token)
 	} else {
 		err = v.replaceSmall(ctx, prev, next, packed, token)
@@ -157,9 +157,9 @@ func (v Facts) replaceSmall(ctx context.Context, prev, next swap.Provisional, pa
 // replaceLarge writes the parts under the next generation, then the item that
 // names them, if it still is as it was read before the parts were written.
 func (v Facts) replaceLarge(ctx context.Context, prev, next swap.Provisional, packed, token []byte) error {
-	parts := slices.Collect(slices.Chunk(packed, maxBody))
+	parts := slices.Collect(slices.Chunk(packed, v.s.part))
 	if len(parts) > maxParts {
-		return fmt.Errorf("%d events are %d bytes compressed, and the store holds %d", len(next.Events), len(packed), maxParts*maxBody)
+		return fmt.Errorf("%d events are %d bytes compressed, and the store holds %d", len(next.Events), len(packed), maxParts*v.s.part)
 	}
 	table, pk := v.s.tables.Orders, chainKey(next.ChainID)
 	old, err := v.s.get(ctx, table, key(pk, factsSK))

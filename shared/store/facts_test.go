@@ -3,10 +3,9 @@ package store
 import (
 	"errors"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -36,7 +35,7 @@ func parts(t *testing.T, s *Store, chain uint64) map[string]int {
 
 func TestPartsAreDeletedWhenNothingNamesThem(t *testing.T) {
 	s, chain := newStore(t), watchtest.Chain()
-	const large = 3_000
+	const large = largeFacts
 	prev := swap.Provisional{ChainID: chain}
 	step := func(s *Store, events int, wantErr error) {
 		t.Helper()
@@ -103,7 +102,7 @@ func TestPartsAreDeletedWhenNothingNamesThem(t *testing.T) {
 // A reader that has the item when its parts are replaced reads again.
 func TestOvertakenReader(t *testing.T) {
 	s, chain := newStore(t), watchtest.Chain()
-	first, second := someFacts(chain, 1, 3_000), someFacts(chain, 2, 3_100)
+	first, second := someFacts(chain, 1, largeFacts), someFacts(chain, 2, largeFacts+10)
 	if err := s.Facts().Replace(t.Context(), swap.Provisional{ChainID: chain}, first); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +124,7 @@ func TestOvertakenReader(t *testing.T) {
 
 func TestDamagedPartsAreAnError(t *testing.T) {
 	s, chain := newStore(t), watchtest.Chain()
-	if err := s.Facts().Replace(t.Context(), swap.Provisional{ChainID: chain}, someFacts(chain, 1, 3_000)); err != nil {
+	if err := s.Facts().Replace(t.Context(), swap.Provisional{ChainID: chain}, someFacts(chain, 1, largeFacts)); err != nil {
 		t.Fatal(err)
 	}
 	var one item
@@ -149,15 +148,39 @@ func TestFactsTooLarge(t *testing.T) {
 	tr := &transport{fault: func(int, string, func() (*http.Response, error)) (*http.Response, error) {
 		return nil, errors.New("nothing should be sent")
 	}}
-	p := someFacts(1, 1, 1)
-	for range (maxParts + 1) * maxBody / common.AddressLength { // addresses do not compress
-		p.Legs = append(p.Legs, swap.OrderID{ChainID: 1, Escrow: watchtest.Address()})
-	}
-	err := offline(tr).Facts().Replace(t.Context(), swap.Provisional{ChainID: 1}, p)
+	small := offline(tr)
+	small.part = testPart
+	p := someFacts(1, 1, (maxParts+1)*testPart/100)
+	err := small.Facts().Replace(t.Context(), swap.Provisional{ChainID: 1}, p)
 	if err == nil || !strings.Contains(err.Error(), "the store holds") {
 		t.Errorf("got %v", err)
 	}
 	if err := offline(tr).Facts().Replace(t.Context(), swap.Provisional{ChainID: 2}, p); err == nil || !strings.Contains(err.Error(), "by those of chain") {
 		t.Errorf("of another chain: %v", err)
+	}
+}
+
+// At full size: facts that the service would refuse as one item.
+func TestLargestFacts(t *testing.T) {
+	s, chain := newStore(t), watchtest.Chain()
+	s.part = maxBody
+	prev := swap.Provisional{ChainID: chain}
+	for _, c := range []struct{ events, parts int }{{2_000, 0}, {7_000, 3}, {1, 0}} {
+		next := someFacts(chain, prev.To.Number+1, c.events)
+		if err := s.Facts().Replace(t.Context(), prev, next); err != nil {
+			t.Fatalf("%d events: %v", c.events, err)
+		}
+		got, err := s.Facts().Provisional(t.Context(), chain)
+		if err != nil || !reflect.DeepEqual(got, next) {
+			t.Errorf("%d events: read %d, %v", c.events, len(got.Events), err)
+		}
+		total := 0
+		for _, n := range parts(t, s, chain) {
+			total += n
+		}
+		if total != c.parts {
+			t.Errorf("%d events: %d parts, want %d", c.events, total, c.parts)
+		}
+		prev = next
 	}
 }

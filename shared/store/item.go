@@ -33,7 +33,7 @@ const maxBody = 350 << 10
 
 // maxContent bounds what a body may unpack to, so that a damaged one cannot
 // take all memory.
-const maxContent = 64 << 20
+const maxContent = 32 << 20
 
 // item is an item, or the key of one.
 type item map[string]types.AttributeValue

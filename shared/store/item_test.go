@@ -117,7 +117,7 @@ func TestUnknownSchemaIsRefused(t *testing.T) {
 func TestUnpack(t *testing.T) {
 	deflated := func(content []byte) []byte {
 		var b bytes.Buffer
-		w, err := flate.NewWriter(&b, flate.BestCompression)
+		w, err := flate.NewWriter(&b, flate.BestSpeed)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -205,8 +205,8 @@ func writings() []writing {
 			return func(ctx context.Context, s *Store) error { return s.Journal().Settle(ctx, e, &w) }, journalLook(s, e.Account, w)
 		}},
 		{"replace facts", replace(2, 3)},
-		{"replace facts by large ones", replace(2, 3_000)},
-		{"replace large facts", replace(3_000, 2)},
+		{"replace facts by large ones", replace(2, largeFacts)},
+		{"replace large facts", replace(largeFacts, 2)},
 		{"park", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
 			d := swap.DstCreated{ChainID: watchtest.Chain(), Escrow: watchtest.Address(), Hashlock: watchtest.Word(), At: watchtest.Position(3)}
 			return func(ctx context.Context, s *Store) error {

@@ -41,7 +41,7 @@ func TestSameWriteByManyProcesses(t *testing.T) {
 	mined.Version, mined.State = 1, txn.Mined
 	done.Version, done.State = step.Version+1, swap.WorkConfirmed
 	facts := someFacts(watchtest.Chain(), 5, 2)
-	large := someFacts(watchtest.Chain(), 5, 3_000)
+	large := someFacts(watchtest.Chain(), 5, largeFacts)
 	entryOfAlert := alert.Entry{Alert: alert.Alert{Kind: alert.DstPaidSrcExpired, Order: order.ID.String()}, State: alert.Open, ExpiresAt: epoch}
 
 	for _, w := range []struct {

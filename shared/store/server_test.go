@@ -44,8 +44,16 @@ func newStore(t testing.TB, options ...func(*dynamodb.Options)) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.part = testPart
 	return s
 }
+
+// testPart makes facts of largeFacts events too large for one item, so that
+// cutting them is tested without megabytes; one test does it at full size.
+const (
+	testPart   = 8 << 10
+	largeFacts = 150
+)
 
 // declared reads the tables that the project's template declares.
 func declared(t testing.TB) []template.Table {

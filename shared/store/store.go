@@ -32,6 +32,7 @@ type Store struct {
 	mode   Mode
 	writer [16]byte // of this Store alone, in every write token
 	now    func() time.Time
+	part   int // bytes beyond which facts are cut into parts
 	parked parking
 }
 
@@ -50,7 +51,7 @@ func New(client *dynamodb.Client, t Tables, m Mode) (*Store, error) {
 	if client == nil {
 		errs = append(errs, errors.New("no client"))
 	}
-	s := &Store{db: client, tables: t, mode: m, now: time.Now, parked: parking{room: parkedRoom, keep: parkedKeep}}
+	s := &Store{db: client, tables: t, mode: m, now: time.Now, part: maxBody, parked: parking{room: parkedRoom, keep: parkedKeep}}
 	_, _ = rand.Read(s.writer[:]) // never fails
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)

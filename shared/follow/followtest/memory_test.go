@@ -21,7 +21,7 @@ func TestOrders(t *testing.T) {
 }
 
 func TestFacts(t *testing.T) {
-	followtest.TestFacts(t, func(*testing.T) follow.Facts { return followtest.NewFacts(nil) })
+	followtest.TestFacts(t, 100, func(*testing.T) follow.Facts { return followtest.NewFacts(nil) })
 }
 
 func TestParked(t *testing.T) {

@@ -27,13 +27,11 @@ func facts(chain, to uint64, events int) swap.Provisional {
 	return p
 }
 
-// manyEvents make facts larger than any item of a store, also when compressed.
-const manyEvents = 3_500
-
 // TestFacts runs the guarantees of follow.Facts, and with them those of
-// watch.Facts, against an implementation. open is called once per subtest; what
-// it returns may share one store.
-func TestFacts(t *testing.T, open func(t *testing.T) follow.Facts) {
+// watch.Facts, against an implementation. Facts with that many events are too
+// large for one item of the store, if it has such a bound. open is called once
+// per subtest; what it returns may share one store.
+func TestFacts(t *testing.T, manyEvents int, open func(t *testing.T) follow.Facts) {
 	read := func(t *testing.T, s follow.Facts, chain uint64) swap.Provisional {
 		t.Helper()
 		p, err := s.Provisional(t.Context(), chain)
