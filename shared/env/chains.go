@@ -228,7 +228,8 @@ func (r reader) endpoint(n node, before []Endpoint) (e Endpoint, ok bool) {
 	n.object(func(o node) {
 		e.Name = o.field("name").required()
 		optional := o.field("optional").flag()
-		at, empty := o.at("url"), false
+		at := o.at("url")
+		var empty bool
 		e.URL, empty = r.expand(o.field("url"), optional)
 		if empty || e.URL == "" {
 			return
@@ -280,7 +281,9 @@ func (r reader) feeCaps(n node) map[swap.Call]uint256.Int {
 	n.object(func(o node) {
 		for _, c := range []swap.Call{swap.Withdraw, swap.Cancel, swap.PublicWithdraw, swap.PublicCancel, swap.RescueFunds} {
 			if f := o.field(c.String()); f.present() {
-				if caps[c] = f.amount(); ptr(caps[c]).IsZero() {
+				limit := f.amount()
+				caps[c] = limit
+				if limit.IsZero() {
 					f.problem("must be more than 0 wei")
 				}
 			}

@@ -1,6 +1,7 @@
 package env
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -82,13 +83,13 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		if err != nil {
 			all = append(all, Problem{"CHAINS_FILE", err.Error()})
 		} else {
-			var problems error
-			c.Chains, problems = ParseChains(file, lookup)
-			if problems == nil && c.Mode == Live {
-				problems = c.CheckLive()
+			var wrong error
+			c.Chains, wrong = ParseChains(file, lookup)
+			if wrong == nil && c.Mode == Live {
+				wrong = c.CheckLive()
 			}
-			if problems != nil {
-				all = append(all, problems.(Problems)...)
+			if problems, ok := errors.AsType[Problems](wrong); ok {
+				all = append(all, problems...)
 			}
 		}
 	}

@@ -92,16 +92,6 @@ func (n node) field(key string) node {
 	return f
 }
 
-// keys lists the fields of an object, in file order, and marks them as known.
-func (n node) keys() []string {
-	var out []string
-	for it := n.ast.(ast.MapNode).MapRange(); it.Next(); {
-		n.seen[it.Key().String()] = true
-		out = append(out, it.Key().String())
-	}
-	return out
-}
-
 // list calls each with every entry.
 func (n node) list(each func(e node)) {
 	if !n.present() {

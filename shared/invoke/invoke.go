@@ -4,6 +4,7 @@ package invoke
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -32,8 +33,8 @@ func (f Functions) Invoke(ctx context.Context, job string, payload []byte) error
 	if err != nil {
 		return fmt.Errorf("invoke %s: %w", job, err)
 	}
-	if out.StatusCode != 202 {
-		return fmt.Errorf("invoke %s: status %d, want 202", job, out.StatusCode)
+	if out.StatusCode != http.StatusAccepted {
+		return fmt.Errorf("invoke %s: status %d, want %d", job, out.StatusCode, http.StatusAccepted)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 
 // The SDK logs an error for each segment that its daemon did not take and for each call outside a
 // segment, as at start-up. Neither tells anything about swaps. It must be set before first use.
-var _ = func() struct{} { xray.SetLogger(xraylog.NullLogger); return struct{}{} }()
+func init() { xray.SetLogger(xraylog.NullLogger) }
 
 // tracing tells whether there is a daemon: Lambda sets its address when tracing is active.
 func tracing() bool { return os.Getenv("AWS_XRAY_DAEMON_ADDRESS") != "" }

@@ -97,7 +97,8 @@ func (s *Sandbox) OpenSrc(im contracts.Immutables, dst contracts.Complement, fun
 			return contracts.Escrow{}, fmt.Errorf("open src leg: deposit: %s", r.Answer())
 		}
 	}
-	creator, tx := maker, contracts.Tx{}
+	creator := maker
+	var tx contracts.Tx
 	if s.Family == contracts.BMNv4 {
 		tx = s.CreateSrc(im, dst)
 	} else {

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func TestInvokeAPI(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if out.StatusCode != 200 || out.FunctionError != nil || !strings.Contains(string(out.Payload), `"RequestID"`) {
+		if out.StatusCode != http.StatusOK || out.FunctionError != nil || !strings.Contains(string(out.Payload), `"RequestID"`) {
 			t.Errorf("%s: %d %v %s", name, out.StatusCode, aws.ToString(out.FunctionError), out.Payload)
 		}
 	}
@@ -51,7 +52,7 @@ func TestInvokeAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out.StatusCode != 202 {
+	if out.StatusCode != http.StatusAccepted {
 		t.Errorf("status %d", out.StatusCode)
 	}
 	// The caller has its answer while the function still runs.
@@ -62,7 +63,7 @@ func TestInvokeAPI(t *testing.T) {
 	}
 
 	out, err = c.Invoke(t.Context(), &awslambda.InvokeInput{FunctionName: aws.String("rc-probe"), InvocationType: types.InvocationTypeDryRun})
-	if err != nil || out.StatusCode != 204 {
+	if err != nil || out.StatusCode != http.StatusNoContent {
 		t.Errorf("dry run: %v %v", out, err)
 	}
 }
