@@ -285,22 +285,22 @@ func (r *drain) due(ctx context.Context, works []swap.Work) (out []ready, err er
 		if !ok {
 			continue
 		}
-		for _, next := range swap.Diff(c.State, c.Decision, []swap.Work{w}) {
-			if next.Key() == w.Key() {
-				w = next
-			}
-		}
-		switch {
-		case !w.State.Live() && !whole, w.State.Live() && w.Action.Signer != r.Account.Signer:
-			// Left to a sweep: the plan lacks a chain, or the key was changed.
-		case !w.State.Live():
+		switch a, wanted := c.Decision.Wanted(w.Key()); {
+		case wanted && a.Signer == r.Account.Signer:
+			w.Action = a
+			out = append(out, ready{w, c})
+		case wanted || !whole || c.Decision.Waits(w.Key()):
+			// Left to a sweep: another key, a chain unread, or only a matter of time.
+		default:
 			if err := r.hold.Check(); err != nil {
 				return nil, errors.Join(append(errs, err)...)
 			}
-			errs = append(errs, r.save(ctx, w))
-			r.done.Obsolete++
-		default:
-			out = append(out, ready{w, c})
+			for _, ended := range swap.Diff(c.State, c.Decision, []swap.Work{w}) {
+				if ended.Key() == w.Key() {
+					errs = append(errs, r.save(ctx, ended))
+					r.done.Obsolete++
+				}
+			}
 		}
 	}
 	return out, errors.Join(errs...)

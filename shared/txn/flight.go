@@ -115,8 +115,9 @@ func (r *drain) tend(ctx context.Context, f flying) error {
 // still take effect. A call on a leg that has ended, or after its window, can
 // only revert, and using the nonce up otherwise would not be better.
 //
-// Some refusals say nothing against an action that was right when it was sent:
-// its price or its path, or how far logs have been read since.
+// Some refusals say nothing against an action that was right when it was sent,
+// such as one for its price. One that only waits stops what loses nothing by
+// being later; what has a hard deadline would be lost by it.
 func forbids(c swap.Case, e Entry, head swap.ChainTime) bool {
 	leg, ok := legOf(c.State, e.ChainID, e.Action.Escrow)
 	if !ok || leg.Status != swap.LegOpen {
@@ -129,12 +130,17 @@ func forbids(c swap.Case, e Entry, head swap.ChainTime) bool {
 	if i < 0 {
 		return true
 	}
-	switch c.Decision.Actions[i].Refused {
-	case "", swap.NoPath, swap.NoFeeCap, swap.NotWorthIt, swap.Unfunded, swap.ShortParameters, swap.UnknownDstChain, swap.WaitSrcLogs:
+	switch a := c.Decision.Actions[i]; {
+	case a.Refused.Waits():
+		return a.Hard == 0
+	case slices.Contains(harmless, a.Refused):
 		return false
 	}
 	return true
 }
+
+// harmless are the refusals for which nothing is stopped that is in flight.
+var harmless = []swap.Reason{"", swap.NoPath, swap.NoFeeCap, swap.NotWorthIt, swap.Unfunded, swap.ShortParameters, swap.UnknownDstChain}
 
 // replace signs a transaction of the same nonce at a higher price: of the same
 // action, or of nothing at all where action is nil, which may cost as much as

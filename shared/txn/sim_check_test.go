@@ -72,8 +72,8 @@ func (w *world) oneNonce() {
 	}
 }
 
-// quiet reports whether nothing is left to do: no open entry, no live work, and
-// a plan that wants nothing now.
+// quiet reports whether nothing is left to do: no open entry, no live work,
+// every src leg ended, and a plan that wants nothing now.
 func (w *world) quiet() bool {
 	for chain := range w.chains {
 		if open, _, err := w.journal.Entries(context.Background(), w.account(chain)); err != nil || len(open) > 0 {
@@ -86,7 +86,7 @@ func (w *world) quiet() bool {
 	views := w.views()
 	for _, id := range w.ids {
 		c, err := w.plan(id, views)
-		if err != nil {
+		if err != nil || w.ended(c.State.Src.LegRecord) == 0 {
 			return false
 		}
 		for _, a := range c.Decision.Actions {
@@ -100,11 +100,7 @@ func (w *world) quiet() bool {
 
 // heal lets everything work again until nothing is left to do.
 func (w *world) heal() {
-	w.fault, w.stale, w.onGoing, w.blind = nil, nil, nil, map[uint64]bool{}
-	for _, c := range w.chains {
-		c.mute, c.full, c.halted, c.baseFee, c.tip, c.refuses = false, false, false, 2*gwei, gwei, nil
-		clear(c.balance)
-	}
+	w.calm()
 	w.note("heal")
 	for range 200 {
 		w.around()

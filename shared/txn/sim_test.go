@@ -7,11 +7,16 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
-// until mines blocks up to a time after the start of the world.
+// until mines blocks up to a time after the start of the world, the last few of
+// them at their usual distance.
 func (w *world) until(seconds int64) {
 	for _, c := range w.chains {
-		if left := simStart.Add(seconds).Sub(c.head().Time); left > 0 {
-			c.mine(swap.ChainTime(left))
+		end := simStart.Add(seconds)
+		if left := end - c.head().Time - (confirmations+1)*c.step; left > 0 {
+			c.mine(left)
+		}
+		for c.head().Time < end {
+			c.mine(min(c.step, end-c.head().Time))
 		}
 	}
 }

@@ -62,6 +62,7 @@ type world struct {
 	legs     map[common.Address]swap.Leg
 	orders   map[swap.OrderID]*swap.Order
 	ids      []swap.OrderID // of orders, in order of creation
+	secrets  map[swap.OrderID][32]byte
 	facts    map[uint64]swap.Provisional
 	works    *watchtest.Actions
 	journal  *txntest.Journal
@@ -86,7 +87,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 		t.Fatal(err)
 	}
 	w := &world{TB: t, rng: rand.New(rand.NewPCG(seed, 7)), key: key, signer: crypto.PubkeyToAddress(key.PublicKey),
-		resolver: named("resolver"), legs: map[common.Address]swap.Leg{}, orders: map[swap.OrderID]*swap.Order{},
+		resolver: named("resolver"), legs: map[common.Address]swap.Leg{}, orders: map[swap.OrderID]*swap.Order{}, secrets: map[swap.OrderID][32]byte{},
 		facts: map[uint64]swap.Provisional{}, works: watchtest.NewActions(nil), rung: map[uint64]bool{}, blind: map[uint64]bool{},
 		log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	w.journal = txntest.NewJournal(w.works)
@@ -161,7 +162,7 @@ func (w *world) swapOf(taker common.Address, family swap.Family, secret [32]byte
 		o.Dsts[0].Final = true
 		w.legs[dst.Escrow] = dst
 	}
-	w.orders[o.ID] = &o
+	w.orders[o.ID], w.secrets[o.ID] = &o, secret
 	w.ids = append(w.ids, o.ID)
 	return &o
 }
@@ -269,7 +270,9 @@ func (w *world) drain(ctx context.Context, chain uint64) (res txn.Drained, err e
 	h := w.take(chain)
 	d := w.drainer(h)
 	alive = w.process(func() { res, err = d.Drain(ctx, w.account(chain), h) })
-	w.note("drain %d: %+v alive %v err %v", chain, res, alive, err)
+	if res != (txn.Drained{}) || err != nil || !alive {
+		w.note("%d drain %d: %+v alive %v err %v", w.chains[chain].head().Time-simStart, chain, res, alive, err)
+	}
 	return res, err, alive
 }
 
@@ -285,7 +288,9 @@ func (w *world) track(ctx context.Context, chain uint64) (res txn.Tracked, err e
 	t := &txn.Tracker{Backend: s, Journal: s, Works: s, Facts: s, Ring: s.ring, Report: s.report,
 		Policy: w.policy, Chains: w.configs, Log: w.log}
 	alive = w.process(func() { res, err = t.Track(ctx, w.account(chain)) })
-	w.note("track %d: %+v alive %v err %v", chain, res, alive, err)
+	if res.Open != res.Waiting || res.Rung || err != nil || !alive {
+		w.note("%d track %d: %+v alive %v err %v", w.chains[chain].head().Time-simStart, chain, res, alive, err)
+	}
 	return res, err, alive
 }
 
@@ -395,7 +400,9 @@ func (s seam) Account(ctx context.Context, a txn.Account, depth uint64) (st txn.
 		b := c.at(age)
 		st = txn.AccountState{Head: b.Block, Latest: b.state.nonces[a.Signer], Settled: c.at(age + depth).state.nonces[a.Signer], Legacy: c.legacy}
 		st.Tip.SetUint64(c.tip)
-		if !c.legacy {
+		if c.legacy {
+			st.Tip.SetUint64(max(c.tip, c.baseFee))
+		} else {
 			st.BaseFee.SetUint64(c.baseFee)
 		}
 		st.Balance.SetUint64(1 << 63)

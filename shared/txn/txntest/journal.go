@@ -82,7 +82,7 @@ func (j *Journal) list(a txn.Account, want func(txn.Entry) bool) (out []txn.Entr
 	defer j.mu.Unlock()
 	for k, e := range j.entries {
 		if k.Account == a && want(e) {
-			out = append(out, watchtest.Copy(e))
+			out = append(out, clone(e))
 		}
 	}
 	slices.SortFunc(out, func(a, b txn.Entry) int { return cmp.Compare(a.Nonce, b.Nonce) })
@@ -125,13 +125,22 @@ func (j *Journal) record(f txn.Fence, e txn.Entry, w *swap.Work) error {
 }
 
 func (j *Journal) put(k nonce, e txn.Entry, w *swap.Work) {
-	e = watchtest.Copy(e)
+	e = clone(e)
 	e.Version++
 	if w != nil {
-		c := watchtest.Copy(*w)
+		c := *w // holds no pointers
 		w = &c
 	}
 	j.entries[k], j.written[k] = e, w
+}
+
+// clone copies an entry with all that it points to.
+func clone(e txn.Entry) txn.Entry {
+	e.Txs = slices.Clone(e.Txs)
+	for i := range e.Txs {
+		e.Txs[i].Raw = bytes.Clone(e.Txs[i].Raw)
+	}
+	return e
 }
 
 // policeRecord panics at what no caller of Record may ask for.
