@@ -27,6 +27,9 @@ func (pl *planner) findPaid() *LegState {
 // change over to another while a payment is under way. -1: none can pay.
 func (pl *planner) findPayer() int {
 	best := -1
+	if pl.Secret == nil {
+		return best // src was rescued, not withdrawn
+	}
 	for i := range pl.Dsts {
 		d := &pl.Dsts[i]
 		if pl.canPay(d) && pl.dst.next() < d.At(DstCancellation) &&

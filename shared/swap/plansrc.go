@@ -122,7 +122,7 @@ func (pl *planner) mayCancelSrc() Reason {
 			return CandidateUnproven
 		}
 	}
-	if !present && !pl.noDst() {
+	if !pl.allSeen(present) {
 		return WaitDstLogs
 	}
 	return ""
@@ -134,18 +134,18 @@ func (pl *planner) provenEnd(d *LegState) bool {
 	return d.Family != BMNv4 || d.Status != LegCancelled || d.balanceSince() && d.Balance.Token.IsZero()
 }
 
-// noDst reports that no dst leg exists, by logs read past src's cancellation.
-// The last stretch may rest on one reading: who creates a dst leg so late that
-// its own cancellation comes after src's has given his money away by himself.
-// Everything before that, and before src can be withdrawn at all, must have
-// been read twice.
-func (pl *planner) noDst() bool {
+// allSeen reports that no dst leg is there beside those known. present: there is
+// one that could have paid. If not, absence is the whole reason to cancel, and
+// the logs must have been read past src's cancellation. The last stretch may
+// rest on one reading: who creates a dst leg so late that its own cancellation
+// comes after src's has given his money away by himself. Everything before
+// that, and before src can be withdrawn at all, must have been read twice.
+func (pl *planner) allSeen(present bool) bool {
 	src := &pl.Src
-	end := src.At(SrcCancellation)
+	end, created := src.At(SrcCancellation), src.Created.Time
 	sane := end - ChainTime(offsetOf(src.Immutables.Timelocks, DstCancellation))
 	twice := min(end, max(sane, src.At(SrcWithdrawal)))
-	created := src.Created.Time
-	return pl.dst.view.SyncedTo.Time >= max(end, created) && pl.dst.view.Final.Time >= max(twice, created)
+	return pl.dst.view.Final.Time >= max(twice, created) && (present || pl.dst.view.SyncedTo.Time >= max(end, created))
 }
 
 // rescuePaid plans to take src's tokens back after the rescue delay. The dst

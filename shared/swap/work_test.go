@@ -17,7 +17,7 @@ func (st stored) live() (out []Work) {
 }
 
 // apply saves the items as a store would, and returns how many there were.
-func (st stored) apply(t testing.TB, items []Work) int {
+func (st stored) apply(t reporter, items []Work) int {
 	t.Helper()
 	for _, w := range items {
 		if old, ok := st[w.Key()]; ok != (w.Version != 0) || ok && old.Version != w.Version {
