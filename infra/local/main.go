@@ -25,6 +25,7 @@ const (
 type errUsage struct{ error }
 
 var commands = map[string]func(context.Context, []string) error{
+	"demo":  showDemo,
 	"up":    up,
 	"chain": chain,
 }
@@ -40,6 +41,8 @@ func main() {
 	var usage errUsage
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errNotSafe):
+		os.Exit(exitFailed)
 	case errors.As(err, &usage):
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitUsage)

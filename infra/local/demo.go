@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/demo"
+	"github.com/bridge-me-not/resolver-cron/infra/local/stack"
+)
+
+// errNotSafe: the last line has said it already.
+var errNotSafe = errors.New("not every swap is safe")
+
+// showDemo plays every situation and prints how each swap ended.
+func showDemo(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("demo", flag.ContinueOnError)
+	dynamo := f.String("dynamodb", os.Getenv("LOCAL_DYNAMODB"), "URL of a DynamoDB-compatible server to use instead of the packaged one")
+	var only []string
+	f.Func("only", "play only scenes whose swaps' names start so (may be repeated)", func(s string) error {
+		only = append(only, s)
+		return nil
+	})
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	root, err := stack.Root()
+	if err != nil {
+		return err
+	}
+	info, err := os.Stdout.Stat()
+	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
+	report, err := demo.Run(ctx, demo.Options{Root: root, Out: os.Stdout, Terminal: terminal, Only: only, DynamoDB: *dynamo})
+	if err != nil {
+		return err
+	}
+	if err := report.Write(os.Stdout); err != nil {
+		return err
+	}
+	if !report.OK() {
+		return errNotSafe
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package demo
+
+import (
+	"crypto/ecdsa"
+	"fmt"
+	"strings"
+
+	"github.com/bridge-me-not/resolver-cron/infra/contracts"
+	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
+)
+
+// signers are the product's keys, by the names of the chains file.
+var signers = []struct {
+	name, custody string
+	account       scene.Account
+}{
+	{"taker-v1", "exclusive", scene.TakerV1},
+	{"taker-v11", "exclusive", scene.TakerV11},
+	{"taker-bmn", "exclusive", scene.TakerBMN},
+	{"resolver", "contract", scene.ContractKey},
+	{"access", "exclusive", scene.AccessKey},
+}
+
+func alias(name string) string { return "alias/demo-" + name }
+
+// keys are what the local KMS holds.
+func keys() map[string]*ecdsa.PrivateKey {
+	out := map[string]*ecdsa.PrivateKey{}
+	for _, s := range signers {
+		out[alias(s.name)] = s.account.Key
+	}
+	return out
+}
+
+// chainsFile is the product's configuration for a world: what an operator
+// would write by hand. Both endpoints of a chain are the same node; the stack
+// gives each a route of its own, so that one of them can be disturbed.
+func chainsFile(w *scene.World) []byte {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("warnLevels: [20, 5]")
+	p("signers:")
+	for _, s := range signers {
+		p("  - { name: %s, address: %q, key: %s, custody: %s }", s.name, s.account.Address.Hex(), alias(s.name), s.custody)
+	}
+	p("chains:")
+	for _, c := range w.Chains {
+		p("  - id: %d", c.ID)
+		p("    name: %s", c.Name)
+		p("    blockTime: 1")
+		p("    minBlockTime: 1")
+		p("    regular: true")
+		p("    confirmations: %d", scene.Confirmations)
+		p("    inclusion: 3")
+		p("    endpoints:")
+		for _, n := range []int{1, 2} {
+			p("      - { name: %s-%d, url: %q }", c.Name, n, c.Dev.URL())
+		}
+		p("    nativeDust: 1000000")
+		p("    maxFee:")
+		for _, call := range []string{"withdraw", "cancel", "rescueFunds", "publicWithdraw", "publicCancel"} {
+			p("      %s: 5000000000000000", call)
+		}
+		p("    factories:")
+		for _, f := range contracts.Families() {
+			p("      - { address: %q, family: %s, fromBlock: 1 }", c.Families[f].Factory.Hex(), f)
+		}
+		p("    tokens:")
+		p("      - { address: %q, symbol: USD, decimals: 6, weiPerUnit: 300000000000000, dust: 10000 }", c.USD.Hex())
+		p("      - { address: %q, symbol: BLK, decimals: 6, weiPerUnit: 300000000000000, dust: 10000 }", c.Blocking.Hex())
+		p("    takers:")
+		for _, s := range signers[:3] {
+			p("      - { address: %q, signer: %s, path: eoa }", s.account.Address.Hex(), s.name)
+		}
+		p("      - { address: %q, signer: resolver, path: resolver-contract }", c.Resolver.Hex())
+		p("      - { address: %q, path: none }", scene.WatchedTaker.Address.Hex())
+		p("    helpers: [%q, %q]", scene.Owner.Address.Hex(), scene.Helper.Address.Hex())
+		p("    accessToken: { address: %q, signer: access }", c.AccessToken.Hex())
+	}
+	return []byte(b.String())
+}

@@ -1,0 +1,184 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
+	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
+)
+
+// Report is how the demonstration ended.
+type Report struct {
+	Rows []Row
+	// Sent counts the transactions of the product's keys in the chains, Reverted
+	// those that failed, Early those that failed because their time had not come.
+	Sent, Reverted, Early int
+	// Alerts counts alerts by kind, as text; Missing names alerts that a
+	// situation demands and nobody raised.
+	Alerts, Missing []string
+	// Failed names the runs that did not end well.
+	Failed  []string
+	Elapsed time.Duration
+}
+
+// Row is one swap.
+type Row struct {
+	Swap *scene.Swap
+	judge.Verdict
+}
+
+// OK reports whether every swap is safe and nothing was late.
+func (r Report) OK() bool {
+	safe, lost, late := r.counts()
+	return safe == len(r.Rows) && lost == 0 && late == 0
+}
+
+func (r Report) counts() (safe, lost, late int) {
+	for _, row := range r.Rows {
+		if row.Safe {
+			safe++
+		}
+		if row.Lost {
+			lost++
+		}
+		if row.Late() {
+			late++
+		}
+	}
+	return safe, lost, late
+}
+
+// report judges every swap for good.
+func (r *run) report(ctx context.Context) (Report, error) {
+	if err := r.ledger.Update(ctx); err != nil {
+		return Report{}, err
+	}
+	var out Report
+	passes := r.watch.seen()
+	counts, raised := r.watch.kinds()
+	out.Alerts, out.Failed = counts, r.watch.failed
+	for _, sw := range r.acting.Swaps() {
+		v, err := r.ledger.Judge(ctx, sw.Case(), rules, passes)
+		if err != nil {
+			return Report{}, err
+		}
+		out.Rows = append(out.Rows, Row{sw, v})
+		escrows := []string{sw.Src.Address.Hex(), sw.Dst.Address.Hex()}
+		for _, o := range sw.Others {
+			escrows = append(escrows, o.Address.Hex())
+		}
+		if sw.Alert != "" && !raised(sw.Alert, escrows...) {
+			out.Missing = append(out.Missing, sw.Name+": "+sw.Alert)
+		}
+	}
+	for _, tx := range r.ledger.Ours() {
+		if r.opening(tx) {
+			continue
+		}
+		out.Sent++
+		if !tx.OK {
+			out.Reverted++
+		}
+		if tx.Early {
+			out.Early++
+		}
+	}
+	return out, nil
+}
+
+// opening reports whether a transaction is an EOA taker filling an order, which
+// the scenes do with his key before the product starts.
+func (r *run) opening(tx *judge.Tx) bool {
+	for _, c := range r.world.Chains {
+		if c.ID == tx.Block.Chain && tx.To != nil && *tx.To == c.OrderEntry {
+			return true
+		}
+	}
+	return false
+}
+
+// Write prints the table, the figures and, last, the line that says it all.
+func (r Report) Write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\n#\tfamily\ttaker\tsituation\texpected end (src / dst)\tactual end\tour transaction\tbehind legal\tbehind pass\t")
+	for i, row := range r.Rows {
+		actual := row.Ends.String()
+		if row.Ends == row.Swap.Allowed[0] {
+			actual = "as expected"
+		}
+		head := fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s", i+1, row.Swap.Family, row.Swap.Taker, row.Swap.Situation, row.Swap.Allowed[0], actual)
+		for _, m := range row.Moves {
+			fmt.Fprintf(t, "%s\t%s %s %s\t%d\t%s\t%s\n", head, m.Side, m.Call, m.Tx.Hex()[:12], m.BehindLegal, orDash(m.BehindPass), mark(row, m.Late))
+			head = "\t\t\t\t\t"
+		}
+		if len(row.Moves) == 0 {
+			fmt.Fprintf(t, "%s\t-\t-\t-\t%s\n", head, mark(row, false))
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	for _, row := range r.Rows {
+		if !row.Safe {
+			fmt.Fprintf(w, "not safe: %s: %s\n", row.Swap.Name, row.Why)
+		}
+	}
+	for _, f := range r.Failed {
+		fmt.Fprintf(w, "a run failed: %s\n", f)
+	}
+	for _, m := range r.Missing {
+		fmt.Fprintf(w, "no alert was raised: %s\n", m)
+	}
+	fmt.Fprintf(w, "alerts: %s\n", strings.Join(r.Alerts, ", "))
+	var legal, pass []int
+	for _, row := range r.Rows {
+		for _, m := range row.Moves {
+			legal = append(legal, m.BehindLegal)
+			if m.BehindPass >= 0 {
+				pass = append(pass, m.BehindPass)
+			}
+		}
+	}
+	fmt.Fprintf(w, "blocks behind the first legal one with its cause published: %s\n", spread(legal))
+	fmt.Fprintf(w, "blocks behind the pass that saw the cause: %s\n", spread(pass))
+	fmt.Fprintf(w, "transactions: %d sent, %d reverted, %d of them for being early\n", r.Sent, r.Reverted, r.Early)
+	fmt.Fprintf(w, "time: %.0f s\n", r.Elapsed.Seconds())
+	safe, lost, late := r.counts()
+	_, err := fmt.Fprintf(w, "demo: %d swaps, %d safe, %d lost, %d late\n", len(r.Rows), safe, lost, late)
+	return err
+}
+
+func mark(row Row, late bool) string {
+	switch {
+	case row.Lost:
+		return "LOST"
+	case !row.Safe:
+		return "NOT SAFE"
+	case late:
+		return "LATE"
+	}
+	return ""
+}
+
+func orDash(n int) string {
+	if n < 0 {
+		return "-"
+	}
+	return strconv.Itoa(n)
+}
+
+func spread(n []int) string {
+	if len(n) == 0 {
+		return "no transaction"
+	}
+	slices.Sort(n)
+	return fmt.Sprintf("median %d, worst %d, of %d", n[len(n)/2], n[len(n)-1], len(n))
+}
