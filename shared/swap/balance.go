@@ -54,7 +54,7 @@ func (l *LegState) wantBalance(v ChainView) bool {
 		again = probeAgain
 	}
 	switch {
-	case !l.Balance.Known():
+	case !l.Balance.Known() && !l.ended():
 		return true
 	case l.ended() && !l.balanceSince():
 		// Once that is final; at once where the event may have moved nothing.

@@ -60,6 +60,7 @@ type Finding struct {
 	Escrow   common.Address
 	Call     Call        // the call that the finding is about, zero if none
 	Deadline ChainTime   // zero if none
+	Since    ChainTime   // of ActionOverdue: from when it could have been done
 	Level    int64       // of DeadlineNear: the warning level crossed, seconds
 	AtRisk   uint256.Int // wei
 	Detail   string      // constant words plus field names; no secret, no number that changes from pass to pass

@@ -258,7 +258,9 @@ func (pl *planner) want(a Action, l *Leg, committed bool, since ChainTime) {
 	}
 	pl.Actions = append(pl.Actions, a)
 	if since = max(since, a.From, l.Created.Time); a.Refused == "" && pl.policy.Overdue > 0 && head.Sub(since) > pl.policy.Overdue {
-		pl.Findings = append(pl.Findings, pl.finding(ActionOverdue, Critical, l, &a, "legal and wanted, and not done"))
+		f := pl.finding(ActionOverdue, Critical, l, &a, "legal and wanted, and not done")
+		f.Since = since
+		pl.Findings = append(pl.Findings, f)
 	}
 }
 

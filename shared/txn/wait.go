@@ -34,8 +34,10 @@ func (r *drain) sendAt(from swap.ChainTime) swap.ChainTime {
 	return from
 }
 
-// await waits until the head reaches the time, as long as the context leaves
-// time to work afterwards. It reports whether it did.
+// await waits for the next block on the way to the time, as long as the context
+// leaves time to work afterwards. It reports whether there is one. Block by
+// block, because whoever rings meanwhile finds the account taken: what he rings
+// for would otherwise have to wait as long as this does.
 func (r *drain) await(ctx context.Context, at swap.ChainTime) (bool, error) {
 	pause := min(max(time.Duration(r.chain.MinBlockTime)*time.Second/4, pollLeast), pollMost)
 	end := time.Now().Add(time.Duration(at.Sub(r.head.Time))*time.Second + waitMore)
@@ -54,7 +56,7 @@ func (r *drain) await(ctx context.Context, at swap.ChainTime) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("read head of chain %d: %w", r.ChainID, err)
 		}
-		if head.Time >= at {
+		if head.Time > r.head.Time {
 			return true, nil
 		}
 	}

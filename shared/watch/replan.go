@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
@@ -66,7 +67,7 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 	var writes []write
 	for i := range cases {
 		c := &cases[i]
-		findings = append(findings, c.Decision.Findings...)
+		findings = append(findings, p.news(c, live, views)...)
 		out = append(out, rings(c.Decision, live.byKey, views, p.Policy.Horizon)...)
 		if c.failed = !live.read(c); c.failed {
 			continue
@@ -119,6 +120,25 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 	_, conflicts, err := run(ctx, writes)
 	res.Conflicts += conflicts
 	return res, errors.Join(append(errs, err)...)
+}
+
+// news lists the findings of a case, without those of delays that are none: an
+// action that this very pass has found out about cannot have been done before,
+// and what a transaction on its way has done shows only once the logs are read
+// again.
+func (p *Planner) news(c *plannedCase, live liveWork, views swap.Views) []swap.Finding {
+	if !live.read(c) {
+		return c.Decision.Findings
+	}
+	return slices.DeleteFunc(slices.Clone(c.Decision.Findings), func(f swap.Finding) bool {
+		if f.Code != swap.ActionOverdue {
+			return false
+		}
+		work := live.byOrder[c.State.ID]
+		i := slices.IndexFunc(work, func(w swap.Work) bool { return w.ChainID == f.ChainID && w.Escrow == f.Escrow && w.Call == f.Call })
+		return i < 0 || work[i].State == swap.WorkSubmitted &&
+			views[f.ChainID].Head.Time.Sub(f.Since) <= p.Policy.Overdue+p.Policy.SyncLag
+	})
 }
 
 // plannedCase is a case and whether something of it could not be written: then

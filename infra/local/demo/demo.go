@@ -173,6 +173,9 @@ func (r *run) follow(ctx context.Context, opened func()) error {
 			opened()
 		}
 		now := r.world.Chains[0].Now()
+		if now < r.begin {
+			continue
+		}
 		if time.Since(r.judged) >= judging {
 			if err := r.judge(ctx); err != nil {
 				return err
@@ -224,8 +227,18 @@ func ended(e judge.Ends) bool {
 	return e.Src != judge.Open && e.Src != judge.Absent || e.Dst != judge.Open && e.Dst != judge.Absent
 }
 
+// sent counts the transactions of the product.
+func (r *run) sent() (n int) {
+	for _, tx := range r.ledger.Ours() {
+		if !r.opening(tx) {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *run) line(now uint64) string {
 	done, all := r.acting.Doing()
 	return fmt.Sprintf("%4d s  %d of %d steps played, %d of %d swaps at their right end, %d transactions of ours, %d alerts, %d runs",
-		int64(now)-int64(r.begin), done, all, len(r.ended), len(r.acting.Swaps()), len(r.ledger.Ours()), r.watch.alerts(), r.watch.runs())
+		int64(now)-int64(r.begin), done, all, len(r.ended), len(r.acting.Swaps()), r.sent(), r.watch.alerts(), r.watch.runs())
 }
