@@ -22,7 +22,9 @@ var ErrFactoryProof = errors.New("factory proof failed")
 // callers may keep it.
 //
 // An error that is not ErrFactoryProof means that the factory could not be
-// read; nothing is known then.
+// read; nothing is known then. That is also said when one endpoint answers
+// wrongly and another cannot be asked: a node that is still syncing has no
+// contract there either.
 func (c *Client) Factory(ctx context.Context, id uint64, address common.Address, family swap.Family) (swap.Factory, error) {
 	ch, err := c.chain(id)
 	if err != nil {
@@ -35,6 +37,9 @@ func (c *Client) Factory(ctx context.Context, id uint64, address common.Address,
 	err = ch.try(ctx, func() []*endpoint { return ch.order(ch.newest()) }, func(ctx context.Context, e *endpoint) error {
 		return e.prove(ctx, &f)
 	})
+	if err != nil && passing(err) {
+		return swap.Factory{}, fmt.Errorf("read factory %s on chain %d: %v", address, id, err)
+	}
 	if err != nil {
 		return swap.Factory{}, fmt.Errorf("prove factory %s on chain %d: %w", address, id, err)
 	}

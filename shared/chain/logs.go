@@ -165,8 +165,8 @@ func (e *endpoint) span(ctx context.Context, q follow.Query, to uint64) (follow.
 		case (c == classWide || c == classMany) && blocks > 1:
 			blocks /= 2
 			wide = wide || c == classWide
-		case (c == classWide || c == classMany || c == classAddresses) && chunk > 1:
-			chunk = (chunk + 1) / 2
+		case (c == classWide || c == classMany || c == classAddresses || c == classBatch) && chunk > 1:
+			chunk = (chunk + 1) / 2 // classBatch: one filter alone is too long a request
 			crowded = crowded || c == classAddresses
 		default:
 			return follow.Span{}, err

@@ -248,6 +248,18 @@ func TestAddressListIsHalvedAtOneBlock(t *testing.T) {
 			}
 		})
 	}
+	t.Run("request too long", func(t *testing.T) {
+		t.Parallel()
+		n := newNode(t, "one", 40, 0)
+		n.emit(10, 0, escrows(20)[19], withdrawal, nil)
+		n.intercept(func(w http.ResponseWriter, r *http.Request, body []byte) bool {
+			return len(body) > 1000 && text(http.StatusRequestEntityTooLarge, "Request Entity Too Large")(w, r, body)
+		})
+		span, err := newClient(t, nil, n).Logs(t.Context(), query(10, 17, escrows(20)))
+		if err != nil || places(span.Logs) != "10/0 " || span.End.Number != 17 {
+			t.Errorf("%+v, %v", span, err)
+		}
+	})
 	t.Run("hopeless", func(t *testing.T) {
 		t.Parallel()
 		n := newNode(t, "one", 40, 0)
