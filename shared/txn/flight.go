@@ -13,6 +13,11 @@ import (
 // transaction is left alone before its fees are raised.
 const bumpAfter = 15
 
+// maxTxs is the most transactions that one nonce is signed for. From any price
+// to a hundred times that, replacements by a tenth take fewer; the entry has to
+// fit an item of the store, some 400 kB.
+const maxTxs = 64
+
 // stale reports whether an unmined transaction has waited so many times longer
 // than inclusion takes.
 func stale(t Tx, head swap.Block, inclusion int64, times int64) bool {
@@ -157,7 +162,7 @@ func (r *drain) replace(ctx context.Context, f flying, action *swap.Action, c sw
 		about, limit = *action, action.FeeCap
 	}
 	fees, ok := Price(r.state, call.Gas, limit, &last)
-	if !ok {
+	if !ok || len(f.Txs) >= maxTxs {
 		r.find(swap.FeeCapLow, swap.Critical, about, "the cap leaves no room to replace a waiting transaction")
 		return false, nil
 	}

@@ -32,9 +32,10 @@ type simChain struct {
 	legacy  bool
 	balance map[common.Address]*uint256.Int // absent: plenty
 	refuses func(token, to common.Address) bool
-	mute    bool // takes no transactions
-	full    bool // mines none
-	halted  bool // makes no blocks while somebody waits
+	mute    bool   // takes no transactions
+	full    bool   // mines none
+	halted  bool   // makes no blocks while somebody waits
+	lag     uint64 // blocks that the node which rehearses is behind
 }
 
 type simTx struct {

@@ -422,7 +422,7 @@ func (s seam) Rehearse(ctx context.Context, call txn.Call, at swap.ChainTime) (r
 			inner, caller = in, s.resolver
 		}
 		if c.legacy { // stands for the nodes without an override
-			r.AtHead, at = true, c.head().Time
+			r.AtHead, at = true, c.at(c.lag).Time
 		}
 		for _, i := range inner {
 			leg, in := s.legs[i.Target], swap.EscrowCall{}

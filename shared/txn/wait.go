@@ -53,6 +53,9 @@ func (r *drain) await(ctx context.Context, at swap.ChainTime) (bool, error) {
 		case <-timer.C:
 		}
 		head, _, err := r.Backend.Head(ctx, r.ChainID)
+		if err != nil && ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
 		if err != nil {
 			return false, fmt.Errorf("read head of chain %d: %w", r.ChainID, err)
 		}
