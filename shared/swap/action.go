@@ -84,6 +84,7 @@ const (
 	ShortParameters   Reason = "parameters-too-short"   // v1.1 dst: withdraw reverts for ever, only cancel works
 	WaitDstLogs       Reason = "dst-logs-not-past"      // waits until dst's logs are read past the end of its window
 	WaitSrcLogs       Reason = "src-logs-lag"           // waits until src's logs are read near its head
+	WaitSrcEnd        Reason = "src-still-claimable"    // waits until nobody can claim src with the public secret any more
 	WaitDstFinal      Reason = "dst-payment-not-final"  // waits until what became of dst can no longer be undone
 	WaitSrcFinal      Reason = "src-claim-not-final"    // waits until the src claim can no longer be undone
 	WaitDstOutcome    Reason = "dst-outcome-open"       // waits until dst was paid, can be paid by us in time, or src is about to be lost
@@ -100,7 +101,7 @@ const (
 // read: stored work is then kept as it is.
 func (r Reason) Waits() bool {
 	switch r {
-	case WaitDstLogs, WaitSrcLogs, WaitDstFinal, WaitSrcFinal, WaitDstOutcome, WaitCandidate:
+	case WaitDstLogs, WaitSrcLogs, WaitSrcEnd, WaitDstFinal, WaitSrcFinal, WaitDstOutcome, WaitCandidate:
 		return true
 	}
 	return false

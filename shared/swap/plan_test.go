@@ -213,8 +213,11 @@ func TestPlanSituations(t *testing.T) {
 			bothAt(241, "src.withdraw dst.cancel!src-claim-pending"),
 			bothAt(242, "src.withdraw!dst-outcome-open dst.cancel!src-claim-pending"),
 			bothAt(269, "src.withdraw!dst-outcome-open dst.cancel!src-claim-pending"),
-			// Not paid as far as read: dst goes back to us, src to the maker.
-			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel"),
+			// Not paid as far as read: src goes back to the maker, and dst to us
+			// once nobody can claim src any more.
+			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel!src-still-claimable"),
+			bothAt(300, "src.cancel dst.cancel!src-still-claimable"),
+			bothAt(305, "src.cancel dst.cancel"),
 		}},
 		{name: "reused secret, dst outlasts src: claimed at the last call", given: []step{withDstAt(60), public,
 			on(dstChain, func(c *ChainPolicy) { c.Takers[taker] = TakerPolicy{} })}, moments: []moment{

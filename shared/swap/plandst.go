@@ -76,8 +76,11 @@ func (pl *planner) cancelDst(d *LegState) {
 		a.refuse(Unfunded)
 	}
 	since := ChainTime(0)
-	if pl.paid != nil {
+	switch {
+	case pl.paid != nil:
 		since = pl.paid.Ended.Time + pl.dst.finality()
+	case pl.Secret != nil && pl.Src.open():
+		since = pl.Src.At(SrcCancellation) + pl.src.finality()
 	}
 	pl.want(a, &d.Leg, d.Ours, since)
 	pl.deadline(&d.Leg, &a, d.At(DstCancellation), Warning)
@@ -98,6 +101,10 @@ func (pl *planner) mayTakeDst() Reason {
 	case src.Status == LegAbsent && pl.src.view.Final.Number < src.Created.Block,
 		src.open() && pl.src.unread(pl.policy.SyncLag):
 		return WaitSrcLogs
+	case src.open() && pl.paid == nil && pl.Secret != nil && pl.src.view.Final.Time < src.At(SrcCancellation):
+		// Anyone who holds an access token may still claim src for us, and has
+		// its deposit to gain: then this leg is the maker's.
+		return WaitSrcEnd
 	case src.Status != LegCancelled && pl.paid != nil && !pl.paid.Final:
 		return WaitDstFinal // should the payment be undone, this leg may have to make it
 	}

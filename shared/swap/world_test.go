@@ -490,6 +490,9 @@ func checkMoney(t reporter, s State, views Views, d Decision) {
 		if c := wanted[l.Escrow]; taken && !paid && l.Status != LegWithdrawn && (c == Cancel || c == RescueFunds) {
 			t.Error("dst is to be taken back though src was: the maker gets nothing")
 		}
+		if c := wanted[l.Escrow]; s.Secret != nil && s.Src.open() && !paid && c == Cancel && views[s.ID.ChainID].Final.Time < s.Src.At(SrcCancellation) {
+			t.Error("dst is to be taken back though anybody can still claim src")
+		}
 		if c := wanted[l.Escrow]; c == Withdraw && (!taken || paid) {
 			t.Error("dst is to be withdrawn though the maker is not owed")
 		}

@@ -1,0 +1,621 @@
+package swap
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+)
+
+// A model of everything: two chains with escrows that answer as Leg.Check says,
+// a reader of logs, an executor that sends what Plan wants, and the others: a
+// resolver process that may stop at any point, holders of the access token, a
+// secret that leaks. Time goes by in seconds; blocks are reorganised, chains
+// halt, readers lag. At the end the money is counted.
+
+// held is what an escrow holds, in small numbers.
+type held struct{ token, native uint64 }
+
+// ending is a call that emptied an escrow.
+type ending struct {
+	escrow common.Address
+	call   Call
+	by     string
+}
+
+// simState is the state of a chain after a block.
+type simState struct {
+	legs map[common.Address]Leg
+	held map[common.Address]held
+	ends []ending
+}
+
+// clone copies what a block is about to change.
+func (s simState) clone() simState {
+	return simState{maps.Clone(s.legs), maps.Clone(s.held), slices.Clone(s.ends)}
+}
+
+type simBlock struct {
+	Block
+	made    int64 // the second at which it was made, whatever its timestamp
+	created []Leg
+	events  []EscrowEvent
+	txs     []*simTx
+	simState
+}
+
+// simTx is a transaction on its way or mined.
+type simTx struct {
+	id     int
+	by     string
+	due    int64  // the earliest second of inclusion
+	after  uint64 // the head when it was sent: no block up to there can have it
+	create func(at ChainTime) Leg
+	leg    Leg
+	call   Attempt
+	key    ActionKey
+	answer Revert
+}
+
+type simChain struct {
+	id     uint64
+	blocks []simBlock
+	pool   []*simTx
+	halted int64 // second until which no block is made
+	slow   bool  // after a halt it catches up with past timestamps
+	forks  int
+	// facts as stored by the reader.
+	facts Provisional
+	// lag: the reader comes by every so many seconds.
+	lag int64
+}
+
+func (c *simChain) head() *simBlock { return &c.blocks[len(c.blocks)-1] }
+
+// model is one run.
+type model struct {
+	t       *testing.T
+	r       *rand.Rand
+	seed    uint64
+	family  Family
+	hostile bool
+	src     *simChain
+	dst     *simChain
+	order   Order
+	policy  Policy
+	now     int64 // wall clock, seconds of the tests
+	nextTx  int
+	sent    map[ActionKey]*simTx // in flight or mined, ours
+	count   map[ActionKey]int
+	early   int
+	// excused: something happened that no policy can make good.
+	excused string
+	// the resolver's script, -1 for never
+	createDst, payDst, claimSrc, leak int64
+	log                               []string
+}
+
+func (m *model) note(format string, args ...any) {
+	m.log = append(m.log, fmt.Sprintf("%4d ", m.now)+fmt.Sprintf(format, args...))
+}
+
+func (m *model) fail(format string, args ...any) {
+	m.t.Helper()
+	m.t.Log("\n" + strings.Join(m.log, "\n"))
+	m.t.Fatalf("seed %d, %s, hostile %t: %s", m.seed, m.family, m.hostile, fmt.Sprintf(format, args...))
+}
+
+const (
+	modelDelay = 700 // rescue delay, seconds
+	modelEnd   = 1400
+	modelRuns  = 600
+)
+
+func newModel(t *testing.T, seed uint64, hostile bool) *model {
+	r := rand.New(rand.NewPCG(seed, 1))
+	m := &model{t: t, r: r, seed: seed, hostile: hostile, family: Families()[r.IntN(3)], policy: testPolicy(),
+		sent: map[ActionKey]*simTx{}, count: map[ActionKey]int{}}
+	w := newWorld(m.family)
+	m.order = w.order
+	m.order.Src.RescueDelay = modelDelay
+	m.order.Src.Balance = Balance{}
+	m.now = 10
+	m.src, m.dst = m.chain(srcChain), m.chain(dstChain)
+	m.src.head().legs[m.order.Src.Escrow] = m.order.Src.Leg
+	m.src.head().held[m.order.Src.Escrow] = held{256, 32}
+	never := func(at int64, odds int) int64 {
+		if r.IntN(odds) == 0 {
+			return -1
+		}
+		return at
+	}
+	// A sane resolver creates dst so early that src outlasts it.
+	m.createDst = never(12+r.Int64N(20), 8)
+	if hostile && r.IntN(3) == 0 {
+		m.createDst = 12 + r.Int64N(250)
+	}
+	m.payDst = never(m.createDst+50+r.Int64N(200), 2)
+	m.claimSrc = never(m.payDst+r.Int64N(30), 2)
+	m.leak = -1
+	if r.IntN(4) == 0 {
+		// Before dst can be cancelled; whoever shows it later robs himself.
+		m.leak = 20 + r.Int64N(230)
+	}
+	return m
+}
+
+func (m *model) chain(id uint64) *simChain {
+	c := &simChain{id: id, lag: 1 + m.r.Int64N(5)}
+	if m.hostile && m.r.IntN(4) == 0 {
+		c.lag = 1 + m.r.Int64N(40)
+	}
+	for at := int64(-depth - 1); at <= m.now; at++ {
+		c.blocks = append(c.blocks, simBlock{Block: block(at), simState: simState{map[common.Address]Leg{}, map[common.Address]held{}, nil}})
+	}
+	// The history is empty but for what the model starts with.
+	last := c.head().simState
+	for i := range c.blocks {
+		c.blocks[i].simState = last
+	}
+	c.facts = Provisional{ChainID: id, From: c.blocks[0].Block, To: c.blocks[0].Block}
+	return c
+}
+
+func (m *model) on(id uint64) *simChain {
+	if id == srcChain {
+		return m.src
+	}
+	return m.dst
+}
+
+// mine adds a block with what was due in the pool at that second.
+func (m *model) mine(c *simChain, at ChainTime, made int64) {
+	parent := c.head()
+	b := simBlock{simState: parent.simState, made: made}
+	if len(c.pool) > 0 {
+		b.simState = parent.clone()
+	}
+	b.Number, b.Time = parent.Number+1, at
+	b.Hash = crypto.Keccak256Hash([]byte(fmt.Sprint(c.id, b.Number, at, c.forks)))
+	m.r.Shuffle(len(c.pool), func(i, j int) { c.pool[i], c.pool[j] = c.pool[j], c.pool[i] })
+	var later []*simTx
+	for i, tx := range c.pool {
+		if tx.due > made || tx.after >= b.Number {
+			later = append(later, tx)
+			continue
+		}
+		m.apply(c, &b, tx, uint(i))
+	}
+	c.pool = later
+	c.blocks = append(c.blocks, b)
+}
+
+// apply runs a transaction in a block.
+func (m *model) apply(c *simChain, b *simBlock, tx *simTx, index uint) {
+	at := Position{Block: b.Number, BlockHash: b.Hash, Time: b.Time, Index: index, Tx: crypto.Keccak256Hash([]byte(fmt.Sprint("tx", tx.id)))}
+	b.txs = append(b.txs, tx)
+	if tx.create != nil {
+		l := tx.create(b.Time)
+		l.Created = at
+		if _, there := b.legs[l.Escrow]; !there {
+			b.legs[l.Escrow] = l
+			b.held[l.Escrow] = held{l.Immutables.Amount.Big().Uint64(), l.Immutables.SafetyDeposit.Big().Uint64()}
+			b.created = append(b.created, l)
+			m.note("chain %d: %s creates a leg, block time %d", c.id, tx.by, b.Time.Sub(zeroTime))
+		}
+		return
+	}
+	l, there := b.legs[tx.leg.Escrow]
+	if !there {
+		tx.answer = RevertNone
+		return // no code at the address: nothing happens
+	}
+	h := b.held[l.Escrow]
+	a := tx.call
+	a.Time = b.Time
+	a.Funds = &Funds{Token: *uint256.NewInt(h.token), Native: *uint256.NewInt(h.native)}
+	tx.answer = l.Check(a)
+	m.note("chain %d: %s %s by %s at %d: %s", c.id, l.Side, a.Call, tx.by, b.Time.Sub(zeroTime), tx.answer)
+	if tx.by == "us" {
+		if w, _ := l.Window(a.Call); b.Time < w.From {
+			m.early++
+		}
+	}
+	if !tx.answer.OK() {
+		return
+	}
+	ev := EscrowEvent{ChainID: c.id, Escrow: l.Escrow, At: at}
+	switch a.Call {
+	case Withdraw, PublicWithdraw:
+		ev.Kind, ev.Secret = Withdrawn, a.Secret
+		b.held[l.Escrow] = held{}
+	case Cancel, PublicCancel:
+		ev.Kind = Cancelled
+		b.held[l.Escrow] = held{}
+	case RescueFunds:
+		ev.Kind, ev.Token, ev.Amount = Rescued, a.Token, a.Amount
+		if a.Token == (common.Address{}) {
+			h.native -= a.Amount.Uint64()
+		} else {
+			h.token -= a.Amount.Uint64()
+		}
+		b.held[l.Escrow] = h
+	}
+	b.ends = append(b.ends, ending{l.Escrow, a.Call, tx.by})
+	b.events = append(b.events, ev)
+}
+
+// reorg replaces the last blocks by others of the same times. Transactions go
+// back to the pool; of strangers' some are lost where the run is hostile.
+func (m *model) reorg(c *simChain, n int) {
+	cut := len(c.blocks) - n
+	gone := slices.Clone(c.blocks[cut:])
+	c.blocks = c.blocks[:cut]
+	c.forks++
+	m.note("chain %d: reorg of %d blocks", c.id, n)
+	for _, b := range gone {
+		for _, tx := range b.txs {
+			if tx.by != "us" && m.hostile && m.r.IntN(4) == 0 {
+				continue
+			}
+			// Another block of that time may have it too, or a later one.
+			tx.due += m.r.Int64N(3)
+			c.pool = append(c.pool, tx)
+			if tx.leg.Side == Dst && tx.call.Call.TakesSecret() && tx.answer.OK() && b.Time > tx.leg.At(DstCancellation)-20 {
+				m.excused = "the payment was reorganised away at the end of its window"
+			}
+		}
+	}
+	for _, b := range gone {
+		m.mine(c, b.Time, b.made)
+	}
+}
+
+func (m *model) send(c *simChain, tx *simTx) {
+	m.nextTx++
+	tx.id, tx.after = m.nextTx, c.head().Number
+	tx.due = m.now + m.r.Int64N(inclusion)
+	c.pool = append(c.pool, tx)
+}
+
+// others do what they may do.
+func (m *model) others() {
+	if m.createDst == m.now {
+		expect := SrcCreated{Leg: m.order.Src.Leg, Expect: m.order.Expect}
+		f := testFactory(m.family)
+		f.ChainID, f.Address, f.DstRescueDelay = dstChain, named("dst factory"), modelDelay
+		m.send(m.dst, &simTx{by: "resolver", create: func(at ChainTime) Leg {
+			l, _ := f.PredictDst(expect, at)
+			return l
+		}})
+	}
+	legs := func(c *simChain, side Side) (out []Leg) {
+		s := c.head().simState
+		for _, l := range s.legs {
+			if l.Side == side && s.held[l.Escrow].token > 0 {
+				out = append(out, l)
+			}
+		}
+		slices.SortFunc(out, func(a, b Leg) int { return a.Escrow.Cmp(b.Escrow) })
+		return out
+	}
+	do := func(c *simChain, l Leg, by string, call Call) {
+		m.send(c, &simTx{by: by, leg: l, call: Attempt{Call: call, Caller: map[bool]common.Address{true: taker, false: stranger}[by == "resolver"],
+			HoldsAccessToken: by == "holder", Immutables: l.Immutables, Secret: preimag}})
+	}
+	if m.payDst >= 0 && m.now >= m.payDst {
+		for _, l := range legs(m.dst, Dst) {
+			if w, _ := l.Window(Withdraw); w.Contains(m.dst.head().Time + 1) {
+				do(m.dst, l, "resolver", Withdraw)
+				m.payDst = -1
+				break
+			}
+		}
+	}
+	if m.claimSrc >= 0 && m.now >= m.claimSrc && slices.ContainsFunc(m.dst.head().ends, func(e ending) bool { return e.call.TakesSecret() }) {
+		for _, l := range legs(m.src, Src) {
+			do(m.src, l, "resolver", Withdraw)
+		}
+		m.claimSrc = -1
+	}
+	if m.leak == m.now {
+		m.note("the secret leaks")
+		m.order.Learn(preimag)
+	}
+	if !m.secretPublic() || m.family == BMNv4 {
+		return
+	}
+	for _, c := range []*simChain{m.src, m.dst} {
+		for _, side := range []Side{Src, Dst} {
+			for _, l := range legs(c, side) {
+				w, _ := l.Window(PublicWithdraw)
+				if w.Contains(c.head().Time+1) && m.r.IntN(60) == 0 {
+					do(c, l, "holder", PublicWithdraw)
+				}
+			}
+		}
+	}
+}
+
+func (m *model) secretPublic() bool {
+	return m.order.Secret != nil || slices.ContainsFunc(append(slices.Clone(m.src.head().ends), m.dst.head().ends...), func(e ending) bool { return e.call.TakesSecret() })
+}
+
+// read is what state-sync does: final facts for good, the rest anew.
+func (m *model) read(c *simChain) {
+	head := c.head()
+	final := c.blocks[len(c.blocks)-1-depth]
+	next := Provisional{ChainID: c.id, From: final.Block, To: head.Block}
+	for i := int(c.facts.From.Number - c.blocks[0].Number + 1); i < len(c.blocks); i++ {
+		b := &c.blocks[i]
+		isFinal := b.Number <= final.Number
+		for _, l := range b.created {
+			m.order.AddDst(l, true)
+			m.order.Confirm(c.id, l.Escrow, l.Created, isFinal)
+			if !isFinal {
+				next.Legs = append(next.Legs, OrderID{c.id, l.Escrow})
+			}
+		}
+		for _, ev := range b.events {
+			if ev.Kind == Withdrawn {
+				m.order.Learn(ev.Secret)
+			}
+			if isFinal {
+				m.order.AddEvent(ev)
+			} else if m.order.knows(ev.ChainID, ev.Escrow) {
+				next.AddEvent(ev)
+			}
+		}
+	}
+	c.facts = next
+	s := Fold(m.order, m.facts())
+	for _, id := range s.WantBalances(m.views()) {
+		if id.ChainID == c.id {
+			h := head.held[id.Escrow]
+			m.order.SetBalance(id.ChainID, id.Escrow, Balance{Block: head.Block, Token: *uint256.NewInt(h.token), Native: *uint256.NewInt(h.native)})
+		}
+	}
+}
+
+func (m *model) facts() map[uint64]Provisional {
+	return map[uint64]Provisional{srcChain: m.src.facts, dstChain: m.dst.facts}
+}
+
+func (m *model) views() Views {
+	v := Views{}
+	for _, c := range []*simChain{m.src, m.dst} {
+		synced, final := c.facts.Marks()
+		age := max(0, m.now-c.head().Time.Sub(zeroTime))
+		v[c.id] = ChainView{ChainID: c.id, Head: c.head().Block, SyncedTo: synced, Final: final, HeadAge: time.Duration(age) * time.Second}
+	}
+	return v
+}
+
+// act is what monitor and executor do: plan, and send what is wanted and can be
+// included by the next block.
+func (m *model) act() (finished bool) {
+	s, views := Fold(m.order, m.facts()), m.views()
+	d, err := Plan(s, views, m.policy)
+	if err != nil {
+		m.fail("%v", err)
+	}
+	for _, a := range d.Actions {
+		if a.Refused == "" {
+			if why := illegal(s, a); why != "" {
+				m.fail("%s %s: %s", a.Side, a.Call, why)
+			}
+		}
+	}
+	checkWakes(m.t, s, views, d)
+	// What is no longer wanted is replaced by nothing, if that is still in time.
+	for k, tx := range m.sent {
+		if _, ok := d.Wanted(k); ok || tx.answer != unsent {
+			continue
+		}
+		c := m.on(k.ChainID)
+		if i := slices.Index(c.pool, tx); i >= 0 && m.r.IntN(5) > 0 {
+			m.note("chain %d: %s of ours is withdrawn", c.id, k.Call)
+			c.pool = slices.Delete(c.pool, i, i+1)
+			delete(m.sent, k)
+		}
+	}
+	for _, a := range d.Actions {
+		c := m.on(a.ChainID)
+		if a.Refused != "" || c.head().Time+1 < a.From || !m.idle(c, a.Key()) {
+			continue
+		}
+		l := c.head().legs[a.Escrow]
+		for _, x := range legsOf(&s) {
+			if x.Escrow == a.Escrow {
+				l = x.Leg
+			}
+		}
+		call := Attempt{Call: a.Call, Caller: taker, Immutables: l.Immutables, Token: a.Token, Amount: a.Amount}
+		if a.Call.TakesSecret() {
+			call.Secret = *s.Secret
+		}
+		if !m.rehearse(c, l, call) {
+			continue
+		}
+		tx := &simTx{by: "us", leg: l, call: call, key: a.Key(), answer: unsent}
+		m.note("chain %d: we send %s %s", c.id, a.Side, a.Call)
+		m.send(c, tx)
+		m.sent[a.Key()], m.count[a.Key()] = tx, m.count[a.Key()]+1
+	}
+	return d.Finished
+}
+
+// unsent marks a transaction that no block has answered yet.
+const unsent Revert = "waiting"
+
+// idle reports whether no transaction of the action is under way: the former
+// one, if any, was mined for good and did not help.
+func (m *model) idle(c *simChain, k ActionKey) bool {
+	tx, ok := m.sent[k]
+	if !ok {
+		return true
+	}
+	if slices.Contains(c.pool, tx) {
+		return false
+	}
+	for i := len(c.blocks) - 1; i >= 0; i-- {
+		if b := &c.blocks[i]; slices.Contains(b.txs, tx) {
+			return b.Number <= c.head().Number-depth
+		}
+	}
+	return true
+}
+
+// rehearse asks the head's state as a node does.
+func (m *model) rehearse(c *simChain, l Leg, call Attempt) bool {
+	h, there := c.head().held[l.Escrow]
+	if _, ok := c.head().legs[l.Escrow]; !ok || !there {
+		return true // no code: a call succeeds
+	}
+	call.Time = c.head().Time + 1
+	call.Funds = &Funds{Token: *uint256.NewInt(h.token), Native: *uint256.NewInt(h.native)}
+	return l.Check(call).OK()
+}
+
+// step lets one second go by.
+func (m *model) step() {
+	m.now++
+	m.others()
+	for _, c := range []*simChain{m.src, m.dst} {
+		switch {
+		case m.now < c.halted:
+			continue
+		case c.slow && c.head().Time < zeroTime.Add(m.now):
+			for range 3 { // catches up with timestamps of the past
+				if c.head().Time < zeroTime.Add(m.now) {
+					m.mine(c, c.head().Time+1, m.now)
+				}
+			}
+		default:
+			c.slow = false
+			m.mine(c, zeroTime.Add(m.now), m.now)
+		}
+		if m.r.IntN(40) == 0 {
+			m.reorg(c, 1+m.r.IntN(depth-1))
+		}
+		if m.hostile && m.r.IntN(400) == 0 {
+			c.halted, c.slow = m.now+m.r.Int64N(200), m.r.IntN(2) == 0
+			m.note("chain %d halts until %d", c.id, c.halted)
+		}
+		if m.now%c.lag == 0 {
+			m.read(c)
+		}
+	}
+}
+
+func (m *model) run() {
+	finished := false
+	for m.now < modelEnd {
+		m.step()
+		if m.r.IntN(3) > 0 && m.act() {
+			finished = true
+			break
+		}
+	}
+	m.tally(finished)
+}
+
+// tally counts the money.
+func (m *model) tally(finished bool) {
+	by := func(c *simChain, side Side, calls ...Call) (who []string) {
+		s := c.head().simState
+		for _, e := range s.ends {
+			if s.legs[e.escrow].Side == side && slices.Contains(calls, e.call) && s.legs[e.escrow].ChainID == c.id {
+				who = append(who, e.by)
+			}
+		}
+		return who
+	}
+	paid := by(m.dst, Dst, Withdraw, PublicWithdraw)
+	back := by(m.dst, Dst, Cancel, RescueFunds)
+	taken := by(m.src, Src, Withdraw, PublicWithdraw, RescueFunds)
+	given := by(m.src, Src, Cancel, PublicCancel)
+	ours := func(who []string) bool { return slices.Contains(who, "us") }
+
+	// By our own hand never, whatever happens.
+	if m.early > 0 {
+		m.fail("%d calls of ours were too early", m.early)
+	}
+	if len(paid) > 0 && ours(given) {
+		m.fail("lost: dst was paid and we cancelled src")
+	}
+	if len(paid) > 1 && ours(paid) {
+		m.fail("lost: the maker was paid %d times", len(paid))
+	}
+	if len(taken) > 0 && len(paid) == 0 && ours(back) && (ours(taken) || !m.hostile) {
+		m.fail("robbed: src was taken, dst taken back")
+	}
+	for k, n := range m.count {
+		if n > 8 {
+			m.fail("%s was sent %d times", k, n)
+		}
+	}
+	if m.hostile {
+		return
+	}
+	// With sane windows and chains that go on, everybody gets his due.
+	switch {
+	case m.excused != "":
+	case len(paid) > 0 && len(taken) == 0:
+		m.fail("lost: dst was paid and src not claimed")
+	case len(paid) == 0 && len(taken) > 0 && len(m.dst.head().legs) > 0:
+		// A stranger who claims src for us with a leaked secret, when it is too
+		// late to pay, leaves dst's funds for a person to decide on.
+		if ours(taken) || m.leak < 0 {
+			m.fail("robbed: src was taken and dst not paid")
+		}
+	case !finished:
+		m.fail("not finished: paid %v, taken %v, back %v, given %v", paid, taken, back, given)
+	}
+}
+
+// The money of sane swaps ends where it should, whoever stops working when.
+func TestModelSane(t *testing.T) {
+	runModels(t, modelRuns, false)
+}
+
+// Whatever happens, nothing is lost or taken by our own hand.
+func TestModelHostile(t *testing.T) {
+	runModels(t, modelRuns, true)
+}
+
+func runModels(t *testing.T, n int, hostile bool) {
+	t.Helper()
+	if testing.Short() {
+		n /= 10
+	}
+	done := map[string]int{}
+	for seed := range n {
+		m := newModel(t, uint64(seed), hostile)
+		m.run()
+		for _, c := range []*simChain{m.src, m.dst} {
+			for _, e := range c.head().ends {
+				if e.by == "us" {
+					done[fmt.Sprint(c.head().legs[e.escrow].Side, " ", e.call)]++
+				}
+			}
+		}
+	}
+	t.Log(done)
+	want := []string{"src withdraw", "src cancel", "dst cancel", "dst withdraw"}
+	if hostile {
+		want = append(want, "src rescueFunds")
+	}
+	for _, call := range want {
+		if done[call] == 0 {
+			t.Errorf("no run needed %s", call)
+		}
+	}
+}
