@@ -34,10 +34,10 @@ type Row struct {
 	judge.Verdict
 }
 
-// OK reports whether every swap is safe and nothing was late.
+// OK reports whether there were swaps, all are safe, and nothing was late.
 func (r Report) OK() bool {
 	safe, lost, late := r.counts()
-	return safe == len(r.Rows) && lost == 0 && late == 0
+	return len(r.Rows) > 0 && safe == len(r.Rows) && lost == 0 && late == 0
 }
 
 func (r Report) counts() (safe, lost, late int) {

@@ -25,6 +25,9 @@ type Case struct {
 	// Published is the block time at which the secret became public where a
 	// reorganisation has since removed the event that showed it; else zero.
 	Published uint64
+	// Undone is the block time at which a reorganisation took away what had been
+	// done, so that it had to be done again; else zero.
+	Undone uint64
 	// Tries is how many transactions of ours may touch the swap's legs;
 	// zero means DefaultTries.
 	Tries int
@@ -235,6 +238,9 @@ func (l *Ledger) move(c Case, leg Leg, o Outcome, legs [2]Outcome, r Rules, pass
 	}
 	if o.Created != nil {
 		m.Cause = max(m.Cause, o.Created.Time)
+	}
+	if c.Undone < m.Time {
+		m.Cause = max(m.Cause, c.Undone)
 	}
 	m.Deadline = soft
 	if soft == 0 {

@@ -204,7 +204,7 @@ func (b *book) strangers() {
 
 	const foreign = "another resolver's swap"
 	open := swap(foreign, v1, Foreign, 1, claiming(), bothOpen)
-	b.add(3, open, open.Fill(0), open.Open(2)).Until = 90
+	b.add(3, open, open.Fill(0), open.Open(2)).Until = 85
 	done := swap(foreign, bmn, Foreign, 0, claiming(), bothWithdrawn).direct()
 	b.add(7, done, done.Fill(0), done.Open(2), done.Reveal(12), done.Claim(20))
 	open.Untouched, done.Untouched = true, true
@@ -286,7 +286,7 @@ func (b *book) refusals() {
 	barred := swap("receiver refuses tokens", v1, Contract, 1, expiring(30, 40), srcOpen)
 	barred.SrcToken = func(c *Chain) common.Address { return c.Blocking }
 	barred.Tries, barred.Alert = 2, "call-reverts"
-	b.add(1, barred, barred.Fill(0), barred.Bar(2, true)).Until = 100
+	b.add(1, barred, barred.Fill(0), barred.Bar(2, true)).Until = 85
 
 	unfunded := swap("unfunded bmn src", bmn, Contract, 0, claiming(), srcOpen).direct()
 	unfunded.Unfunded, unfunded.Untouched, unfunded.Alert = true, true, "deposit-missing"

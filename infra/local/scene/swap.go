@@ -64,8 +64,9 @@ type Swap struct {
 	Src, Dst judge.Leg
 	Others   []judge.Leg
 	// Published is set where a reorganisation removes the event that showed the
-	// secret: the block time at which it was public.
-	Published uint64
+	// secret: the block time at which it was public. Undone is when one removed
+	// what has to be done again.
+	Published, Undone uint64
 
 	agreed contracts.Order // as it was filled
 }
@@ -73,7 +74,7 @@ type Swap struct {
 // Case is the swap as the judge needs it.
 func (s *Swap) Case() judge.Case {
 	return judge.Case{Src: s.Src, Dst: s.Dst, Others: s.Others, Allowed: s.Allowed, Secret: s.Secret(),
-		Published: s.Published, Untouched: s.Untouched, Tries: s.Tries}
+		Published: s.Published, Undone: s.Undone, Untouched: s.Untouched, Tries: s.Tries}
 }
 
 // To is the index of the dst chain.

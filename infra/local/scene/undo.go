@@ -99,7 +99,7 @@ func (s *Swap) undo(name string, chain int, what func() ethereum.FilterQuery, un
 				return errors.Join(err, errors.New("nothing is left to undo"))
 			}
 			if l.Topics[0] == topicWithdrawal {
-				s.Published = l.BlockTimestamp
+				s.Published, s.Undone = l.BlockTimestamp, c.Now()
 			}
 			return c.remove(ctx, l.TxHash)
 		},
