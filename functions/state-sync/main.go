@@ -29,7 +29,7 @@ func main() {
 			r.Note("complete", res.Complete)
 			r.Note("chains", res.Chains)
 			r.Metrics.Put(metrics.HeadAge, int64(res.HeadAge/time.Second))
-			return errors.Join(unproven, err, p.Flush(ctx))
+			return errors.Join(unproven, err)
 		})
 	})
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/bridge-me-not/resolver-cron/shared/boot/chains"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
@@ -24,7 +23,7 @@ func main() {
 			r.Note("reverted", res.Reverted)
 			r.Note("foreign", res.Foreign)
 			r.Note("reopened", res.Reopened)
-			return errors.Join(err, p.Flush(ctx))
+			return err
 		})
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -32,6 +33,7 @@ type Parts struct {
 	Policy swap.Policy
 
 	topic *notify.Topic
+	desk  atomic.Pointer[alert.Desk] // of the scheduled run under way
 
 	mu        sync.Mutex
 	factories map[factoryKey]swap.Factory // proven; what was proven stays true
@@ -89,27 +91,39 @@ func policy(b *boot.Base) (swap.Policy, error) {
 	return p, nil
 }
 
-// Report raises the findings as alerts, together with what the endpoints of
-// the chains did wrong meanwhile, and delivers what is due.
+// Scheduled is the handler of a job that watches chains. Each run has one desk
+// for its alerts, and ends by telling of endpoints in trouble and delivering
+// what is due, also of earlier runs.
+func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error) (job.Handler, error) {
+	return p.Base.Scheduled(name, func(ctx context.Context, r *job.Run) error {
+		desk := p.newDesk()
+		p.desk.Store(desk)
+		defer p.desk.Store(nil)
+		err := run(ctx, r)
+		now := time.Now()
+		errs := []error{err}
+		for _, t := range p.Chain.Trouble() {
+			errs = append(errs, desk.Raise(ctx, alert.Alert{Kind: alert.EndpointTrouble, Chain: t.ChainID,
+				Account: t.Endpoint + " " + string(t.Kind), What: "endpoint " + t.Endpoint + ": " + t.Detail}, now))
+		}
+		errs = append(errs, desk.Flush(ctx, now))
+		r.Metrics.Put(metrics.AlertsUndelivered, int64(desk.Waiting()))
+		return errors.Join(errs...)
+	})
+}
+
+func (p *Parts) newDesk() *alert.Desk { return alert.NewDesk(p.Store.Alerts(), p.topic, p.Log) }
+
+// Report raises the findings as alerts and delivers them at once.
 func (p *Parts) Report(ctx context.Context, findings []swap.Finding) error {
-	desk := alert.NewDesk(p.Store.Alerts(), p.topic, p.Log)
+	desk := p.desk.Load()
+	if desk == nil { // work that a message started
+		desk = p.newDesk()
+	}
 	now := time.Now()
 	var errs []error
 	for _, f := range findings {
 		errs = append(errs, desk.Raise(ctx, toAlert(f), now))
-	}
-	return errors.Join(append(errs, desk.Flush(ctx, now))...)
-}
-
-// Flush delivers what earlier passes could not, and tells of endpoints in
-// trouble. Every watching job ends with it.
-func (p *Parts) Flush(ctx context.Context) error {
-	desk := alert.NewDesk(p.Store.Alerts(), p.topic, p.Log)
-	now := time.Now()
-	var errs []error
-	for _, t := range p.Chain.Trouble() {
-		errs = append(errs, desk.Raise(ctx, alert.Alert{Kind: alert.EndpointTrouble, Chain: t.ChainID,
-			Account: t.Endpoint + " " + string(t.Kind), What: "endpoint " + t.Endpoint + ": " + t.Detail}, now))
 	}
 	return errors.Join(append(errs, desk.Flush(ctx, now))...)
 }
@@ -261,6 +275,6 @@ func (p *Parts) Sweep(sel watch.Selection) func(context.Context, *job.Run) error
 		if sel == watch.Overdue {
 			r.Metrics.Put(metrics.Overdue, int64(res.Overdue))
 		}
-		return errors.Join(err, p.Flush(ctx))
+		return err
 	}
 }
