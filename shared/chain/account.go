@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 // Account reads a signer's nonces and balance and the fee market from one

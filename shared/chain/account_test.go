@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 var signer = txn.Account{ChainID: testChain, Signer: common.HexToAddress("0x519")}

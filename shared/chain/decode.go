@@ -7,10 +7,11 @@ import (
 	"math"
 	"strings"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // quantity is a hexadecimal number of up to 256 bits. Unlike go-ethereum's own

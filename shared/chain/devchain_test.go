@@ -11,6 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/params"
+
 	"github.com/bridge-me-not/resolver-cron/infra/contracts"
 	"github.com/bridge-me-not/resolver-cron/infra/local/devchain"
 	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
@@ -18,10 +23,6 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/params"
 )
 
 const (
@@ -137,7 +138,7 @@ func (b *bench) proxied(faulty string, fault rpcproxy.Fault) *chain.Client {
 			b.t.Error(err)
 		}
 	})
-	cfg := chain.Config{ID: chainID, BlockTime: time.Second, Confirmations: 3, Timeout: time.Second}
+	cfg := chain.Config{ID: chainID, BlockTime: time.Second, Confirmations: 3, Timeout: 20 * time.Second}
 	for _, name := range []string{"first", "second"} {
 		if err := p.Route(name, b.URL()); err != nil {
 			b.t.Fatal(err)
@@ -270,7 +271,6 @@ func TestFaultyEndpoint(t *testing.T) {
 		"nonsense for id": {rpcproxy.When(rpcproxy.Answer("nonsense"), rpcproxy.Method("eth_chainId")), chain.Malformed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			b := newBench(t)
 			b.history()
 			faulty := "first"

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // ErrFactoryProof marks a factory whose contracts were read and are not what
@@ -38,7 +39,7 @@ func (c *Client) Factory(ctx context.Context, id uint64, address common.Address,
 		return e.prove(ctx, &f)
 	})
 	if err != nil && passing(err) {
-		return swap.Factory{}, fmt.Errorf("read factory %s on chain %d: %v", address, id, err)
+		return swap.Factory{}, fmt.Errorf("read factory %s on chain %d: %s", address, id, err.Error())
 	}
 	if err != nil {
 		return swap.Factory{}, fmt.Errorf("prove factory %s on chain %d: %w", address, id, err)

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // contract makes the node answer getters: of the factory both implementations

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // class is what kind of failure an endpoint answered with. It decides what

@@ -75,7 +75,7 @@ func (ch *chain) snapshot(ctx context.Context) (swap.Block, error) {
 		if ctx.Err() != nil {
 			break
 		}
-		_, head, err := e.latest(ctx)
+		head, err := e.latest(ctx)
 		if err == nil {
 			e.works()
 			return head, nil
@@ -86,12 +86,13 @@ func (ch *chain) snapshot(ctx context.Context) (swap.Block, error) {
 	return swap.Block{}, join(errs)
 }
 
-func (e *endpoint) latest(ctx context.Context) (header, swap.Block, error) {
+func (e *endpoint) latest(ctx context.Context) (swap.Block, error) {
 	c := latestCall()
 	if err := e.batch(ctx, c); err != nil {
-		return header{}, swap.Block{}, err
+		return swap.Block{}, err
 	}
-	return decodeLatest(e, c)
+	_, head, err := decodeLatest(e, c)
+	return head, err
 }
 
 // askHeads asks the endpoints at the same time and returns the answers in the
@@ -103,7 +104,7 @@ func (ch *chain) askHeads(ctx context.Context, from []*endpoint) (heads []told, 
 	all := make([]told, len(from))
 	for i, e := range from {
 		go func() {
-			_, head, err := e.latest(asking)
+			head, err := e.latest(asking)
 			all[i] = told{e, head, err}
 			answers <- i
 		}()

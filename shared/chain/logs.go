@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bridge-me-not/resolver-cron/shared/follow"
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // maxReadings is how many spans are remembered per chain, to give their second
@@ -62,7 +63,7 @@ func (c *Client) Logs(ctx context.Context, q follow.Query) (follow.Span, error) 
 	order := func() []*endpoint { return ch.readers(q, to) }
 	whole := func(ctx context.Context, e *endpoint) error { return read(ctx, e, to) }
 	part := func(ctx context.Context, e *endpoint) error {
-		_, head, err := e.latest(ctx)
+		head, err := e.latest(ctx)
 		if err != nil {
 			return err
 		}

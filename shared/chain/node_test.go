@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 const testChain = 4242
@@ -261,7 +262,7 @@ func (n *node) getLogs(raw json.RawMessage) (any, *rpcError) {
 // newClient configures one chain with the nodes as its endpoints, in order.
 func newClient(t testing.TB, tune func(*Config), nodes ...*node) *Client {
 	t.Helper()
-	cfg := Config{ID: testChain, Name: "test", BlockTime: time.Second, Confirmations: 5, Timeout: 2 * time.Second}
+	cfg := Config{ID: testChain, Name: "test", BlockTime: time.Second, Confirmations: 5, Timeout: 20 * time.Second}
 	for _, n := range nodes {
 		cfg.Endpoints = append(cfg.Endpoints, Endpoint{Name: n.name, URL: n.URL + "/v3/" + testToken})
 	}

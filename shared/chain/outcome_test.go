@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 var mined = common.Hash{0xaa}

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bridge-me-not/resolver-cron/shared/follow"
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // balanceGas bounds what a token may burn when asked for a balance: ten times

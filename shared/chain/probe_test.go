@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bridge-me-not/resolver-cron/shared/follow"
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // word is a 32-byte answer.

@@ -6,10 +6,11 @@ import (
 	"context"
 	"slices"
 
-	"github.com/bridge-me-not/resolver-cron/shared/follow"
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // spanReader collects and checks the logs of a span.

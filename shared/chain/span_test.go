@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 func TestReorgWhileReading(t *testing.T) {
@@ -100,10 +101,7 @@ func TestHostileLogs(t *testing.T) {
 				n.emit(12, 0, e[0], withdrawal, nil)
 				n.emit(13, 1, e[1], withdrawal, nil)
 			}
-			var list []map[string]any
-			for _, l := range bad.logs {
-				list = append(list, l)
-			}
+			list := slices.Clone(bad.logs)
 			changed := map[string]any{}
 			for k, v := range bad.logs[1] {
 				changed[k] = v
