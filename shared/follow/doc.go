@@ -10,7 +10,20 @@
 // stored: a crash anywhere reads the same blocks again, and every write is
 // idempotent.
 //
+// What lies behind the marks and has never been read (the history of a chain,
+// or of a factory or taker configured later) is read by a trail: a mark of its
+// own that walks up to the marks, as many spans per pass as there is time,
+// while the marks stay at the head. Orders found that way are held: nothing is
+// planned for them until both their chains have no history left to read,
+// because half a history proves nothing. Chains with a history keep step by
+// block time, so that a dst leg is read when its source is known.
+//
 // Only known escrow addresses count for escrow events: a topic-only query
 // could be jammed for cents. An escrow learned in a pass is scanned back from
-// its creation in the same pass.
+// its creation in the same pass, before the order is stored.
+//
+// A dst escrow whose source is unknown is parked once it is final. Whoever
+// takes up a source looks through what is parked; if the dst chain cannot be
+// read at that moment, the order is noted in that chain's item and looked
+// after when it can.
 package follow

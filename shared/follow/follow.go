@@ -92,8 +92,9 @@ type Facts interface {
 	// Provisional reads them consistently; a chain never read gives the zero
 	// value with its id.
 	Provisional(ctx context.Context, chain uint64) (swap.Provisional, error)
-	// Replace stores next if the stored facts still have prev's marks, and
-	// returns swap.ErrConflict if not.
+	// Replace stores next if the stored facts still have prev's marks and
+	// revision, and returns swap.ErrConflict if not. Repeating a write whose
+	// response was lost succeeds.
 	Replace(ctx context.Context, prev, next swap.Provisional) error
 }
 

@@ -14,28 +14,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Bounds of one pass. Decoys are free for an attacker; these make them nearly
-// free for us.
-const (
-	// maxLookups is how many creating transactions one batch asks for.
-	maxLookups = 100
-	// maxExtras is how many dst escrows beside a proven leg a pass looks at per
-	// chain.
-	maxExtras = 100
-	// maxDetails is how many findings of one kind a pass reports one by one per
-	// chain; beyond it only the count grows.
-	maxDetails = 20
-	// reserve is the time that must be left to plan and to close the pass.
-	reserve = 3 * time.Second
-)
-
 // ChainConfig is what following one chain takes.
 type ChainConfig struct {
 	Factories []swap.Factory
 	// Confirmations is the depth at which a block counts as final.
 	Confirmations uint64
 	// Rewind is how many blocks are read again when a final block turns out to
-	// have been replaced.
+	// have been replaced, and how deep an order's end must lie below the final
+	// mark before the order is closed.
 	Rewind uint64
 }
 
@@ -48,75 +34,91 @@ type Follower struct {
 	Parked Parked
 	Replan Replan
 	Report Report
+	// Chains are those to be read. One of Policy's that is missing here counts
+	// as a chain that cannot be read at the moment.
 	Chains map[uint64]ChainConfig
 	Policy swap.Policy
-	Log    *slog.Logger
+	Log    *slog.Logger // nil: none
 }
 
 // Result counts what a pass did.
 type Result struct {
 	Chains   map[uint64]Progress
 	Adopted  int           // orders and dst legs taken up
-	Decoys   int           // legs that name us and are not what they seem
-	Refused  int           // src legs not worth following
+	Decoys   int           // final legs that name us and are not what they seem
+	Refused  int           // final src legs not worth following
 	Secrets  int           // learned
 	Events   int           // final events stored
 	Closed   int           // orders finished
 	Saved    int           // order writes
 	HeadAge  time.Duration // of the oldest head, by the wall clock
-	Complete bool          // every chain was read to its head
+	Complete bool          // every chain was read to its head and has no history left to read
 }
 
-// Progress says how far a chain has been read.
+// Progress says how far a chain has been read, in block numbers.
 type Progress struct {
-	From, Final, Seen, Head uint64
+	From  uint64 // final mark at the start of the pass
+	Final uint64 // final mark at its end
+	Seen  uint64
+	Head  uint64
+	Trail uint64 // how far a history behind From has been read; zero when there is none
 }
 
 // Pass reads what is new on every chain, brings the orders up to date and has
 // the changed ones planned. A chain that cannot be read does not hold up the
-// others: nothing is concluded from its silence.
+// others: nothing is concluded from its silence, and its error is returned
+// after everything else has been done. A store that cannot be read or written
+// ends the pass; swap.ErrConflict then says that another pass was faster.
 //
-// A long history is read in rounds, each stored before the next, for as long
-// as the context leaves time; until every chain has been read to its head
-// nothing is planned, because half a history proves nothing.
+// What takes more than one span is read in rounds, each stored before the
+// next, for as long as the context leaves time.
 func (f *Follower) Pass(ctx context.Context) (Result, error) {
-	p := &pass{Follower: f, chains: map[uint64]*chainPass{}, orders: map[swap.OrderID]*tracked{}, details: map[detailKey]int{},
-		byHashlock: map[common.Hash]map[swap.OrderID]bool{}}
-	p.res.Chains = map[uint64]Progress{}
-	errs := []error{p.open(ctx), p.loadDue(ctx)}
-	for {
-		more, err := p.round(ctx)
-		errs = append(errs, err)
-		if err != nil || !more {
-			break
-		}
-		if end, ok := ctx.Deadline(); ok && time.Until(end) < reserve || ctx.Err() != nil {
-			break
-		}
+	p := &pass{Follower: f, started: time.Now(), chains: map[uint64]*chainPass{}, orders: map[swap.OrderID]*tracked{},
+		byHashlock: map[common.Hash]map[swap.OrderID]bool{}, found: map[swap.Finding]bool{}, counts: map[sort]int{}}
+	errs := []error{p.run(ctx)}
+	p.report(ctx)
+	errs = append(errs, p.errs...)
+	for _, c := range p.sorted() {
+		errs = append(errs, c.err)
 	}
-	p.res.Complete = len(p.chains) == len(f.Policy.Chains)
-	for id, c := range p.chains {
-		p.res.Chains[id] = Progress{c.start, c.facts.From.Number, c.facts.To.Number, c.head.Number}
-		p.res.Complete = p.res.Complete && c.complete()
-		p.res.HeadAge = max(p.res.HeadAge, c.age)
-	}
-	if p.res.Complete {
-		errs = append(errs, p.plan(ctx))
-	}
-	if len(p.findings) > 0 {
-		errs = append(errs, f.Report(ctx, p.findings))
-	}
+	p.summarise()
 	return p.res, errors.Join(errs...)
 }
 
+func (p *pass) run(ctx context.Context) error {
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	if err := p.loadDue(ctx); err != nil {
+		return err
+	}
+	for {
+		p.read(ctx)
+		if err := p.take(ctx); err != nil {
+			return err
+		}
+		if !p.more() || p.late(ctx) {
+			break
+		}
+	}
+	if err := p.release(ctx); err != nil {
+		return err
+	}
+	return p.plan(ctx)
+}
+
+// pass is one run. Only reading is concurrent, each chain in its own part.
 type pass struct {
 	*Follower
+	started  time.Time
 	res      Result
 	chains   map[uint64]*chainPass
 	orders   map[swap.OrderID]*tracked
-	findings []swap.Finding
-	details  map[detailKey]int
 	due      map[swap.OrderID]bool
+	errs     []error // that did not end the pass
+	findings []swap.Finding
+	found    map[swap.Finding]bool
+	counts   map[sort]int
 	// byHashlock lists the open orders of a hashlock, on all chains.
 	byHashlock map[common.Hash]map[swap.OrderID]bool
 }
@@ -125,109 +127,149 @@ type pass struct {
 type chainPass struct {
 	ChainConfig
 	id     uint64
+	takers map[common.Address]swap.TakerPolicy
+	stored swap.Provisional // as it is in the store
+	facts  swap.Provisional // as the next write will build on it
+	book   map[common.Address][]Watched
 	head   swap.Block
 	age    time.Duration
-	start  uint64           // final mark at the start of the pass
-	facts  swap.Provisional // as stored
-	rows   []Watched        // the book as stored
-	book   map[common.Address][]Watched
-	read   *reading
-	txs    map[common.Hash]Transaction
-	extras int
-	failed bool
+	mark   swap.Block // what the chain has at the final mark
+	start  uint64     // final mark at the start of the pass
+
+	out     bool  // not read, or not any more
+	err     error // why, if it is a failure
+	rounds  int   // stored
+	done    bool  // read to the head
+	stuck   bool  // its history cannot be read now; err says why
+	turn    bool  // reads its history in this round
+	read    *reading
+	known   swap.ChainTime // sources of the history are known up to here
+	waiting swap.ChainTime // the time of a dst leg that waits for another chain's history
+	blocks  map[uint64]swap.Block
+	judged  map[judgement]bool // dst escrows found to be nothing to an order, in this pass
+	refused map[common.Address]bool
+	extras  int
 }
 
-func (c *chainPass) finalTarget() uint64 {
-	if c.head.Number < c.Confirmations {
-		return 0
+type judgement struct {
+	escrow common.Address
+	order  swap.OrderID
+}
+
+func (c *chainPass) finalTarget() uint64 { return c.head.Number - min(c.head.Number, c.Confirmations) }
+
+// behind reports whether a history is left to be read up to the final mark.
+func (c *chainPass) behind() bool {
+	t := c.facts.Sync.Trail
+	return t != (swap.Block{}) && t.Number < c.facts.From.Number
+}
+
+// walks reports whether the history is being read in this pass.
+func (c *chainPass) walks() bool { return !c.out && !c.stuck && c.behind() }
+
+// fail takes the chain out of the pass; what of it is stored stays.
+func (c *chainPass) fail(err error) {
+	c.out, c.read, c.facts = true, nil, c.stored
+	if c.err == nil {
+		c.err = err
 	}
-	return c.head.Number - c.Confirmations
 }
 
-func (c *chainPass) complete() bool { return !c.failed && c.facts.To.Number >= c.head.Number }
-
-// tracked is an order in memory, with what has to be done about it.
-type tracked struct {
-	swap.Order
-	dirty   bool // differs from what is stored
-	touched bool // to be planned
-	// unparked: the parked dst escrows have been looked through.
-	unparked bool
+// sorted lists the chains in a fixed order.
+func (p *pass) sorted() []*chainPass {
+	out := make([]*chainPass, 0, len(p.chains))
+	for _, id := range slices.Sorted(maps.Keys(p.chains)) {
+		out = append(out, p.chains[id])
+	}
+	return out
 }
 
-type detailKey struct {
-	code  swap.FindingCode
-	chain uint64
+// more reports whether any chain has something left to read.
+func (p *pass) more() bool {
+	for _, c := range p.chains {
+		if !c.out && !c.done || c.walks() {
+			return true
+		}
+	}
+	return false
 }
 
 // open takes the snapshot of the pass: marks, watch book and head per chain.
+// The books of chains that cannot be read are needed too: their orders have
+// legs on the others.
 func (p *pass) open(ctx context.Context) error {
-	ids := slices.Sorted(maps.Keys(p.Chains))
-	opened := make([]*chainPass, len(ids))
-	errs := make([]error, len(ids))
 	var g errgroup.Group
-	for i, id := range ids {
-		g.Go(func() error {
-			opened[i], errs[i] = p.openChain(ctx, id)
-			return nil
-		})
+	for id := range p.Policy.Chains {
+		p.chains[id] = &chainPass{id: id, out: true}
 	}
-	_ = g.Wait() // the errors are in the slice
-	for i, id := range ids {
-		if errs[i] != nil {
-			errs[i] = fmt.Errorf("open chain %d: %w", id, errs[i])
-			continue
-		}
-		p.chains[id] = opened[i]
-		for _, w := range opened[i].rows {
-			p.enter(opened[i], w)
-		}
+	for id, cfg := range p.Chains {
+		p.chains[id] = &chainPass{id: id, ChainConfig: cfg, takers: p.Policy.Chains[id].Takers}
 	}
 	for _, c := range p.chains {
-		if err := p.checkMark(ctx, c); err != nil {
-			errs = append(errs, fmt.Errorf("check final block of chain %d: %w", c.id, err))
-			c.failed = true
+		c.book, c.blocks = map[common.Address][]Watched{}, map[uint64]swap.Block{}
+		c.judged, c.refused = map[judgement]bool{}, map[common.Address]bool{}
+		g.Go(func() error { return p.openChain(ctx, c) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, c := range p.sorted() {
+		for _, rows := range c.book {
+			for _, w := range rows {
+				p.list(w)
+			}
+		}
+		if c.out {
+			continue
+		}
+		if err := p.ready(ctx, c); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
-func (p *pass) openChain(ctx context.Context, id uint64) (*chainPass, error) {
-	c := &chainPass{ChainConfig: p.Chains[id], id: id, book: map[common.Address][]Watched{}, txs: map[common.Hash]Transaction{}}
+// openChain returns the errors of the store; those of the chain stay with it.
+func (p *pass) openChain(ctx context.Context, c *chainPass) error {
 	var err error
-	if c.facts, err = p.Facts.Provisional(ctx, id); err != nil {
-		return nil, fmt.Errorf("read marks: %w", err)
+	if c.stored, err = p.Facts.Provisional(ctx, c.id); err != nil {
+		return fmt.Errorf("read marks of chain %d: %w", c.id, err)
 	}
-	if c.head, c.age, err = p.Chain.Head(ctx, id); err != nil {
-		return nil, fmt.Errorf("read head: %w", err)
+	c.facts, c.start = c.stored, c.stored.From.Number
+	rows, err := p.Orders.Watched(ctx, c.id)
+	if err != nil {
+		return fmt.Errorf("read watch book of chain %d: %w", c.id, err)
 	}
-	if c.facts.From == (swap.Block{}) {
-		// First sync: nothing of ours can be older than the oldest factory.
-		first := c.finalTarget()
-		for _, f := range c.Factories {
-			first = min(first, max(f.FromBlock, 1)-1)
+	for _, w := range rows {
+		c.book[w.Escrow] = append(c.book[w.Escrow], w)
+	}
+	if c.out {
+		return nil
+	}
+	rpc, cancel := p.share(ctx, 4)
+	defer cancel()
+	if c.head, c.age, err = p.Chain.Head(rpc, c.id); err != nil {
+		c.head = swap.Block{}
+		c.fail(fmt.Errorf("read head of chain %d: %w", c.id, err))
+		return nil
+	}
+	if from := c.facts.From; from != (swap.Block{}) && from.Number <= c.head.Number {
+		if c.mark, err = p.Chain.Block(rpc, c.id, from.Number); err != nil {
+			c.fail(fmt.Errorf("read the final mark of chain %d: %w", c.id, err))
 		}
-		prev := c.facts
-		if c.facts.From, err = p.Chain.Block(ctx, id, first); err != nil {
-			return nil, fmt.Errorf("read first block: %w", err)
-		}
-		c.facts.To = c.facts.From
-		if err := p.Facts.Replace(ctx, prev, c.facts); err != nil {
-			return nil, fmt.Errorf("store first mark: %w", err)
-		}
 	}
-	c.start = c.facts.From.Number
-	if c.rows, err = p.Orders.Watched(ctx, id); err != nil {
-		return nil, fmt.Errorf("read watch book: %w", err)
-	}
-	return c, nil
+	return nil
 }
 
-// views are the chains as this pass has read them.
+// views are the chains as this pass has read them. One without a head has no
+// view; one whose logs could not be read has old marks.
 func (p *pass) views() swap.Views {
 	v := swap.Views{}
 	for id, c := range p.chains {
-		v[id] = swap.ChainView{ChainID: id, Head: c.head, HeadAge: c.age, SyncedTo: c.facts.To, Final: c.facts.From}
+		if c.head != (swap.Block{}) {
+			synced, final := c.stored.Marks()
+			v[id] = swap.ChainView{ChainID: id, Head: c.head, HeadAge: c.age, SyncedTo: synced, Final: final}
+		}
 	}
 	return v
 }
@@ -235,19 +277,32 @@ func (p *pass) views() swap.Views {
 func (p *pass) allFacts() map[uint64]swap.Provisional {
 	facts := map[uint64]swap.Provisional{}
 	for id, c := range p.chains {
-		facts[id] = c.facts
+		facts[id] = c.stored
 	}
 	return facts
+}
+
+// list enters an order under its hashlock.
+func (p *pass) list(w Watched) {
+	ids := p.byHashlock[w.Hashlock]
+	if ids == nil {
+		ids = map[swap.OrderID]bool{}
+		p.byHashlock[w.Hashlock] = ids
+	}
+	ids[w.Order] = true
 }
 
 // loadDue brings the orders into memory whose time has come.
 func (p *pass) loadDue(ctx context.Context) error {
 	p.due = map[swap.OrderID]bool{}
-	for id, c := range p.chains {
+	for _, c := range p.sorted() {
+		if c.head == (swap.Block{}) {
+			continue
+		}
 		for _, side := range []swap.Side{swap.Src, swap.Dst} {
-			ids, err := p.Orders.Due(ctx, id, side, c.head.Time.Add(p.Policy.Horizon))
+			ids, err := p.Orders.Due(ctx, c.id, side, c.head.Time.Add(p.Policy.Horizon))
 			if err != nil {
-				return fmt.Errorf("list %s orders due on chain %d: %w", side, id, err)
+				return fmt.Errorf("list %s orders due on chain %d: %w", side, c.id, err)
 			}
 			for _, id := range ids {
 				p.due[id] = true
@@ -257,31 +312,12 @@ func (p *pass) loadDue(ctx context.Context) error {
 	return p.load(ctx, p.due)
 }
 
-// load brings orders into memory, consistently; those already there stay.
-func (p *pass) load(ctx context.Context, ids map[swap.OrderID]bool) error {
-	var missing []swap.OrderID
-	for id := range ids {
-		if p.orders[id] == nil {
-			missing = append(missing, id)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	orders, err := p.Orders.Load(ctx, missing)
-	if err != nil {
-		return fmt.Errorf("load orders: %w", err)
-	}
-	for _, o := range orders {
-		p.orders[o.ID] = &tracked{Order: o}
-	}
-	return nil
-}
-
-// find adds a finding, and counts instead once a pass has many of its kind.
-func (p *pass) find(f swap.Finding) {
-	k := detailKey{f.Code, f.ChainID}
-	if p.details[k]++; p.details[k] <= maxDetails {
-		p.findings = append(p.findings, f)
+func (p *pass) summarise() {
+	p.res.Chains, p.res.Complete = map[uint64]Progress{}, len(p.chains) > 0
+	for id, c := range p.chains {
+		p.res.Chains[id] = Progress{From: c.start, Final: c.stored.From.Number, Seen: c.stored.To.Number, Head: c.head.Number,
+			Trail: c.stored.Sync.Trail.Number}
+		p.res.Complete = p.res.Complete && c.done && c.err == nil && c.stored.Sync.Done && c.stored.Sync.Trail == (swap.Block{})
+		p.res.HeadAge = max(p.res.HeadAge, c.age)
 	}
 }

@@ -1,40 +1,100 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/ethereum/go-ethereum/common"
 )
+
+// balanceBatch is how many escrows are asked for at once.
+const balanceBatch = 500
+
+// release ends the histories that have been read to the marks, and lets go the
+// orders found in them, unless their other chain still has a history to read.
+func (p *pass) release(ctx context.Context) error {
+	var ends []*chainPass
+	ending := map[uint64]bool{}
+	for _, c := range p.sorted() {
+		if !c.out && c.done && !c.behind() && (!c.stored.Sync.Done || c.stored.Sync.Trail != (swap.Block{})) {
+			ends = append(ends, c)
+			ending[c.id] = true
+		}
+	}
+	if len(ends) == 0 {
+		return nil
+	}
+	ids := map[swap.OrderID]bool{}
+	for _, c := range p.chains {
+		for _, rows := range c.book {
+			for _, w := range rows {
+				ids[w.Order] = true
+			}
+		}
+	}
+	if err := p.load(ctx, ids); err != nil {
+		return err
+	}
+	known := func(chain uint64) bool {
+		c := p.chains[chain]
+		return c == nil || ending[chain] || c.stored.Sync.Done && c.stored.Sync.Trail == (swap.Block{})
+	}
+	for _, o := range p.inOrder() {
+		if o.Held && !o.Closed && known(o.ID.ChainID) && known(o.DstChainID()) {
+			o.edit(func(o *swap.Order) bool { o.Held = false; return true })
+		}
+	}
+	if err := p.save(ctx); err != nil {
+		return err
+	}
+	for _, c := range ends {
+		next := c.stored
+		next.Sync.Done, next.Sync.Trail = true, swap.Block{}
+		if err := p.replace(ctx, c, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // plan reads the balances that are wanted, closes what is finished and has the
 // rest planned: the orders that this pass touched and those whose time comes.
+// An order whose source chain has no head waits: it stays due.
 func (p *pass) plan(ctx context.Context) error {
 	views, facts := p.views(), p.allFacts()
-	if err := p.balances(ctx, views, facts); err != nil {
-		return err
-	}
-	var orders []swap.Order
-	var errs []error
-	for _, o := range p.orders {
-		if o.Closed || !o.touched && !p.due[o.ID] {
-			continue
+	var wanted []*tracked
+	for _, o := range p.inOrder() {
+		if _, ok := views[o.ID.ChainID]; ok && !o.Closed && (o.touched || p.due[o.ID]) && (!o.Held || over(swap.Fold(o.Order, facts))) {
+			wanted = append(wanted, o)
 		}
-		d, err := swap.Plan(swap.Fold(o.Order, facts), views, p.Policy)
+	}
+	var errs []error
+	errs = append(errs, p.balances(ctx, wanted, views, facts))
+	for _, o := range wanted {
+		s := swap.Fold(o.Order, facts)
+		d, err := swap.Plan(s, views, p.Policy)
 		if err != nil {
 			errs = append(errs, err)
-			continue
+		} else if d.Finished && p.closable(s) {
+			if err := p.close(ctx, o, s); err != nil {
+				return errors.Join(append(errs, err)...)
+			}
 		}
-		if d.Finished {
-			o.Closed, o.Wakes, o.dirty = true, swap.Wakes{}, true
-			p.res.Closed++
-		}
-		orders = append(orders, o.Order)
 	}
-	errs = append(errs, p.save(ctx))
-	for i := range orders {
-		orders[i].Version = p.orders[orders[i].ID].Version
+	if err := p.save(ctx); err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	var orders []swap.Order
+	for _, o := range wanted {
+		if !o.Held || o.Closed {
+			orders = append(orders, o.Order)
+		}
 	}
 	if len(orders) > 0 {
 		errs = append(errs, p.Replan(ctx, orders, facts, views))
@@ -42,23 +102,64 @@ func (p *pass) plan(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// balances reads what Plan wants to know of the orders in memory, batched per
-// chain and at the pass's own heads.
-func (p *pass) balances(ctx context.Context, views swap.Views, facts map[uint64]swap.Provisional) error {
+// over reports whether all that is known of an order has ended for good on
+// both sides: one from a history can then be closed without planning it.
+func over(s swap.State) bool {
+	ended := func(l swap.LegState) bool {
+		return l.Final && l.Status != swap.LegAbsent && l.Status != swap.LegOpen
+	}
+	return len(s.Dsts) > 0 && ended(s.Src) && !slices.ContainsFunc(s.Dsts, func(l swap.LegState) bool { return !ended(l) })
+}
+
+// closable reports whether nothing can be found any more that would open a
+// finished order again: its end lies so deep that the marks will not go back
+// behind it, and its dst chain has been read beyond it.
+func (p *pass) closable(s swap.State) bool {
+	var last swap.ChainTime
+	for _, l := range append([]swap.LegState{s.Src}, s.Dsts...) {
+		c := p.chains[l.ChainID]
+		end := l.Ended
+		if l.Status == swap.LegAbsent {
+			end = l.Created
+		}
+		if c == nil || c.stored.From.Number < end.Block+c.Rewind {
+			return false
+		}
+		last = max(last, end.Time)
+	}
+	dst := p.chains[s.DstChainID()]
+	return dst == nil || dst.stored.From.Time >= last
+}
+
+// close ends an order. One whose source vanished after its maker was paid
+// leaves its dst legs to whoever finds the source again.
+func (p *pass) close(ctx context.Context, o *tracked, s swap.State) error {
+	for _, d := range s.Dsts {
+		if s.Src.Status != swap.LegAbsent || d.Status != swap.LegWithdrawn {
+			continue
+		}
+		_, err := p.Parked.Park(ctx, swap.DstCreated{ChainID: d.ChainID, Factory: d.Factory, Escrow: d.Escrow,
+			Hashlock: d.Immutables.Hashlock, Taker: d.Immutables.TakerAddress(), At: d.Created})
+		if err != nil {
+			return fmt.Errorf("park dst escrow %s of a vanished source: %w", d.Escrow, err)
+		}
+	}
+	o.note(func(o *swap.Order) bool { o.Closed, o.Held, o.Wakes = true, false, swap.Wakes{}; return true })
+	p.res.Closed++
+	return nil
+}
+
+// balances reads what Plan wants to know of the orders, batched per chain and
+// at the pass's own heads. A chain that fails leaves its balances as they were.
+func (p *pass) balances(ctx context.Context, orders []*tracked, views swap.Views, facts map[uint64]swap.Provisional) error {
 	type wanted struct {
 		of     []Holding
 		owners []*tracked
 	}
 	asked := map[uint64]*wanted{}
-	for _, o := range p.orders {
-		if o.Closed {
-			continue
-		}
+	for _, o := range orders {
 		s := swap.Fold(o.Order, facts)
 		for _, e := range s.WantBalances(views) {
-			if p.chains[e.ChainID] == nil {
-				continue
-			}
 			w := asked[e.ChainID]
 			if w == nil {
 				w = &wanted{}
@@ -68,16 +169,108 @@ func (p *pass) balances(ctx context.Context, views swap.Views, facts map[uint64]
 			w.owners = append(w.owners, o)
 		}
 	}
-	for id, w := range asked {
-		got, err := p.Probe.Balances(ctx, id, p.chains[id].head, w.of)
-		if err != nil {
-			return fmt.Errorf("read escrow balances on chain %d: %w", id, err)
+	var errs []error
+	for _, c := range p.sorted() {
+		w := asked[c.id]
+		if w == nil {
+			continue
 		}
-		for i, b := range got {
-			o := w.owners[i]
-			o.SetBalance(id, w.of[i].Escrow, b)
-			o.dirty, o.touched = true, true
+		for len(w.of) > 0 {
+			n := min(len(w.of), balanceBatch)
+			if err := p.readBalances(ctx, c, w.of[:n], w.owners[:n], facts); err != nil {
+				errs = append(errs, fmt.Errorf("read escrow balances on chain %d: %w", c.id, err))
+				break
+			}
+			w.of, w.owners = w.of[n:], w.owners[n:]
 		}
 	}
+	return errors.Join(errs...)
+}
+
+func (p *pass) readBalances(ctx context.Context, c *chainPass, of []Holding, owners []*tracked, facts map[uint64]swap.Provisional) error {
+	rpc, cancel := half(ctx)
+	defer cancel()
+	got, err := p.Probe.Balances(rpc, c.id, c.head, of)
+	if err != nil {
+		return err
+	}
+	if len(got) != len(of) {
+		return fmt.Errorf("%d balances of %d", len(got), len(of))
+	}
+	gone := map[common.Address]uint64{}
+	for i, b := range got {
+		if !b.Known() {
+			continue // the token does not answer
+		}
+		o := owners[i]
+		if from, ok := missing(o.Order, c.id, of[i].Escrow, b, facts); ok {
+			gone[of[i].Escrow] = from
+		}
+		o.touched = true
+		o.note(func(o *swap.Order) bool { o.SetBalance(c.id, of[i].Escrow, b); return true })
+	}
+	return p.searchAgain(ctx, c, gone)
+}
+
+// missing reports whether the balance says that an open leg was emptied, which
+// no event and no earlier balance has told, and from which block on to look.
+func missing(o swap.Order, chain uint64, escrow common.Address, b swap.Balance, facts map[uint64]swap.Provisional) (from uint64, ok bool) {
+	s := swap.Fold(o, facts)
+	for _, l := range append([]swap.LegState{s.Src}, s.Dsts...) {
+		amount := l.Immutables.AmountInt()
+		if l.ChainID == chain && l.Escrow == escrow && l.Status == swap.LegOpen && b.Token.Lt(&amount) &&
+			(!l.Balance.Known() || !l.Balance.Token.Lt(&amount)) {
+			return l.Created.Block, true
+		}
+	}
+	return 0, false
+}
+
+// searchAgain reads the events of escrows once more, from another endpoint:
+// their money is gone, and the reading showed no reason.
+func (p *pass) searchAgain(ctx context.Context, c *chainPass, gone map[common.Address]uint64) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	escrows := slices.SortedFunc(maps.Keys(gone), common.Address.Cmp)
+	from := slices.Min(slices.Collect(maps.Values(gone)))
+	for to := c.stored.To.Number; from <= to; {
+		rpc, cancel := half(ctx)
+		span, err := p.Chain.Logs(rpc, Query{ChainID: c.id, From: from, To: to, Escrows: escrows, Again: true})
+		cancel()
+		if err != nil || span.End.Number < from {
+			return fmt.Errorf("search for the end of %d escrows: %w", len(escrows), cmp.Or(err, errNoBlock))
+		}
+		for _, l := range span.Logs {
+			ev, ok, err := swap.DecodeEscrow(l)
+			rows := c.book[l.Address]
+			if err != nil || !ok || len(rows) == 0 || l.ChainID != c.id || slices.Contains(c.stored.Events, ev) {
+				continue
+			}
+			p.learn(rows[0], ev)
+			for _, w := range rows {
+				o := p.orders[w.Order]
+				if o == nil || slices.Contains(o.Events, ev) {
+					continue
+				}
+				p.withheld(c, ev.Escrow)
+				if ev.At.Block <= c.stored.From.Number {
+					o.edit(func(o *swap.Order) bool { return o.AddEvent(ev) })
+				}
+			}
+		}
+		from = span.End.Number + 1
+	}
 	return nil
+}
+
+var errNoBlock = errors.New("no block could be read")
+
+// half is a context with half of the time that is left.
+func half(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/2)
 }

@@ -2,9 +2,9 @@ package follow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -12,129 +12,170 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// window says where in a reading a log was found.
+type window uint8
+
+const (
+	past  window = iota // in the history behind the marks: final
+	firm                // between the final mark and where it will be: final
+	loose               // above that: provisional
+)
+
 // reading is what one round has read of one chain, decoded.
 type reading struct {
-	final swap.Block // last block read as final
-	seen  swap.Block // last block read at all
-	srcs  []creation[*swap.SrcCreated]
-	dsts  []creation[*swap.DstCreated]
-	event []occurrence
+	final swap.Block // the marks after the round
+	seen  swap.Block
+	// above: provisional facts about blocks above this one were not read again
+	// and stand as they were.
+	above  uint64
+	trail  swap.Block // how far the history is read after the round; zero if it was not
+	srcs   []source
+	dsts   []destination
+	events []occurrence // of escrows in the book
+	lies   []lie
+	// confirmed are creations that an earlier reading saw and this one should
+	// have seen.
+	confirmed []creation
+	recalled  bool // what an earlier reading saw has been compared
 }
 
-type creation[T any] struct {
-	what    T
-	factory swap.Factory
-	final   bool
+type creation struct {
+	escrow common.Address
+	at     swap.Position
+}
+
+// lie is a log that does not decode or was not asked for.
+type lie struct {
+	swap.Log
+	detail string
+	window window
+}
+
+type source struct {
+	*swap.SrcCreated
+	window window
+}
+
+type destination struct {
+	swap.DstCreated
+	window window
 }
 
 type occurrence struct {
 	swap.EscrowEvent
-	final bool
+	window window
 }
 
-// checkMark compares the final block that the marks name with the chain's own.
-// If it was replaced, facts taken as final may be false: a person is told, the
-// marks go back, and the orders forget what lay above.
-func (p *pass) checkMark(ctx context.Context, c *chainPass) error {
-	if c.facts.From.Number > c.head.Number {
-		return nil // a head behind the mark proves nothing: the node lags
-	}
-	b, err := p.Chain.Block(ctx, c.id, c.facts.From.Number)
-	if err != nil || b.Hash == c.facts.From.Hash {
-		return err
-	}
-	p.find(swap.Finding{Code: swap.FinalityMismatch, Severity: swap.Critical, ChainID: c.id,
-		Detail: "a block taken as final was replaced; reading again from further back"})
-	back, err := p.Chain.Block(ctx, c.id, c.facts.From.Number-min(c.Rewind, c.facts.From.Number))
-	if err != nil {
-		return fmt.Errorf("read block to rewind to: %w", err)
-	}
-	ids := map[swap.OrderID]bool{}
-	for _, rows := range c.book {
-		for _, w := range rows {
-			ids[w.Order] = true
-		}
-	}
-	if err := p.load(ctx, ids); err != nil {
-		return err
-	}
-	for id := range ids {
-		if o := p.orders[id]; o != nil && o.Rewind(c.id, back.Number) {
-			o.dirty, o.touched = true, true
-		}
-	}
-	if err := p.save(ctx); err != nil {
-		return err
-	}
-	next := swap.Provisional{ChainID: c.id, From: back, To: back}
-	if err := p.Facts.Replace(ctx, c.facts, next); err != nil {
-		return fmt.Errorf("rewind marks: %w", err)
-	}
-	c.facts = next
-	return nil
-}
-
-// round reads one span of every chain, stores what it says and moves the
-// marks. more is true if some chain has blocks left to read.
-func (p *pass) round(ctx context.Context) (more bool, err error) {
+// read reads one span of every chain that is not done, and nothing of the
+// others. A chain that fails is out of the pass.
+func (p *pass) read(ctx context.Context) {
+	p.turns()
 	var g errgroup.Group
-	for _, c := range p.chains {
-		if c.failed || c.complete() && c.read != nil {
-			c.read = nil
+	errs := map[*chainPass]*error{}
+	for _, c := range p.sorted() {
+		if c.out {
 			continue
 		}
+		err := new(error)
+		errs[c] = err
 		g.Go(func() error {
-			var err error
-			if c.read, err = p.readChain(ctx, c); err != nil {
-				c.failed, c.read = true, nil
-				return fmt.Errorf("read logs of chain %d: %w", c.id, err)
-			}
+			rpc, cancel := p.share(ctx, 3)
+			defer cancel()
+			c.read, *err = p.readChain(rpc, c)
 			return nil
 		})
 	}
-	errRead := g.Wait()
-	if err := p.apply(ctx); err != nil {
-		return false, errors.Join(errRead, err)
-	}
-	for _, c := range p.chains {
-		more = more || !c.failed && !c.complete()
-		if c.read != nil && !c.complete() && p.Log != nil {
-			p.Log.InfoContext(ctx, "reading history", "chain", c.id, "block", c.facts.From.Number, "target", c.finalTarget())
+	_ = g.Wait() // the errors are in the map
+	for _, c := range p.sorted() {
+		err := errs[c]
+		switch {
+		case err == nil || *err == nil:
+		case c.read == nil:
+			p.giveUp(ctx, c, fmt.Errorf("read logs of chain %d: %w", c.id, *err))
+		case c.rounds == 0 || !p.late(ctx):
+			c.stuck, c.err = true, fmt.Errorf("read the history of chain %d: %w", c.id, *err)
 		}
 	}
-	return more, errRead
 }
 
-// readChain reads the next final span, from another endpoint than the one that
-// saw the blocks first, and the provisional rest if the final part is done.
-func (p *pass) readChain(ctx context.Context, c *chainPass) (*reading, error) {
-	r := &reading{final: c.facts.From, seen: c.facts.From}
-	escrows := slices.SortedFunc(maps.Keys(c.book), common.Address.Cmp)
-	if to := c.finalTarget(); to > c.facts.From.Number {
-		span, err := p.Chain.Logs(ctx, c.query(c.facts.From.Number+1, to, escrows, true))
-		if err != nil {
-			return nil, err
-		}
-		if span.End.Number > c.facts.From.Number {
-			r.final, r.seen = span.End, span.End
-		}
-		p.decode(c, r, span.Logs, true)
-		if span.End.Number < to {
-			return r, nil
+// turns gives the round to the chain whose history is furthest behind in time:
+// so a dst leg is read when its source is known, mostly.
+func (p *pass) turns() {
+	reach := func(c *chainPass) swap.ChainTime { return max(c.facts.Sync.Trail.Time, c.waiting) }
+	var first swap.ChainTime
+	any := false
+	for _, c := range p.chains {
+		if c.turn = c.walks(); c.turn && (!any || reach(c) < first) {
+			any, first = true, reach(c)
 		}
 	}
-	for r.seen.Number < c.head.Number {
-		span, err := p.Chain.Logs(ctx, c.query(r.seen.Number+1, c.head.Number, escrows, false))
-		if err != nil {
+	for _, c := range p.chains {
+		c.turn = c.turn && reach(c) == first
+	}
+}
+
+func (p *pass) readChain(ctx context.Context, c *chainPass) (*reading, error) {
+	r := &reading{final: c.facts.From, seen: c.facts.To, above: c.facts.From.Number}
+	escrows := slices.SortedFunc(maps.Keys(c.book), common.Address.Cmp)
+	if !c.done {
+		if err := p.readMain(ctx, c, r, escrows); err != nil {
 			return nil, err
 		}
-		if span.End.Number <= r.seen.Number {
-			return nil, fmt.Errorf("no block after %d could be read", r.seen.Number)
+	}
+	if c.turn {
+		// The history ends where the marks were before this round: up to there
+		// they did not know the escrows that the history brings.
+		// That it cannot be read must not hold up what happens now.
+		var err error
+		r.trail, err = p.span(ctx, c, c.query(c.facts.Sync.Trail.Number+1, c.facts.From.Number, escrows, false), r, past)
+		if err != nil {
+			return r, err
 		}
-		r.seen = span.End
-		p.decode(c, r, span.Logs, false)
 	}
 	return r, nil
+}
+
+// readMain reads the next final span, from another endpoint than the one that
+// saw the blocks first, and the provisional rest if the final part is done.
+func (p *pass) readMain(ctx context.Context, c *chainPass, r *reading, escrows []common.Address) (err error) {
+	if to := c.finalTarget(); to > r.final.Number {
+		if r.final, err = p.span(ctx, c, c.query(r.final.Number+1, to, escrows, true), r, firm); err != nil {
+			return err
+		}
+		r.above = r.final.Number
+		if r.final.Number < to {
+			if r.seen.Number < r.final.Number {
+				r.seen = r.final
+			}
+			return nil
+		}
+	}
+	seen := r.final
+	for seen.Number < c.head.Number {
+		if seen, err = p.span(ctx, c, c.query(seen.Number+1, c.head.Number, escrows, false), r, loose); err != nil {
+			return err
+		}
+		r.above = seen.Number
+	}
+	// A head below what was seen comes from a node that lags: what was seen
+	// above it is not gone.
+	if r.seen.Number <= seen.Number {
+		r.seen, r.above = seen, math.MaxUint64
+	}
+	return nil
+}
+
+// span reads at least one block and decodes its logs into r.
+func (p *pass) span(ctx context.Context, c *chainPass, q Query, r *reading, w window) (swap.Block, error) {
+	span, err := p.Chain.Logs(ctx, q)
+	if err != nil {
+		return swap.Block{}, err
+	}
+	if span.End.Number < q.From || span.End.Number > q.To {
+		return swap.Block{}, fmt.Errorf("blocks %d to %d were asked for and read up to %d", q.From, q.To, span.End.Number)
+	}
+	p.decode(c, r, span.Logs, q.From, span.End.Number, w)
+	return span.End, nil
 }
 
 func (c *chainPass) query(from, to uint64, escrows []common.Address, again bool) Query {
@@ -152,29 +193,46 @@ func (c *chainPass) query(from, to uint64, escrows []common.Address, again bool)
 
 // decode sorts logs into what they say. A log that does not decode is a
 // finding and nothing more: it stops nobody else's.
-func (p *pass) decode(c *chainPass, r *reading, logs []swap.Log, final bool) {
+func (p *pass) decode(c *chainPass, r *reading, logs []swap.Log, from, to uint64, w window) {
 	for _, l := range logs {
-		i := slices.IndexFunc(c.Factories, func(f swap.Factory) bool { return f.Address == l.Address })
-		if i < 0 {
-			ev, ok, err := swap.DecodeEscrow(l)
-			if err != nil {
-				p.hostile(c, l, err)
-			} else if ok {
-				r.event = append(r.event, occurrence{ev, final})
+		if l.ChainID != c.id || l.At.Block < from || l.At.Block > to {
+			r.lies = append(r.lies, lie{l, "outside of what was asked for", w})
+			continue
+		}
+		f, ok := c.factory(l.Address)
+		if !ok {
+			if ev, ok, err := swap.DecodeEscrow(l); err != nil {
+				r.lies = append(r.lies, lie{l, err.Error(), w})
+			} else if ok && len(c.book[l.Address]) > 0 {
+				r.events = append(r.events, occurrence{ev, w})
 			}
 			continue
 		}
-		f := c.Factories[i]
 		ev, err := f.Decode(l)
 		if err != nil {
-			p.hostile(c, l, err)
+			r.lies = append(r.lies, lie{l, err.Error(), w})
 			continue
 		}
 		switch ev := ev.(type) {
 		case *swap.SrcCreated:
-			r.srcs = append(r.srcs, creation[*swap.SrcCreated]{ev, f, final})
+			if c.ours(ev.Leg.Immutables.TakerAddress()) {
+				r.srcs = append(r.srcs, source{ev, w})
+			}
 		case *swap.DstCreated:
-			r.dsts = append(r.dsts, creation[*swap.DstCreated]{ev, f, final})
+			if c.ours(ev.Taker) {
+				r.dsts = append(r.dsts, destination{*ev, w})
+			}
 		}
 	}
+}
+
+func (c *chainPass) ours(taker common.Address) bool { _, ok := c.takers[taker]; return ok }
+
+func (c *chainPass) factory(a common.Address) (swap.Factory, bool) {
+	for _, f := range c.Factories {
+		if f.Address == a {
+			return f, true
+		}
+	}
+	return swap.Factory{}, false
 }

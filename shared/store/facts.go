@@ -49,7 +49,7 @@ func chainKey(chain uint64) string { return "chain#" + strconv.FormatUint(chain,
 
 func marksOf(p swap.Provisional) string {
 	mark := func(b swap.Block) string { return fmt.Sprintf("%d/%d/%x", b.Number, b.Time, b.Hash) }
-	return mark(p.From) + " " + mark(p.To)
+	return fmt.Sprintf("%s %s %d", mark(p.From), mark(p.To), p.Sync.Revision)
 }
 
 // Provisional implements follow.Facts.
@@ -234,7 +234,7 @@ func (v Facts) drop(ctx context.Context, chain uint64, old func(gen string) bool
 // never read they are zero.
 func stillAt(prev swap.Provisional) condition {
 	c := condition{"#marks = :marks", item{":marks": text(marksOf(prev))}}
-	if prev.From == (swap.Block{}) && prev.To == (swap.Block{}) {
+	if prev.From == (swap.Block{}) && prev.To == (swap.Block{}) && prev.Sync.Revision == 0 {
 		c.expr = "attribute_not_exists(#pk) OR " + c.expr
 	}
 	return c

@@ -82,6 +82,7 @@ type Order struct {
 	Secret     *[32]byte     `json:"secret,omitempty"` // public preimage of the hashlock; never unlearned
 	Wakes      Wakes         `json:"wakes"`
 	Closed     bool          `json:"closed,omitempty"` // nothing of it can hold funds any more, by final facts
+	Held       bool          `json:"held,omitempty"`   // found in a history not yet read to its end: not to be planned, so without wake times
 	Version    uint64        `json:"version"`          // opaque to all but the store: grows by one with each write
 }
 
@@ -175,6 +176,29 @@ type Provisional struct {
 	To      Block         `json:"to"`               // last block covered
 	Legs    []OrderID     `json:"legs,omitempty"`   // escrows created in the range
 	Events  []EscrowEvent `json:"events,omitempty"` // of known escrows, in block order
+	Sync    Sync          `json:"sync,omitzero"`
+}
+
+// Sync is what state-sync notes beside a chain's marks and facts, in the same
+// item so that they move together. Nobody else needs it.
+type Sync struct {
+	// Revision grows by one with each write: the item's version.
+	Revision uint64 `json:"revision,omitempty"`
+	// Done: the chain's history has been read to the marks once, and the orders
+	// found in it have been let go.
+	Done bool `json:"done,omitempty"`
+	// Covered are the factories and takers whose history has been read, or is
+	// being read by the trail.
+	Covered []common.Address `json:"covered,omitempty"`
+	// Trail is how far a history has been read that lies behind From; zero when
+	// there is none.
+	Trail Block `json:"trail,omitzero"`
+	// Rewound: the marks went back because a final block was replaced, and the
+	// orders have not forgotten yet what they learned beyond From.
+	Rewound bool `json:"rewound,omitempty"`
+	// Seek are orders whose dst legs on this chain have yet to be looked for
+	// among those parked.
+	Seek []OrderID `json:"seek,omitempty"`
 }
 
 // AddEvent stores an event, once; false if it was known or the escrow has

@@ -96,7 +96,12 @@ func (s *Facts) Replace(ctx context.Context, prev, next swap.Provisional) error 
 	})
 }
 
-func marks(p swap.Provisional) [2]swap.Block { return [2]swap.Block{p.From, p.To} }
+type mark struct {
+	from, to swap.Block
+	revision uint64
+}
+
+func marks(p swap.Provisional) mark { return mark{p.From, p.To, p.Sync.Revision} }
 
 func wrong(prev, next swap.Provisional) string {
 	switch {

@@ -12,6 +12,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // facts makes provisional facts up to a block with that many events, each of
@@ -80,8 +81,15 @@ func TestFacts(t *testing.T, manyEvents int, open func(t *testing.T) follow.Fact
 			}
 		}
 		watchtest.Equal(t, "after conflicts", a, read(t, s, chain))
+		later := a
+		later.Sync.Revision = a.Sync.Revision + 1
+		if err := s.Replace(t.Context(), later, facts(chain, 30, 1)); !errors.Is(err, swap.ErrConflict) {
+			t.Errorf("prev of another revision: %v, want a conflict", err)
+		}
 		same := a
 		same.Events = nil // the marks stay where they are
+		same.Sync = swap.Sync{Revision: a.Sync.Revision + 1, Done: true, Covered: []common.Address{watchtest.Address()},
+			Trail: a.From, Rewound: true, Seek: []swap.OrderID{{ChainID: chain, Escrow: watchtest.Address()}}}
 		replace(t, s, a, same)
 		watchtest.Equal(t, "same marks", same, read(t, s, chain))
 	})

@@ -1,0 +1,126 @@
+package follow_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+)
+
+// script plays a history in which a pass has everything to do, and returns the
+// steps between which passes run.
+func script(w *world) []func() {
+	a, b := w.chains[chainA], w.chains[chainB]
+	one, two, three := w.trade(swap.OneInchV1), w.trade(swap.OneInchV11), w.trade(swap.BMNv4)
+	back := w.trade(swap.BMNv4, reverse)
+	old := w.trade(swap.OneInchV11)
+	decoy := three.dstImmutables()
+	decoy.Amount = number(1)
+	late := w.trade(swap.OneInchV1, withSecretOf(one))
+	return []func(){
+		func() { // a history before the first pass, dst before src in one of two
+			a.mine(old.createSrc(taker))
+			b.mine(old.createTrueDst(stranger), three.createTrueDst(stranger))
+			b.mine(old.withdraw("dst"))
+			b.mineEmpty(10)
+			a.mine(old.withdraw("src"))
+			a.mineEmpty(10)
+		},
+		func() {
+			a.mine(one.createSrc(taker), two.createSrc(taker))
+			b.mine(back.createSrc(taker), three.createDst("decoy", stranger, decoy))
+		},
+		func() {
+			b.mine(one.createTrueDst(taker), two.createTrueDst(helper))
+			a.mine(back.createTrueDst(taker), three.createSrc(taker))
+		},
+		func() {
+			b.mine(one.withdraw("dst"), two.cancel("dst"), three.withdraw("dst"))
+			a.reorg(1, 1, nil)
+			a.mine(back.withdraw("dst"))
+		},
+		func() {
+			a.mineEmpty(confirmations)
+			b.reorg(1, 2, nil)
+			b.mineEmpty(confirmations)
+			a.mine(late.createSrc(taker))
+		},
+		func() {
+			a.mine(one.withdraw("src"), two.cancel("src"), three.withdraw("src"), late.withdraw("src"))
+			b.mine(back.withdraw("src"), late.createTrueDst(taker))
+			b.mine(late.withdraw("dst"))
+		},
+		func() {
+			a.mineEmpty(confirmations + rewindDepth)
+			b.mineEmpty(confirmations + rewindDepth)
+		},
+	}
+}
+
+// A pass is killed at each of its calls in turn, before or after the call took
+// effect. Whatever was stored by then, the passes that follow come to the same
+// end as those that were never disturbed.
+func TestKilledAtEveryCall(t *testing.T) {
+	undisturbed := newWorld(t)
+	steps := script(undisturbed)
+	var calls []int
+	for _, step := range steps {
+		step()
+		before := len(undisturbed.Log())
+		undisturbed.pass()
+		calls = append(calls, len(undisturbed.Log())-before)
+	}
+	undisturbed.settle()
+	want := undisturbed.snapshot()
+	if len(want) != 6 {
+		t.Fatalf("%d orders: %s", len(want), pretty(want))
+	}
+	for _, o := range want {
+		if !o.Closed {
+			t.Errorf("order %s is not closed: %s", o.ID, pretty(o))
+		}
+	}
+	total := 0
+	for at := range steps {
+		for n := range calls[at] {
+			for _, fault := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+				total++
+				t.Run(fmt.Sprint("step ", at, " call ", n, " fault ", fault), func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t)
+					for i, step := range script(w) {
+						step()
+						if i == at {
+							w.kill(n, fault)
+							if _, err := w.follower().Pass(t.Context()); err == nil {
+								t.Error("a killed pass succeeds")
+							}
+							w.Fail(nil)
+						}
+						w.pass()
+					}
+					w.settle()
+					if d := diff(want, w.snapshot()); d != "" {
+						t.Errorf("ends differ (-undisturbed +killed):\n%s", d)
+					}
+				})
+			}
+		}
+	}
+	t.Logf("%d ways to die", total)
+}
+
+// kill makes call n fail, and all after it, as when the process dies.
+func (w *world) kill(n int, fault watchtest.Fault) {
+	w.Fail(func(string) watchtest.Fault {
+		n--
+		switch {
+		case n >= 0:
+			return watchtest.OK
+		case n == -1:
+			return fault
+		}
+		return watchtest.Refused
+	})
+}
