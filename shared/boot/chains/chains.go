@@ -103,13 +103,33 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 		now := time.Now()
 		errs := []error{err}
 		for _, t := range p.Chain.Trouble() {
-			errs = append(errs, desk.Raise(ctx, alert.Alert{Kind: alert.EndpointTrouble, Chain: t.ChainID,
-				Account: t.Endpoint + " " + string(t.Kind), What: "endpoint " + t.Endpoint + ": " + t.Detail}, now))
+			if a, tell := p.troubled(t); tell {
+				errs = append(errs, desk.Raise(ctx, a, now))
+			}
 		}
 		errs = append(errs, desk.Flush(ctx, now))
 		r.Metrics.Put(metrics.AlertsUndelivered, int64(desk.Waiting()))
 		return errors.Join(errs...)
 	})
+}
+
+// troubled words what is wrong with an endpoint. That finality is read twice by
+// the same provider is no news where the operator has said that it is enough.
+func (p *Parts) troubled(t chain.Trouble) (a alert.Alert, tell bool) {
+	a = alert.Alert{Kind: alert.EndpointTrouble, Chain: t.ChainID, Account: t.Endpoint + " " + string(t.Kind),
+		What: "endpoint " + t.Endpoint + ": " + t.Detail}
+	switch t.Kind {
+	case chain.Forked, chain.WrongChain:
+		a.Severity = alert.Critical
+	case chain.SameReader:
+		a.Severity = alert.Critical
+		for _, c := range p.Config.Chains.Chains {
+			if c.ID == t.ChainID && c.SingleProvider {
+				return a, false
+			}
+		}
+	}
+	return a, true
 }
 
 func (p *Parts) newDesk() *alert.Desk { return alert.NewDesk(p.Store.Alerts(), p.topic, p.Log) }
