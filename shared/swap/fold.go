@@ -135,7 +135,7 @@ func (o *Order) facts(chain uint64, escrow common.Address, p Provisional, visit 
 }
 
 // end is the best known event of a kind: a final one before a provisional one,
-// then the earliest.
+// then the earliest. Final ones are noted first.
 type end struct {
 	at    Position
 	known bool
@@ -143,7 +143,7 @@ type end struct {
 }
 
 func (e *end) note(at Position, final bool) {
-	if !e.known || final && !e.final || final == e.final && at.Less(e.at) {
+	if !e.known || final == e.final && at.Less(e.at) {
 		*e = end{at, true, final}
 	}
 }

@@ -141,6 +141,9 @@ func TestPlanSituations(t *testing.T) {
 			bothAt(105, ""), // dst's final logs do not reach the second of src's end yet
 			bothAt(106, "finished"),
 		}},
+		{name: "completed for good, balances not read since", given: []step{withDst, paid, final("src", Withdrawn, 101), change(func(w *world) { w.order.Src.Balance = Balance{} })}, moments: []moment{
+			bothAt(110, ""),
+		}},
 		{name: "completed, not final yet", given: []step{withDst, seen("dst", Withdrawn, 75), seen("src", Withdrawn, 101)}, moments: []moment{
 			bothAt(105, ""),
 		}},
@@ -257,6 +260,9 @@ func TestPlanSituations(t *testing.T) {
 		{name: "dst chain not configured", given: []step{withDst, change(func(w *world) { delete(w.policy.Chains, dstChain) })}, moments: []moment{
 			bothAt(310, "src.cancel!dst-chain-unknown dst.cancel!no-path", "cannot-act:critical@dst cannot-act:critical@src"),
 		}},
+		{name: "dst chain not configured, secret public: the maker may have been paid there", given: []step{public, change(func(w *world) { delete(w.policy.Chains, dstChain) })}, moments: []moment{
+			bothAt(110, "src.withdraw", "cannot-act:critical@src"),
+		}},
 	})
 }
 
@@ -285,6 +291,11 @@ func TestPlanWorthless(t *testing.T) {
 			})(w)
 		}
 	}
+	large := func(w *world) {
+		im := w.order.Src.Immutables
+		im.Amount = word(5000)
+		w.replaceSrc(im)
+	}
 	done := []step{withDst, paid, final("src", Withdrawn, 101)}
 	given := func(more ...step) []step { return append(append([]step{}, done...), more...) }
 	runAll(t, []situation{
@@ -303,8 +314,11 @@ func TestPlanWorthless(t *testing.T) {
 		{name: "one unit of dust on a finished escrow", given: given(holding("dst", 200, 1, 0)), moments: []moment{
 			bothAt(210, "finished"),
 		}},
-		{name: "one unit of a token without a price", given: given(priceless, holding("src", 200, 0, 1)), moments: []moment{
+		{name: "a few units of a token without a price", given: append([]step{large}, given(priceless, holding("src", 200, 4, 0))...), moments: []moment{
 			bothAt(210, "finished"),
+		}},
+		{name: "a thousandth of the amount of a token without a price", given: append([]step{large}, given(priceless, holding("src", 200, 5, 0))...), moments: []moment{
+			bothAt(210, "src.rescueFunds+690990"),
 		}},
 		{name: "strays below the price of a rescue", given: given(holding("src", 200, 10, 10)), moments: []moment{
 			bothAt(210, "finished"),
