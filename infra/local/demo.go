@@ -32,6 +32,9 @@ func showDemo(ctx context.Context, args []string) error {
 	info, err := os.Stdout.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
 	report, err := demo.Run(ctx, demo.Options{Root: root, Out: os.Stdout, Terminal: terminal, Only: only, DynamoDB: *dynamo})
+	if errors.Is(err, context.Canceled) {
+		return errors.New("demo: interrupted")
+	}
 	if err != nil {
 		return err
 	}

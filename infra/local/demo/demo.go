@@ -239,6 +239,6 @@ func (r *run) sent() (n int) {
 
 func (r *run) line(now uint64) string {
 	done, all := r.acting.Doing()
-	return fmt.Sprintf("%4d s  %d of %d steps played, %d of %d swaps at their right end, %d transactions of ours, %d alerts, %d runs",
+	return fmt.Sprintf("%4d s  steps %d/%d  swaps at their end %d/%d  sent %d  alerts %d  runs %d",
 		int64(now)-int64(r.begin), done, all, len(r.ended), len(r.acting.Swaps()), r.sent(), r.watch.alerts(), r.watch.runs())
 }
