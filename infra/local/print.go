@@ -53,7 +53,7 @@ func (p *printer) line(l lambda.Line) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-20s %-10s", time.Now().Format(time.TimeOnly), l.Function, msg)
 	for _, k := range shown {
-		if v, ok := fields[k]; ok && v != "" && v != float64(0) {
+		if v, ok := fields[k]; ok && v != "" && v != "unknown" && v != float64(0) {
 			fmt.Fprintf(&b, " %s=%v", k, v)
 		}
 	}

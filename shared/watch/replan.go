@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -23,6 +24,22 @@ type Planner struct {
 	Ringer  Ringer
 	Report  Report
 	Policy  swap.Policy
+	Log     *slog.Logger // each decision that was stored; nil: none
+}
+
+// decided are the log messages of stored decisions.
+var decided = map[swap.WorkState]string{
+	swap.WorkPlanned: "planned", swap.WorkRefused: "planned", swap.WorkObsolete: "obsolete", swap.WorkByOther: "done by other",
+}
+
+// save stores a decision and says so.
+func (p *Planner) save(ctx context.Context, w swap.Work) error {
+	if err := p.Actions.Save(ctx, w); err != nil || p.Log == nil {
+		return err
+	}
+	p.Log.InfoContext(ctx, decided[w.State], "order", w.Order.String(), "chain", w.ChainID, "escrow", w.Escrow.Hex(),
+		"action", w.Call.String(), "path", w.Path.String(), "from", w.From.String(), "hard", w.Hard.String(), "reason", string(w.Why))
+	return nil
 }
 
 // Result counts what a pass did.
@@ -77,7 +94,7 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 			if !ok || w.Version == 0 && w.From.Sub(v.Head.Time) > p.Policy.Horizon {
 				continue
 			}
-			writes = append(writes, write{c, func(ctx context.Context) error { return p.Actions.Save(ctx, w) }})
+			writes = append(writes, write{c, func(ctx context.Context) error { return p.save(ctx, w) }})
 		}
 	}
 	res.Saved, res.Conflicts, err = run(ctx, writes)
