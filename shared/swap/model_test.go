@@ -115,7 +115,7 @@ func (m *model) fail(format string, args ...any) {
 const (
 	modelDelay = 700 // rescue delay, seconds
 	modelEnd   = 1400
-	modelRuns  = 600
+	modelRuns  = 300
 )
 
 func newModel(t *testing.T, seed uint64, hostile bool) *model {

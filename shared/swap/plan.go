@@ -93,6 +93,9 @@ func Plan(s State, views Views, p Policy) (Decision, error) {
 	pl.dst.view = views[dst]
 	pl.dst.ChainPolicy, pl.dst.known = p.Chains[dst]
 
+	if !s.Src.ended() {
+		pl.Actions = make([]Action, 0, 2+len(s.Dsts))
+	}
 	pl.paid, pl.payer = pl.findPaid(), pl.findPayer()
 	pl.claim, pl.claimWait = pl.mayClaim()
 	pl.planSrc()

@@ -167,7 +167,7 @@ func anyPolicy(r *rapid.T, w *world) {
 }
 
 // What may never be wanted, whatever is read.
-func TestPlanProperties(t *testing.T) { forAll(t, 20_000, planProperties) }
+func TestPlanProperties(t *testing.T) { forAll(t, 4_000, planProperties) }
 
 func FuzzPlan(f *testing.F) {
 	for _, seed := range []string{"", "a", "swap", "a longer seed with more choices in it, of which some are strange"} {
@@ -244,7 +244,7 @@ func checkCancelSrc(t reporter, s State, views Views, d Decision) {
 // Fold does not depend on the order of events, on repetition, nor on whether a
 // final event is still among the provisional ones.
 func TestFoldProperties(t *testing.T) {
-	forAll(t, 5_000, func(r *rapid.T) {
+	forAll(t, 1_500, func(r *rapid.T) {
 		w := anyWorld(r)
 		want := Fold(w.order, w.facts)
 		o, facts := w.order, map[uint64]Provisional{}
@@ -269,7 +269,7 @@ func TestFoldProperties(t *testing.T) {
 
 // A reorganisation is as if the facts had never been seen, but for the secret.
 func TestFoldReorg(t *testing.T) {
-	forAll(t, 5_000, func(r *rapid.T) {
+	forAll(t, 1_500, func(r *rapid.T) {
 		w := anyWorld(r)
 		never := Fold(w.order, nil)
 		withFacts := Fold(w.order, w.facts)
@@ -297,7 +297,7 @@ func TestFoldReorg(t *testing.T) {
 
 // Storing what Diff says leaves nothing to say; work in flight stays.
 func TestDiffProperties(t *testing.T) {
-	forAll(t, 5_000, func(r *rapid.T) {
+	forAll(t, 1_500, func(r *rapid.T) {
 		w := anyWorld(r)
 		st := stored{}
 		for range 3 {
@@ -334,7 +334,7 @@ func TestDiffProperties(t *testing.T) {
 
 // Balances that Plan needs are asked for, and asking comes to an end.
 func TestWantBalancesProperties(t *testing.T) {
-	forAll(t, 5_000, func(r *rapid.T) {
+	forAll(t, 1_500, func(r *rapid.T) {
 		w := anyWorld(r)
 		s := Fold(w.order, w.facts)
 		for _, id := range s.WantBalances(w.views) {

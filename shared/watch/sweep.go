@@ -56,10 +56,11 @@ func (s *Sweeper) Sweep(ctx context.Context, sel Selection) (Result, error) {
 		return Result{}, errors.Join(append(errs, fmt.Errorf("load due orders: %w", err))...)
 	}
 	// An order needs its source chain's view; a missing dst view is Plan's
-	// business and makes it cautious.
+	// business and makes it cautious. The index may still show an order that
+	// has no wake times any more.
 	orders = slices.DeleteFunc(orders, func(o swap.Order) bool {
 		_, ok := views[o.ID.ChainID]
-		return !ok || o.Closed
+		return !ok || o.Closed || o.Held
 	})
 	res, err := s.Replan(ctx, orders, facts, views)
 	return res, errors.Join(append(errs, err)...)
