@@ -45,8 +45,10 @@ type Options struct {
 	Lookup     func(string) (string, bool)
 	// Keys are the signing keys by the alias (alias/…) that the chains file names.
 	Keys map[string]*ecdsa.PrivateKey
-	// Race runs binaries built with the race detector.
-	Race bool
+	// Race runs binaries built with the race detector. Binaries, by function,
+	// are what Build made already; nil: Start builds what it runs.
+	Race     bool
+	Binaries map[string]string
 	// Functions limits which of the template's functions run; nil: all.
 	Functions []string
 	// DynamoDB is the URL of a DynamoDB-compatible server to use instead of the
@@ -252,27 +254,28 @@ func (s *Stack) chains(o Options) (func(lambda.Process) map[string]string, error
 
 // host builds the functions and prepares the host that runs them.
 func (s *Stack) host(ctx context.Context, o Options, overlay func(lambda.Process) map[string]string) error {
+	var fs []template.Function
 	var folders []string
-	var run []lambda.Function
 	for _, f := range s.Template.Functions {
 		if o.Functions == nil || slices.Contains(o.Functions, f.Folder) {
-			folders = append(folders, f.Folder)
+			fs, folders = append(fs, f), append(folders, f.Folder)
 		}
 	}
-	binaries, err := Build(ctx, o.Root, folders, o.Race, o.Progress)
-	if err != nil {
-		return err
-	}
-	for _, f := range s.Template.Functions {
-		binary, ok := binaries[f.Folder]
-		if !ok {
-			continue
+	binaries := o.Binaries
+	if binaries == nil {
+		var err error
+		if binaries, err = Build(ctx, o.Root, folders, o.Race, o.Progress); err != nil {
+			return err
 		}
+	}
+	var run []lambda.Function
+	for _, f := range fs {
 		if o.Race {
 			f.MemoryMB *= 4 // the race detector's own
 		}
-		run = append(run, lambda.Function{Function: f, Binary: binary})
+		run = append(run, lambda.Function{Function: f, Binary: binaries[f.Folder]})
 	}
+	var err error
 	s.Host, err = lambda.New(lambda.Config{
 		Region: region, Account: account, SQS: s.sqs,
 		QueueURL: func(arn string) string { return s.queueURL(arn[strings.LastIndexByte(arn, ':')+1:]) },

@@ -1,0 +1,269 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
+	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
+	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
+)
+
+// bell is a doorbell on its way to the executor. Times are those of the chains.
+type bell struct {
+	body string
+	due  uint64
+}
+
+// beat is the longest that a second of the chains lasts by the wall clock: what
+// an invocation that waits for its block needs to see each of them.
+const beat = 350 * time.Millisecond
+
+// rules are the periods of drive, in seconds of the chains.
+var rules = judge.Rules{Sync: 10, Net: 10}
+
+// cadence is how often drive invokes each function, in seconds of the chains.
+func cadence() map[string]uint64 {
+	return map[string]uint64{stateSync: 10, timelockMonitor: 5, cancellationCheck: 10, transactionTracker: 5}
+}
+
+// driver invokes the functions by the time of the chains, as schedules and
+// queues would by the wall clock.
+type driver struct {
+	*rig
+	every map[string]uint64
+	// deaf drops every doorbell; twice delivers each event to two processes.
+	deaf, twice bool
+	now         uint64
+
+	mu       sync.Mutex
+	running  int
+	idle     chan struct{} // closed while nothing runs
+	failures []string
+}
+
+// drive plays the scenes to their end and lets the functions settle what is
+// left, and judges every swap.
+func (r *rig) drive(scenes []*scene.Scene, change ...func(*driver)) *driver {
+	r.t.Helper()
+	d := &driver{rig: r, every: cadence(), now: r.begin - 1, idle: make(chan struct{})}
+	close(d.idle)
+	r.hear()
+	for _, c := range change {
+		c(d)
+	}
+	play, err := scene.NewPlay(r.world, scenes, r.begin)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	start := time.Now()
+	const grace = 90 // seconds of the chains after the end of the play
+	var why string
+	for last := r.begin + scene.Length + grace; ; {
+		d.second(play)
+		if d.now%5 == 0 && play.Over() {
+			if why = d.unsafe(scenes); why == "" {
+				break
+			}
+		}
+		if d.now >= last {
+			break
+		}
+	}
+	<-d.quiet()
+	for _, s := range scenes {
+		for _, sw := range s.Swaps {
+			v, err := r.ledger.Judge(r.t.Context(), sw.Case(), rules, nil)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			if !v.Safe {
+				r.t.Errorf("%s: %s", sw, v.Why)
+			}
+			if sw.Alert != "" && !r.alerted(sw.Alert) {
+				r.t.Errorf("%s: no alert %s", sw, sw.Alert)
+			}
+		}
+	}
+	if err := r.settled(); err != nil {
+		r.t.Error(err)
+	}
+	r.t.Logf("%d s of the chains in %.1f s; %d transactions of ours", d.now-r.begin, time.Since(start).Seconds(), len(r.ledger.Ours()))
+	return d
+}
+
+// unsafe says why it is not the end yet; "" if it is.
+func (d *driver) unsafe(scenes []*scene.Scene) string {
+	for _, s := range scenes {
+		for _, sw := range s.Swaps {
+			v, err := d.ledger.Judge(d.t.Context(), sw.Case(), rules, nil)
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			if !v.Safe {
+				return fmt.Sprintf("%s: %s", sw, v.Why)
+			}
+		}
+	}
+	if err := d.settled(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// second is one second of the chains: a block on each, what the play does on
+// it, and the invocations that are due.
+func (d *driver) second(play *scene.Play) {
+	d.t.Helper()
+	d.now++
+	if err := d.world.Mine(d.now); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := d.ledger.Update(d.t.Context()); err != nil {
+		d.t.Fatal(err)
+	}
+	if play != nil {
+		if err := play.Tick(d.t.Context()); err != nil {
+			d.t.Fatalf("%d s after the beginning: %v", d.now-d.begin, err)
+		}
+	}
+	for _, f := range slices.Sorted(maps.Keys(d.every)) {
+		if d.now%d.every[f] == 0 {
+			d.start(f, tick(f))
+		}
+	}
+	if due := d.ring(d.now); len(due) > 0 && !d.deaf {
+		d.start(actionExecutor, queueEvent(due...))
+	}
+	// At most a beat: what is in flight then goes on beside the next second.
+	select {
+	case <-d.quiet():
+	case <-time.After(beat):
+	}
+}
+
+// start invokes a function beside what else runs.
+func (d *driver) start(function string, event []byte) {
+	times := 1
+	if d.twice {
+		times = 2
+	}
+	for range times {
+		d.mu.Lock()
+		if d.running++; d.running == 1 {
+			d.idle = make(chan struct{})
+		}
+		d.mu.Unlock()
+		go func() {
+			res, err := d.Host.Invoke(d.t.Context(), function, event)
+			if err == nil && res.Failed() {
+				err = errors.New(string(res.Payload))
+			}
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if err != nil {
+				d.failures = append(d.failures, fmt.Sprintf("%s: %v", function, err))
+			}
+			if d.running--; d.running == 0 {
+				close(d.idle)
+			}
+		}()
+	}
+}
+
+// quiet is closed once nothing runs any more.
+func (d *driver) quiet() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.idle
+}
+
+// clock is the time of the chains.
+func (r *rig) clock() uint64 {
+	now := uint64(0)
+	for _, c := range r.world.Chains {
+		now = max(now, c.Dev.Head().Time)
+	}
+	return now
+}
+
+// ring takes the doorbells that are due.
+func (r *rig) ring(now uint64) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	r.bells = slices.DeleteFunc(r.bells, func(b bell) bool {
+		if b.due > now {
+			return false
+		}
+		if !slices.Contains(out, b.body) {
+			out = append(out, b.body)
+		}
+		return true
+	})
+	return out
+}
+
+// tick is a scheduled event of the present.
+func tick(function string) []byte { return tickAt(function, time.Now()) }
+
+func tickAt(function string, at time.Time) []byte {
+	event, err := json.Marshal(map[string]any{
+		"version": "0", "id": fmt.Sprintf("%s@%d", function, at.UnixNano()), "detail-type": "Scheduled Event", "source": "aws.events",
+		"account": "000000000000", "time": at.UTC().Format(time.RFC3339Nano), "region": "us-east-1", "resources": []string{function}, "detail": map[string]any{},
+	})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return event
+}
+
+// queueEvent is a batch of messages.
+func queueEvent(bodies ...string) []byte {
+	records := make([]map[string]any, len(bodies))
+	for i, b := range bodies {
+		records[i] = map[string]any{
+			"messageId": fmt.Sprintf("message-%d", i), "receiptHandle": fmt.Sprintf("receipt-%d", i), "body": b,
+			"attributes":        map[string]string{"ApproximateReceiveCount": "1"},
+			"messageAttributes": map[string]any{}, "eventSource": "aws:sqs",
+			"eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:local-Doorbells", "awsRegion": "us-east-1",
+		}
+	}
+	event, err := json.Marshal(map[string]any{"Records": records})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return event
+}
+
+// mustRun invokes a function and wants it to succeed.
+func (r *rig) mustRun(function string, event []byte) lambda.Result {
+	r.t.Helper()
+	res, err := r.Host.Invoke(r.t.Context(), function, event)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if res.Failed() {
+		r.t.Fatalf("%s: %s: %s", function, res.Outcome, res.Payload)
+	}
+	return res
+}
+
+// Every situation, as fast as the machine goes.
+func TestCatalogue(t *testing.T) {
+	scenes := scene.All()
+	r := newRig(t, setup{scenes: scenes})
+	d := r.drive(scenes)
+	for _, f := range d.failures {
+		t.Error(f)
+	}
+	if bad := r.reverted(); len(bad) > 0 {
+		t.Logf("reverted: %v", bad)
+	}
+}

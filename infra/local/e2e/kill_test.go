@@ -1,0 +1,553 @@
+package e2e
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/bridge-me-not/resolver-cron/infra/contracts"
+	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
+	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
+	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+)
+
+// request is a request of an invocation: the nth (from 0) with that name.
+// Requests that are made at the same time come in any order; their names tell
+// them apart.
+type request struct {
+	name string
+	nth  int
+}
+
+func (q request) String() string { return fmt.Sprintf("%s[%d]", q.name, q.nth) }
+
+// killer watches the requests of one invocation at a time, of one function,
+// and kills the process at one of them: before the service sees the request, or
+// after the service has acted and before the process knows.
+type killer struct {
+	host *lambda.Host
+
+	mu       sync.Mutex
+	function string
+	target   *request
+	after    bool
+	counts   map[string]int
+	seen     []request
+	shot     bool
+}
+
+// watch begins with another invocation of the function.
+func (k *killer) watch(function string, target *request, after bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.function, k.target, k.after, k.counts, k.seen, k.shot = function, target, after, map[string]int{}, nil, false
+}
+
+func (k *killer) requests() []request {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.seen
+}
+
+func (k *killer) fired() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.shot
+}
+
+// arrive notes a request and tells whether its process dies of it.
+func (k *killer) arrive(process, name string) (dies bool) {
+	function, _, _ := strings.Cut(process, "@")
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if function != k.function {
+		return false
+	}
+	q := request{name, k.counts[name]}
+	k.counts[name]++
+	k.seen = append(k.seen, q)
+	if k.target == nil || *k.target != q || k.shot {
+		return false
+	}
+	k.shot = true
+	return true
+}
+
+var errKilled = errors.New("the process was killed")
+
+func (k *killer) kill(process string) {
+	_, id, _ := strings.Cut(process, "@")
+	n, err := strconv.Atoi(id)
+	if err != nil {
+		panic("process " + process + " has no number")
+	}
+	k.host.KillProcess(n)
+}
+
+func (k *killer) aws(c *awsproxy.Call, next awsproxy.Forward) (*awsproxy.Reply, error) {
+	dies := k.arrive(c.Process, fmt.Sprintf("%s:%s %s%s", c.Service, c.Action, strings.Join(c.Resources, ","), purpose(c.Body)))
+	if dies && !k.after {
+		k.kill(c.Process)
+		return nil, errKilled
+	}
+	reply, err := next(c)
+	if dies {
+		k.kill(c.Process)
+		return nil, errKilled
+	}
+	return reply, err
+}
+
+// purpose tells writes of one kind apart by what they write.
+func purpose(body []byte) string {
+	var w struct {
+		UpdateExpression string
+		Item             map[string]map[string]any
+	}
+	if json.Unmarshal(body, &w) != nil {
+		return ""
+	}
+	if w.UpdateExpression != "" {
+		return " " + w.UpdateExpression
+	}
+	kind, _, _ := strings.Cut(fmt.Sprint(w.Item["pk"]["S"]), "#")
+	if state, ok := w.Item["state"]; ok {
+		return fmt.Sprintf(" %s %v", kind, state["S"])
+	}
+	return ""
+}
+
+func (k *killer) rpc(c *rpcproxy.Call) rpcproxy.Action {
+	if c.Index > 0 || !k.arrive(c.Function, c.Endpoint+" "+c.Method) {
+		return rpcproxy.Action{}
+	}
+	if !k.after {
+		k.kill(c.Function)
+		return rpcproxy.Action{Reply: &rpcproxy.Reply{Cut: true}}
+	}
+	return rpcproxy.Action{After: func(r *rpcproxy.Reply) {
+		k.kill(c.Function)
+		*r = rpcproxy.Reply{Cut: true}
+	}}
+}
+
+// expire lets the leases of dead processes run out: it moves their ends to the
+// present instead of waiting for twelve seconds each time.
+func (r *rig) expire() error {
+	table := ""
+	for _, tb := range r.Template.Tables {
+		if tb.LogicalID == "Jobs" {
+			table = tb.Name
+		}
+	}
+	out, err := r.DynamoDB.Scan(r.t.Context(), &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("sk = :lease AND held = :yes"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":lease": &types.AttributeValueMemberS{Value: "lease"}, ":yes": &types.AttributeValueMemberBOOL{Value: true}}})
+	if err != nil {
+		return err
+	}
+	now := strconv.FormatInt(time.Now().UnixMilli(), 10)
+	for _, it := range out.Items {
+		if _, err := r.DynamoDB.UpdateItem(r.t.Context(), &dynamodb.UpdateItemInput{TableName: &table,
+			Key: map[string]types.AttributeValue{"pk": it["pk"], "sk": it["sk"]}, UpdateExpression: aws.String("SET ends = :now"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{":now": &types.AttributeValueMemberN{Value: now}}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// point is a request and the side of it on which the process dies.
+type point struct {
+	site string
+	request
+	after bool
+}
+
+func (p point) String() string {
+	when := "before"
+	if p.after {
+		when = "after"
+	}
+	return fmt.Sprintf("%s: %s %s", p.site, when, p.request)
+}
+
+// lane lives through lives, one after the other, on a rig of its own.
+type lane struct {
+	*rig
+	*killer
+	// targets are the points of the present life, by site, in the order of the
+	// requests; those that did not come are missed.
+	targets map[string][]point
+	missed  []point
+	kills   int
+	// met lists the requests of each site when nobody was killed there.
+	met   map[string][]request
+	sites []string // in their order
+}
+
+func newLane(t *testing.T, scenes []*scene.Scene) *lane {
+	l := &lane{rig: newRig(t, setup{scenes: scenes, endpoints: 2}), killer: &killer{}}
+	l.killer.host = l.Host
+	l.AWS.Use(l.aws)
+	l.RPC.Inject(l.rpc)
+	l.hear()
+	return l
+}
+
+// step invokes a function, kills it at each of the site's targets in turn, and
+// in the end lets it do its work, as the platform would: by the next tick, or by
+// the same messages.
+func (l *lane) step(site, function string, event func() []byte) error {
+	targets := l.targets[site]
+	for i, p := range targets {
+		l.watch(function, &p.request, p.after)
+		res, err := l.Host.Invoke(l.t.Context(), function, event())
+		if err != nil {
+			return err
+		}
+		if !l.fired() {
+			// What an earlier kill left done is not asked for again.
+			if i == 0 {
+				return fmt.Errorf("%s did not come: %v", p, l.requests())
+			}
+			l.missed = append(l.missed, targets[i:]...)
+			break
+		}
+		if !res.Failed() {
+			return fmt.Errorf("killed %s and yet: %s", p, res.Outcome)
+		}
+		l.kills++
+		if err := l.expire(); err != nil {
+			return err
+		}
+	}
+	l.watch(function, nil, false)
+	res, err := l.Host.Invoke(l.t.Context(), function, event())
+	if err != nil {
+		return err
+	}
+	if res.Failed() {
+		return fmt.Errorf("%s after %v: %s: %s", site, targets, res.Outcome, res.Payload)
+	}
+	if l.met != nil {
+		l.met[site] = l.requests()
+		l.sites = append(l.sites, site)
+	}
+	return nil
+}
+
+// mine adds blocks up to a time, one at each chain, and lets the ledger see
+// them.
+func (l *lane) mine(times ...uint64) error {
+	for _, at := range times {
+		for _, c := range l.world.Chains {
+			if _, err := c.Dev.Mine(at); err != nil {
+				return err
+			}
+		}
+	}
+	return l.ledger.Update(l.t.Context())
+}
+
+// act plays steps, a block each second.
+func (l *lane) act(s *scene.Scene) error {
+	play, err := scene.NewPlay(l.world, []*scene.Scene{s}, l.clock()+1)
+	if err != nil {
+		return err
+	}
+	for !play.Over() {
+		if err := play.Tick(l.t.Context()); err != nil {
+			return err
+		}
+		if err := l.mine(l.clock() + 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pair is the two swaps of a life: one is claimed, the other cancelled.
+type pair struct{ claimed, expired *scene.Swap }
+
+func newPair(i int) pair {
+	families := contracts.Families()
+	f := families[i%len(families)]
+	p := pair{
+		claimed: &scene.Swap{Name: fmt.Sprintf("claimed %d", i), Family: f, Taker: scene.Contract, From: 0, Tries: 1,
+			Windows: contracts.Timelocks{SrcWithdrawal: 4, SrcPublicWithdrawal: 900, SrcCancellation: 1000, SrcPublicCancellation: 1100,
+				DstWithdrawal: 2, DstPublicWithdrawal: 400, DstCancellation: 500},
+			Allowed: []judge.Ends{{Src: judge.Withdrawn, Dst: judge.Withdrawn}}},
+		expired: &scene.Swap{Name: fmt.Sprintf("expired %d", i), Family: f, Taker: scene.Contract, From: 1, Tries: 2,
+			Windows: contracts.Timelocks{SrcWithdrawal: 4, SrcPublicWithdrawal: 80, SrcCancellation: 130, SrcPublicCancellation: 1000,
+				DstWithdrawal: 2, DstPublicWithdrawal: 60, DstCancellation: 100},
+			Allowed: []judge.Ends{{Src: judge.Cancelled, Dst: judge.Cancelled}}},
+	}
+	p.claimed.Direct, p.expired.Direct = f == contracts.BMNv4, f == contracts.BMNv4
+	return p
+}
+
+func (p pair) scene() *scene.Scene {
+	return &scene.Scene{Name: p.claimed.Name, Swaps: []*scene.Swap{p.claimed, p.expired}}
+}
+
+// congested is a tip that none of our transactions offers.
+var congested = big.NewInt(50_000_000_000)
+
+// life takes a pair from its creation to the end, through every kind of
+// request that the functions make.
+func (l *lane) life(p pair) error {
+	begin := l.clock() + 1
+	at := func(s uint64) uint64 { return begin + s }
+	ticking := func(f string) func() []byte { return func() []byte { return tick(f) } }
+	var event []byte
+	gather := func() error { // what the queue will deliver, until it is taken
+		bells := l.ring(^uint64(0))
+		if event = queueEvent(bells...); len(bells) == 0 {
+			return errors.New("nobody has rung")
+		}
+		return nil
+	}
+	ringing := func() []byte { return event }
+	c, e := p.claimed, p.expired
+	for _, f := range []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker} {
+		l.Host.Kill(f) // so that each life knows cold starts too, and all are alike
+	}
+	for _, do := range []func() error{
+		func() error {
+			return l.act(&scene.Scene{Name: "open", Swaps: []*scene.Swap{c, e}, Steps: []scene.Step{c.Fill(0), e.Fill(0), c.Open(0), e.Open(0)}})
+		},
+		func() error { return l.step("adopt", stateSync, ticking(stateSync)) },
+		func() error { return l.act(&scene.Scene{Name: "reveal", Steps: []scene.Step{c.Reveal(0)}}) },
+		func() error { return l.step("learn", stateSync, ticking(stateSync)) },
+		gather,
+		func() error { return l.step("claim", actionExecutor, ringing) },
+		func() error { return l.mine(l.clock()+1, at(85)) },
+		func() error { return l.step("near", stateSync, ticking(stateSync)) },
+		func() error { return l.step("warn", timelockMonitor, ticking(timelockMonitor)) },
+		func() error { return l.mine(deployed(e.Dst) + uint64(e.Windows.DstCancellation) - 1) },
+		gather,
+		func() error { return l.step("cancel dst", actionExecutor, ringing) },
+		func() error { return l.mine(l.clock()+1, l.clock()+2, l.clock()+3, l.clock()+4, l.clock()+5) },
+		func() error { return l.step("see final", stateSync, ticking(stateSync)) },
+		func() error { return l.step("settle", transactionTracker, ticking(transactionTracker)) },
+		func() error { return l.mine(at(155)) },
+		func() error { return l.step("overdue", cancellationCheck, ticking(cancellationCheck)) },
+		func() error { l.ring(^uint64(0)); return l.world.Chains[1].Dev.SetMinTip(congested) },
+		func() error { return l.step("cancel src, unrung", actionExecutor, ticking(actionExecutor)) },
+		func() error { return l.mine(l.clock()+1, l.clock()+20) },
+		func() error { return l.step("stuck", transactionTracker, ticking(transactionTracker)) },
+		gather,
+		func() error { return l.step("bump", actionExecutor, ringing) },
+		func() error { return l.world.Chains[1].Dev.SetMinTip(big.NewInt(1)) },
+		func() error {
+			return l.mine(l.clock()+1, l.clock()+2, l.clock()+3, l.clock()+4, l.clock()+5, l.clock()+6)
+		},
+		func() error { return l.step("see all final", stateSync, ticking(stateSync)) },
+		func() error { return l.step("settle the rest", transactionTracker, ticking(transactionTracker)) },
+		func() error { return l.mine(l.clock() + 1) },
+		func() error { return l.step("idle", stateSync, ticking(stateSync)) },
+	} {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return l.over(p)
+}
+
+// deployed is the time from which a leg's windows count.
+func deployed(l judge.Leg) uint64 {
+	return uint64(binary.BigEndian.Uint32(l.Immutables.Timelocks[:4]))
+}
+
+// over checks that nothing was lost and nothing was sent twice.
+func (l *lane) over(p pair) error {
+	if err := l.ledger.Update(l.t.Context()); err != nil {
+		return err
+	}
+	for _, sw := range []*scene.Swap{p.claimed, p.expired} {
+		v, err := l.ledger.Judge(l.t.Context(), sw.Case(), rules, nil)
+		if err != nil {
+			return err
+		}
+		if !v.Safe {
+			return fmt.Errorf("%s: %s", sw, v.Why)
+		}
+	}
+	if bad := l.reverted(); len(bad) > 0 {
+		return fmt.Errorf("reverted: %v", bad)
+	}
+	if err := l.settled(); err != nil {
+		return err
+	}
+	for _, c := range l.world.Chains {
+		book, err := l.store.Orders().Watched(l.t.Context(), c.ID)
+		if err != nil {
+			return err
+		}
+		if len(book) > 0 {
+			orders, err := l.store.Orders().Load(l.t.Context(), []swap.OrderID{book[0].Order})
+			fmt.Printf("DEBUG book %+v\norders %+v %v\n targets %v\nkills %d missed %v\n", book, orders, err, l.targets, l.kills, l.missed)
+			for i := range 3 {
+				l.mine(l.clock() + 40)
+				err := l.step("more", stateSync, func() []byte { return tick(stateSync) })
+				book, _ := l.store.Orders().Watched(l.t.Context(), c.ID)
+				orders, err := l.store.Orders().Load(l.t.Context(), []swap.OrderID{book[0].Order})
+				fmt.Println("DEBUG", i, err, orders)
+			}
+			return fmt.Errorf("%d escrows of %s are still watched", len(book), c.Name)
+		}
+	}
+	return nil
+}
+
+const (
+	lanes = 4
+	// spread is over how many lives the points of a site are spread.
+	spread = 24
+	// lives is how many lives a lane has room for.
+	lives = 30
+)
+
+// hunt hands the points out to lanes, life by life, until each was killed at.
+type hunt struct {
+	reference sync.Once
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	plans   []map[string][]point
+	under   int     // lives under way
+	left    []point // missed: to be a site's only target in another life
+	points  int
+	kills   int
+	lives   int
+}
+
+// plan spreads the points of a life over many.
+func (h *hunt) plan(sites []string, met map[string][]request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.plans = make([]map[string][]point, spread)
+	for i := range h.plans {
+		h.plans[i] = map[string][]point{}
+	}
+	for s, site := range sites {
+		for _, q := range met[site] {
+			for _, after := range []bool{false, true} {
+				n := (h.points + s) % spread
+				h.plans[n][site] = append(h.plans[n][site], point{site, q, after})
+				h.points++
+			}
+		}
+	}
+}
+
+// next is the plan of another life; nil when all is done.
+func (h *hunt) next() map[string][]point {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for {
+		switch {
+		case len(h.plans) > 0:
+			p := h.plans[0]
+			h.plans = h.plans[1:]
+			h.under++
+			return p
+		case len(h.left) > 0:
+			p := map[string][]point{}
+			var rest []point
+			for _, q := range h.left {
+				if len(p[q.site]) == 0 {
+					p[q.site] = []point{q}
+				} else {
+					rest = append(rest, q)
+				}
+			}
+			h.left = rest
+			h.under++
+			return p
+		case h.under == 0:
+			return nil
+		}
+		h.changed.Wait()
+	}
+}
+
+// lived ends a life.
+func (h *hunt) lived(kills int, missed []point) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.under--
+	h.lives++
+	h.kills += kills
+	h.left = append(h.left, missed...)
+	h.changed.Broadcast()
+}
+
+// A kill before, and after but before the reply of, every request that a
+// function makes in the life of two swaps loses nothing and sends nothing twice.
+func TestKillAtEveryRequest(t *testing.T) {
+	start := time.Now()
+	h := &hunt{}
+	h.changed = sync.NewCond(&h.mu)
+	t.Run("lanes", func(t *testing.T) {
+		for n := range lanes {
+			t.Run(strconv.Itoa(n), func(t *testing.T) {
+				t.Parallel()
+				h.hunt(t)
+			})
+		}
+	})
+	if !t.Failed() && h.kills != h.points {
+		t.Errorf("%d kills of %d", h.kills, h.points)
+	}
+	t.Logf("killed at %d points (before and after %d requests) in %d lives, %.1f s", h.kills, h.points/2, h.lives, time.Since(start).Seconds())
+}
+
+// hunt lives on a rig of its own as long as points are left.
+func (h *hunt) hunt(t *testing.T) {
+	pairs := make([]pair, lives)
+	scenes := make([]*scene.Scene, lives)
+	for i := range pairs {
+		pairs[i] = newPair(i)
+		scenes[i] = pairs[i].scene()
+	}
+	l := newLane(t, scenes)
+	live := func() {
+		if len(pairs) == 0 {
+			t.Fatal("no room for another life")
+		}
+		if err := l.life(pairs[0]); err != nil {
+			t.Errorf("life %d: %v", lives-len(pairs), err)
+		}
+		pairs = pairs[1:]
+	}
+	live() // begins with an empty store; the next is like all others
+	h.reference.Do(func() {
+		l.met = map[string][]request{}
+		live()
+		h.plan(l.sites, l.met)
+		l.met = nil
+	})
+	for !t.Failed() {
+		if l.targets = h.next(); l.targets == nil {
+			return
+		}
+		l.kills, l.missed = 0, nil
+		live()
+		h.lived(l.kills, l.missed)
+	}
+}
