@@ -127,13 +127,15 @@ func (o *Order) pays(c Candidate) bool {
 	return !want.IsZero() && c.Balance.Known() && !c.Balance.Token.Lt(&want)
 }
 
-// AddEvent stores a final event of one of the order's escrows, once. It
-// reports whether the order changed.
+// AddEvent stores a final event of one of the order's escrows, once, and makes
+// the order due at once. It reports whether the order changed.
 func (o *Order) AddEvent(ev EscrowEvent) (added bool) {
 	if !o.knows(ev.ChainID, ev.Escrow) || ev.Kind == Withdrawn && !o.shows(ev.Secret) {
 		return false
 	}
-	o.Events, added = addEvent(o.Events, ev)
+	if o.Events, added = addEvent(o.Events, ev); added {
+		o.Touch()
+	}
 	return added
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,6 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
 	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // request is a request of an invocation: the nth (from 0) with that name.
@@ -122,7 +122,10 @@ func purpose(body []byte) string {
 		return ""
 	}
 	if w.UpdateExpression != "" {
-		return " " + w.UpdateExpression
+		names := strings.FieldsFunc(w.UpdateExpression, func(r rune) bool { return r != '#' && r != '_' && (r < 'a' || r > 'z') })
+		names = slices.DeleteFunc(names, func(n string) bool { return n[0] != '#' })
+		slices.Sort(names) // a map's order
+		return " " + strings.Join(slices.Compact(names), "")
 	}
 	kind, _, _ := strings.Cut(fmt.Sprint(w.Item["pk"]["S"]), "#")
 	if state, ok := w.Item["state"]; ok {
@@ -399,15 +402,6 @@ func (l *lane) over(p pair) error {
 			return err
 		}
 		if len(book) > 0 {
-			orders, err := l.store.Orders().Load(l.t.Context(), []swap.OrderID{book[0].Order})
-			fmt.Printf("DEBUG book %+v\norders %+v %v\n targets %v\nkills %d missed %v\n", book, orders, err, l.targets, l.kills, l.missed)
-			for i := range 3 {
-				l.mine(l.clock() + 40)
-				err := l.step("more", stateSync, func() []byte { return tick(stateSync) })
-				book, _ := l.store.Orders().Watched(l.t.Context(), c.ID)
-				orders, err := l.store.Orders().Load(l.t.Context(), []swap.OrderID{book[0].Order})
-				fmt.Println("DEBUG", i, err, orders)
-			}
 			return fmt.Errorf("%d escrows of %s are still watched", len(book), c.Name)
 		}
 	}
@@ -542,6 +536,18 @@ func (h *hunt) hunt(t *testing.T) {
 		h.plan(l.sites, l.met)
 		l.met = nil
 	})
+	defer func() {
+		var init, dur time.Duration
+		cold := 0
+		for _, i := range l.ended {
+			if i.Cold {
+				cold++
+				init += i.Init
+			}
+			dur += i.Duration
+		}
+		t.Logf("%d invocations, %d cold, init %s each, duration %s each", len(l.ended), cold, init/time.Duration(cold), dur/time.Duration(len(l.ended)))
+	}()
 	for !t.Failed() {
 		if l.targets = h.next(); l.targets == nil {
 			return
