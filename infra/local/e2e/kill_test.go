@@ -409,7 +409,9 @@ func (l *lane) over(p pair) error {
 }
 
 const (
-	lanes = 4
+	// lanes is how many lives are under way at a time: more would only share the
+	// same processors.
+	lanes = 2
 	// spread is over how many lives the points of a site are spread.
 	spread = 24
 	// lives is how many lives a lane has room for.
@@ -536,18 +538,6 @@ func (h *hunt) hunt(t *testing.T) {
 		h.plan(l.sites, l.met)
 		l.met = nil
 	})
-	defer func() {
-		var init, dur time.Duration
-		cold := 0
-		for _, i := range l.ended {
-			if i.Cold {
-				cold++
-				init += i.Init
-			}
-			dur += i.Duration
-		}
-		t.Logf("%d invocations, %d cold, init %s each, duration %s each", len(l.ended), cold, init/time.Duration(cold), dur/time.Duration(len(l.ended)))
-	}()
 	for !t.Failed() {
 		if l.targets = h.next(); l.targets == nil {
 			return
