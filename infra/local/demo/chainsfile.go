@@ -23,8 +23,8 @@ var signers = []struct {
 
 func alias(name string) string { return "alias/demo-" + name }
 
-// keys are what the local KMS holds.
-func keys() map[string]*ecdsa.PrivateKey {
+// Keys are what the local KMS holds.
+func Keys() map[string]*ecdsa.PrivateKey {
 	out := map[string]*ecdsa.PrivateKey{}
 	for _, s := range signers {
 		out[alias(s.name)] = s.account.Key
@@ -32,10 +32,10 @@ func keys() map[string]*ecdsa.PrivateKey {
 	return out
 }
 
-// chainsFile is the product's configuration for a world: what an operator
+// ChainsFile is the product's configuration for a world: what an operator
 // would write by hand. Both endpoints of a chain are the same node; the stack
 // gives each a route of its own, so that one of them can be disturbed.
-func chainsFile(w *scene.World) []byte {
+func ChainsFile(w *scene.World) []byte {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("warnLevels: [20, 5]")

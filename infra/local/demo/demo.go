@@ -70,8 +70,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	defer watch.close()
 	fmt.Fprintf(o.Out, "chains %s and %s are set up: %d scenes, log in %s\n", w.Chains[0].Name, w.Chains[1].Name, len(scenes), watch.path)
 
-	s, err := stack.Start(ctx, stack.Options{Root: o.Root, Profile: "test", Mode: "live", ChainsFile: chainsFile(w), Lookup: os.LookupEnv,
-		Keys: keys(), DynamoDB: o.DynamoDB, Observe: watch.invocation, Log: watch.line, Progress: o.Out})
+	s, err := stack.Start(ctx, stack.Options{Root: o.Root, Profile: "test", Mode: "live", ChainsFile: ChainsFile(w), Lookup: os.LookupEnv,
+		Keys: Keys(), DynamoDB: o.DynamoDB, Observe: watch.invocation, Log: watch.line, Progress: o.Out})
 	if err != nil {
 		return Report{}, err
 	}

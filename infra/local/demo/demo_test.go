@@ -24,7 +24,7 @@ func TestChainsFileIsValid(t *testing.T) {
 	}
 	defer w.Close()
 	// The stack gives each endpoint a route of its own.
-	file := strings.Replace(string(chainsFile(w)), w.Chains[0].Dev.URL(), "http://one.example", 1)
+	file := strings.Replace(string(ChainsFile(w)), w.Chains[0].Dev.URL(), "http://one.example", 1)
 	file = strings.Replace(file, w.Chains[1].Dev.URL(), "http://two.example", 1)
 	c, err := env.ParseChains([]byte(file), func(string) (string, bool) { return "", false })
 	if err != nil {
@@ -33,11 +33,11 @@ func TestChainsFileIsValid(t *testing.T) {
 	if err := c.CheckLive(); err != nil {
 		t.Error(err)
 	}
-	if len(c.Signers) != len(scene.Keys) || len(keys()) != len(scene.Keys) {
-		t.Errorf("%d signers and %d keys for %d accounts", len(c.Signers), len(keys()), len(scene.Keys))
+	if len(c.Signers) != len(scene.Keys) || len(Keys()) != len(scene.Keys) {
+		t.Errorf("%d signers and %d keys for %d accounts", len(c.Signers), len(Keys()), len(scene.Keys))
 	}
 	for _, s := range c.Signers {
-		if key := keys()[s.Key]; key == nil {
+		if key := Keys()[s.Key]; key == nil {
 			t.Errorf("no key %s", s.Key)
 		}
 	}

@@ -203,7 +203,7 @@ type lane struct {
 }
 
 func newLane(t *testing.T, scenes []*scene.Scene) *lane {
-	l := &lane{rig: newRig(t, setup{scenes: scenes, endpoints: 2}), killer: &killer{}}
+	l := &lane{rig: newRig(t, setup{scenes: scenes}), killer: &killer{}}
 	l.killer.host = l.Host
 	l.AWS.Use(l.aws)
 	l.RPC.Inject(l.rpc)
@@ -264,6 +264,16 @@ func (l *lane) mine(times ...uint64) error {
 		}
 	}
 	return l.ledger.Update(l.t.Context())
+}
+
+// deepen buries all that has happened so deep that nobody goes back behind it.
+func (l *lane) deepen() error {
+	for range 70 { // the default rewind depth and more
+		if err := l.mine(l.clock() + 10); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // act plays steps, a block each second.
@@ -363,6 +373,8 @@ func (l *lane) life(p pair) error {
 		func() error { return l.step("settle the rest", transactionTracker, ticking(transactionTracker)) },
 		func() error { return l.mine(l.clock() + 1) },
 		func() error { return l.step("idle", stateSync, ticking(stateSync)) },
+		l.deepen,
+		func() error { return l.step("close", stateSync, ticking(stateSync)) },
 	} {
 		if err := do(); err != nil {
 			return err

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -14,8 +13,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
 
-	"github.com/bridge-me-not/resolver-cron/infra/contracts"
 	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/demo"
 	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
@@ -45,14 +44,11 @@ var binaries = sync.OnceValues(func() (map[string]string, error) {
 
 // setup says what rig a test needs. The zero value is the plain one.
 type setup struct {
-	scenes    []*scene.Scene
-	endpoints int    // of each chain; 0: one
-	profile   string // ""; test
-	mode      string // "": live
-	logSpan   int    // 0: 500
-	deliver   func(function string, payload []byte) []time.Duration
-	line      func(lambda.Line)
-	begin     uint64 // block time; 0: a round minute after the present
+	scenes  []*scene.Scene
+	profile string // "": test
+	mode    string // "": live
+	deliver func(function string, payload []byte) []time.Duration
+	begin   uint64 // block time; 0: a round minute after the present
 }
 
 // rig is a stack with the chains of some scenes below it.
@@ -93,10 +89,8 @@ func newRig(t testing.TB, o setup) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.world.Close)
-	urls := map[string]string{}
 	clients := map[uint64]*ethclient.Client{}
-	for i, c := range r.world.Chains {
-		urls[fmt.Sprintf("CHAIN_%d", i)] = c.Dev.URL()
+	for _, c := range r.world.Chains {
 		clients[c.ID] = c.Client
 	}
 	r.ledger = judge.NewLedger(clients, scene.Signers())
@@ -108,20 +102,14 @@ func newRig(t testing.TB, o setup) *rig {
 		mode = "live"
 	}
 	r.Stack, err = stack.Start(t.Context(), stack.Options{
-		Root: root, Profile: profile, Mode: mode, Race: true, Binaries: built, Keys: keys(), Deliver: o.deliver,
-		ChainsFile: chainsFile(r.world, o),
-		Lookup:     func(name string) (string, bool) { url, ok := urls[name]; return url, ok },
+		Root: root, Profile: profile, Mode: mode, Race: true, Binaries: built, Deliver: o.deliver,
+		ChainsFile: demo.ChainsFile(r.world), Keys: demo.Keys(),
 		Observe: func(i lambda.Invocation) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.ended = append(r.ended, i)
 		},
-		Log: func(l lambda.Line) {
-			r.read(l)
-			if o.line != nil {
-				o.line(l)
-			}
-		},
+		Log: r.read,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -151,66 +139,6 @@ func newRig(t testing.TB, o setup) *rig {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func alias(a scene.Account) string { return "alias/" + strings.ReplaceAll(a.Name, " ", "-") }
-
-func keys() map[string]*ecdsa.PrivateKey {
-	out := map[string]*ecdsa.PrivateKey{}
-	for _, a := range scene.Keys {
-		out[alias(a)] = a.Key
-	}
-	return out
-}
-
-// chainsFile describes the world to the functions. Each chain's endpoints are
-// routes of the RPC proxy to the same node: "c1e0" is the first of the second
-// chain.
-func chainsFile(w *scene.World, o setup) []byte {
-	endpoints, span := max(o.endpoints, 1), o.logSpan
-	if span == 0 {
-		span = 500
-	}
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("warnLevels: [40, 20, 5]")
-	line("signers:")
-	for _, a := range scene.Keys {
-		custody := "exclusive"
-		if a.Address == scene.ContractKey.Address {
-			custody = "contract"
-		}
-		line("  - {name: %q, address: %q, key: %q, custody: %s}", a.Name, a.Address, alias(a), custody)
-	}
-	line("chains:")
-	for i, c := range w.Chains {
-		line("  - id: %d\n    name: %s\n    blockTime: 1\n    minBlockTime: 1\n    regular: true\n    confirmations: %d\n    rewindDepth: 20", c.ID, c.Name, scene.Confirmations)
-		line("    inclusion: 2\n    logSpan: %d\n    nativeDust: 1000000\n    singleProvider: %v", span, endpoints == 1)
-		line("    maxFee: {withdraw: 500000000000000, cancel: 500000000000000, rescueFunds: 500000000000000, publicWithdraw: 500000000000000, publicCancel: 500000000000000}")
-		line("    endpoints:")
-		for e := range endpoints {
-			line("      - {name: %s-%d, url: \"${CHAIN_%d}\"}", c.Name, e, i)
-		}
-		line("    factories:")
-		for _, f := range contracts.Families() {
-			line("      - {address: %q, family: %s}", c.Families[f].Factory, f)
-		}
-		line("    tokens:")
-		line("      - {address: %q, symbol: USD, decimals: 6, weiPerUnit: 300000000000000, dust: 100}", c.USD)
-		line("      - {address: %q, symbol: BLK, decimals: 6, weiPerUnit: 300000000000000, dust: 100}", c.Blocking)
-		line("    takers:")
-		for _, a := range []scene.Account{scene.TakerV1, scene.TakerV11, scene.TakerBMN} {
-			line("      - {address: %q, signer: %q, path: eoa}", a.Address, a.Name)
-		}
-		line("      - {address: %q, signer: %q, path: resolver-contract}", c.Resolver, scene.ContractKey.Name)
-		line("      - {address: %q, path: none}", scene.WatchedTaker.Address)
-		line("    accessToken: {address: %q, signer: %q}", c.AccessToken, scene.AccessKey.Name)
-		line("    helpers:")
-		for _, a := range w.Ours() {
-			line("      - %q", a)
-		}
-	}
-	return []byte(b.String())
 }
 
 // read looks for what no function may ever print.
