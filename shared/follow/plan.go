@@ -74,9 +74,10 @@ func (p *pass) plan(ctx context.Context) error {
 			wanted = append(wanted, o)
 		}
 	}
-	var errs []error
-	errs = append(errs, p.balances(ctx, wanted, views, facts))
+	errs := []error{p.balances(ctx, wanted, views, facts)}
+	held := map[*tracked]bool{}
 	for _, o := range wanted {
+		held[o] = o.Held
 		s := swap.Fold(o.Order, facts)
 		d, err := swap.Plan(s, views, p.Policy)
 		if err != nil {
@@ -92,7 +93,7 @@ func (p *pass) plan(ctx context.Context) error {
 	}
 	var orders []swap.Order
 	for _, o := range wanted {
-		if !o.Held || o.Closed {
+		if !held[o] {
 			orders = append(orders, o.Order)
 		}
 	}

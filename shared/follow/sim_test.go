@@ -74,6 +74,7 @@ type sim struct {
 	chains map[uint64]*simChain
 	calls  map[string]int
 	asked  []follow.Query
+	stall  string // the call that never answers
 }
 
 const simEpoch swap.ChainTime = 1_750_000_000
@@ -142,7 +143,12 @@ func (c *simChain) logs() (out []swap.Log) {
 }
 
 func (s *sim) do(ctx context.Context, op string, chain uint64, f func(c *simChain) error) error {
-	return s.Do(ctx, fmt.Sprintf("%s.%d", op, chain), func() error {
+	name := fmt.Sprintf("%s.%d", op, chain)
+	if name == s.stall {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return s.Do(ctx, name, func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.calls[op]++
