@@ -112,24 +112,16 @@ func over(s swap.State) bool {
 	return len(s.Dsts) > 0 && ended(s.Src) && !slices.ContainsFunc(s.Dsts, func(l swap.LegState) bool { return !ended(l) })
 }
 
-// closable reports whether nothing can be found any more that would open a
-// finished order again: its end lies so deep that the marks will not go back
-// behind it, and its dst chain has been read beyond it.
+// closable reports whether a finished order's end lies so deep that the marks
+// will not go back behind it: what is closed is not watched any more.
 func (p *pass) closable(s swap.State) bool {
-	var last swap.ChainTime
 	for _, l := range append([]swap.LegState{s.Src}, s.Dsts...) {
 		c := p.chains[l.ChainID]
-		end := l.Ended
-		if l.Status == swap.LegAbsent {
-			end = l.Created
-		}
-		if c == nil || c.stored.From.Number < end.Block+c.Rewind {
+		if c == nil || c.stored.From.Number < max(l.Ended.Block, l.Created.Block)+c.Rewind {
 			return false
 		}
-		last = max(last, end.Time)
 	}
-	dst := p.chains[s.DstChainID()]
-	return dst == nil || dst.stored.From.Time >= last
+	return true
 }
 
 // close ends an order. One whose source vanished after its maker was paid

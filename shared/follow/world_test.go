@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -377,7 +376,10 @@ func must[T any](t testing.TB, v T, err error) T {
 
 func pretty(v any) string {
 	b, err := json.MarshalIndent(v, "", " ")
-	return string(b) + fmt.Sprint(errors.Join(err))
+	if err != nil {
+		return fmt.Sprintf("%+v", v)
+	}
+	return string(b)
 }
 
 func (w *world) watched(chain uint64) []follow.Watched {
