@@ -28,8 +28,9 @@ type intake struct {
 	*pass
 	fresh  map[swap.OrderID]*tracked
 	legs   []adoption
-	proven map[swap.OrderID]bool // has a dst leg, or will have
-	mine   []adoption            // known legs found to be of our making
+	proven map[swap.OrderID]bool   // has a dst leg, or will have
+	placed map[common.Address]bool // dst escrows that some order has, or will have
+	mine   []adoption              // known legs found to be of our making
 	parks  []swap.DstCreated
 	seek   map[uint64][]swap.OrderID // by dst chain: to be looked for later
 	events map[*chainPass][]occurrence
@@ -63,7 +64,7 @@ func (c *chainPass) failed(err error, format string, args ...any) error {
 // same blocks again. It returns errors of the store only.
 func (p *pass) take(ctx context.Context) error {
 	for {
-		in := &intake{pass: p, fresh: map[swap.OrderID]*tracked{}, proven: map[swap.OrderID]bool{},
+		in := &intake{pass: p, fresh: map[swap.OrderID]*tracked{}, proven: map[swap.OrderID]bool{}, placed: map[common.Address]bool{},
 			seek: map[uint64][]swap.OrderID{}, events: map[*chainPass][]occurrence{}}
 		err := in.gather(ctx)
 		if err == nil {

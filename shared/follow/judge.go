@@ -28,13 +28,14 @@ func (in *intake) judge(ctx context.Context, c *chainPass, pairs []adoption, his
 	for _, a := range pairs {
 		o := a.order
 		if r := record(&o.Order, c.id, a.dst.Escrow); r != nil {
+			in.placed[a.dst.Escrow] = true
 			if a.dst.window != loose && !r.Final && !r.Ours {
 				predicted = append(predicted, a) // whose making it is may not have been known
 			}
 			continue
 		}
 		factory, ok := c.factory(a.dst.Factory)
-		if !ok || c.judged[judgement{a.dst.Escrow, o.ID}] {
+		if _, judged := c.judged[judgement{a.dst.Escrow, o.ID}]; judged || !ok {
 			continue // one parked under a factory that is no longer configured
 		}
 		leg, ok := factory.PredictDst(swap.SrcCreated{Leg: o.Src.Leg, Expect: o.Expect}, a.dst.At.Time)
@@ -52,7 +53,7 @@ func (in *intake) judge(ctx context.Context, c *chainPass, pairs []adoption, his
 		wants = append(wants, want{at: a.dst.At, use: func(tx Transaction) int {
 			a.ours = in.Policy.Chains[c.id].Ours(tx.From)
 			if a.leg != nil {
-				in.legs = append(in.legs, a)
+				in.place(a)
 			} else if a.ours {
 				in.mine = append(in.mine, a)
 			}
@@ -71,7 +72,11 @@ func (in *intake) judge(ctx context.Context, c *chainPass, pairs []adoption, his
 		_, err := in.lookUp(ctx, c, wants, false) // the room for parked ones bounds them
 		return err
 	}
-	return in.lookUpWithin(ctx, c, wants, history)
+	if err := in.lookUpWithin(ctx, c, wants, history); err != nil {
+		return err
+	}
+	in.strays(c, pairs)
+	return nil
 }
 
 // worthLookup reports whether the creating transaction of a dst escrow has to
@@ -84,7 +89,7 @@ func (in *intake) worthLookup(c *chainPass, a adoption) bool {
 	if c.extras++; c.extras <= maxExtras {
 		return true
 	}
-	in.decoy(c, a, "one of very many beside a proven leg, not looked at", false)
+	in.decoy(c, a, "one of very many beside a proven leg, not looked at", false, false)
 	return false
 }
 
@@ -101,12 +106,12 @@ func (in *intake) prove(c *chainPass, a adoption, tx Transaction) int {
 	}
 	leg := factory.Leg(swap.Dst, im, d.At)
 	if wrong := o.Matches(leg); wrong != "" {
-		in.decoy(c, a, "not what the maker expects: "+wrong, a.ours)
+		in.decoy(c, a, "not what the maker expects: "+wrong, a.ours, leg.Immutables.OrderHash != o.Src.Immutables.OrderHash)
 		return len(tx.Input)
 	}
 	a.leg = &leg
 	in.proven[o.ID] = true
-	in.legs = append(in.legs, a)
+	in.place(a)
 	return len(tx.Input)
 }
 
@@ -115,6 +120,7 @@ func (in *intake) prove(c *chainPass, a adoption, tx Transaction) int {
 func (in *intake) candidate(c *chainPass, a adoption) {
 	o := a.order
 	if slices.ContainsFunc(o.Candidates, func(k swap.Candidate) bool { return k.ChainID == c.id && k.Escrow == a.dst.Escrow }) {
+		in.placed[a.dst.Escrow] = true
 		return // read again, and still not proven
 	}
 	pending := 0
@@ -126,9 +132,31 @@ func (in *intake) candidate(c *chainPass, a adoption) {
 	in.find(swap.Finding{Code: swap.UnprovenDst, Severity: swap.Warning, Order: o.ID, ChainID: c.id, Escrow: a.dst.Escrow,
 		Detail: "its immutables are neither predicted nor in the creating calldata"})
 	if pending < swap.MaxCandidates {
-		in.legs = append(in.legs, a)
+		in.place(a)
 	} else {
 		in.noRoom(a)
+	}
+}
+
+// place notes that a dst escrow is taken up by an order.
+func (in *intake) place(a adoption) {
+	in.legs = append(in.legs, a)
+	in.placed[a.dst.Escrow] = true
+}
+
+// strays are the final dst escrows that are nothing to any order known, and
+// are proven to be another one's.
+func (in *intake) strays(c *chainPass, pairs []adoption) {
+	foreign := true
+	for i, a := range pairs {
+		foreign = foreign && c.judged[judgement{a.dst.Escrow, a.order.ID}]
+		if i+1 < len(pairs) && pairs[i+1].dst.Escrow == a.dst.Escrow {
+			continue
+		}
+		if foreign && a.dst.window != loose && !in.placed[a.dst.Escrow] {
+			in.parks = append(in.parks, a.dst.DstCreated)
+		}
+		foreign = true
 	}
 }
 
@@ -145,8 +173,8 @@ func (in *intake) noRoom(a adoption) {
 // decoy notes that a dst escrow is nothing to its order. It is told once, when
 // it is final; at once if it is of our own making, because then our money is
 // in it.
-func (in *intake) decoy(c *chainPass, a adoption, detail string, ours bool) {
-	c.judged[judgement{a.dst.Escrow, a.order.ID}] = true
+func (in *intake) decoy(c *chainPass, a adoption, detail string, ours, foreign bool) {
+	c.judged[judgement{a.dst.Escrow, a.order.ID}] = foreign
 	f := swap.Finding{Code: swap.DecoyDst, Severity: swap.Warning, Order: a.order.ID, ChainID: c.id, Escrow: a.dst.Escrow, Detail: detail}
 	if ours {
 		f.Severity, f.Detail = swap.Critical, "created by an account of ours, and "+detail

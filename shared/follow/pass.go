@@ -146,7 +146,7 @@ type chainPass struct {
 	known   swap.ChainTime // sources of the history are known up to here
 	waiting swap.ChainTime // the time of a dst leg that waits for another chain's history
 	blocks  map[uint64]swap.Block
-	judged  map[judgement]bool // dst escrows found to be nothing to an order, in this pass
+	judged  map[judgement]bool // dst escrows found to be nothing to an order, in this pass; true: of another order
 	refused map[common.Address]bool
 	extras  int
 }

@@ -1,0 +1,314 @@
+package follow_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+)
+
+// Decoys with our taker and hashlock, each wrong in one thing.
+func TestDecoyDst(t *testing.T) {
+	forFamilies(t, func(t *testing.T, fam swap.Family) {
+		w := newWorld(t)
+		w.later(60)
+		w.pass()
+		tr := w.trade(fam)
+		wrong := map[string]func(*swap.Immutables){
+			"amount":  func(im *swap.Immutables) { im.Amount = number(0) },
+			"maker":   func(im *swap.Immutables) { im.Maker = addressWord(stranger) },
+			"token":   func(im *swap.Immutables) { im.Token = addressWord(named("worthless")) },
+			"windows": func(im *swap.Immutables) { im.Timelocks[31]++ },
+			"order":   func(im *swap.Immutables) { im.OrderHash = hashOf("other") },
+		}
+		a, b := w.chains[chainA], w.chains[chainB]
+		a.mine(tr.createSrc(taker))
+		w.pass()
+		var txs []simTx
+		for name, spoil := range wrong {
+			im := tr.dstImmutables()
+			spoil(&im)
+			txs = append(txs, tr.createDst(name, stranger, im))
+		}
+		mine := tr.dstImmutables()
+		mine.Amount = number(69)
+		b.mine(append(txs, tr.createDst("our own mistake", helper, mine), tr.createTrueDst(helper))...)
+		w.pass()
+		w.want(tr, swap.LegOpen, swap.LegOpen)
+		if n := w.found(swap.DecoyDst, swap.Critical); n != 1 {
+			t.Errorf("%d critical findings at once, want the one about our own money", n)
+		}
+		w.later(12 * confirmations)
+		w.findings = nil
+		if res := w.pass(); res.Decoys != len(wrong)+1 {
+			t.Errorf("%d decoys", res.Decoys)
+		}
+		if n := w.found(swap.DecoyDst, swap.Warning); n != len(wrong) {
+			t.Errorf("%d warnings: %s", n, pretty(w.findings))
+		}
+		w.later(12 * confirmations)
+		w.findings = nil
+		w.pass()
+		if len(w.findings) > 0 {
+			t.Errorf("told again: %s", pretty(w.findings))
+		}
+		w.want(tr, swap.LegOpen, swap.LegOpen)
+		if n := len(w.watched(chainB)); n != 1 {
+			t.Errorf("%d escrows watched on dst", n)
+		}
+	})
+}
+
+// Thousands of them, before and after the true leg, in one block and in many:
+// the work of a round is bounded, nothing is lost, and the rest goes on.
+func TestDecoyFlood(t *testing.T) {
+	const flood = 2500
+	for _, perBlock := range []int{1, 50, flood} {
+		t.Run(fmt.Sprint(perBlock, " a block"), func(t *testing.T) {
+			w, other := started(t, swap.OneInchV1)
+			tr := w.trade(swap.BMNv4)
+			a, b := w.chains[chainA], w.chains[chainB]
+			a.mine(tr.createSrc(taker))
+			w.pass()
+			decoys := func(n int, kind string) {
+				var txs []simTx
+				for i := range n {
+					im := tr.dstImmutables()
+					im.Amount = number(uint64(1000 + i))
+					txs = append(txs, tr.createDst(fmt.Sprint(kind, i), stranger, im))
+					if len(txs) == perBlock || i == n-1 {
+						b.mine(txs...)
+						txs = nil
+					}
+				}
+			}
+			decoys(flood, "before")
+			b.mine(tr.createTrueDst(stranger), other.withdraw("dst"))
+			decoys(flood/5, "after")
+			b.mineEmpty(confirmations)
+			for a.head().Time < b.head().Time {
+				a.mine()
+			}
+			before := w.Calls("rpc.transactions.2")
+			w.pass()
+			calls := w.Calls("rpc.transactions.2") - before
+			t.Logf("%d calls for transactions", calls)
+			if calls > 60 {
+				t.Errorf("%d calls for transactions", calls)
+			}
+			w.want(tr, swap.LegOpen, swap.LegOpen)
+			w.want(other, swap.LegOpen, swap.LegWithdrawn)
+			o := w.order(w.id(tr))
+			if len(o.Dsts) != 1 || len(o.Candidates) != 0 {
+				t.Errorf("%d legs, %d candidates", len(o.Dsts), len(o.Candidates))
+			}
+			if n := w.found(swap.DecoyDst, swap.Warning); n != 1000 {
+				t.Errorf("%d findings", n)
+			}
+			if got := w.stored(chainB); got.To.Number != b.head().Number {
+				t.Errorf("read up to %d of %d", got.To.Number, b.head().Number)
+			}
+			if n := len(w.watched(chainB)); n != 2 {
+				t.Errorf("%d escrows watched", n)
+			}
+		})
+	}
+}
+
+// Nothing proves these, so the order keeps what it has room for; when one is
+// proven later, by the final reading, it becomes a leg.
+func TestUnprovenDst(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	tr := w.trade(swap.BMNv4)
+	a, b := w.chains[chainA], w.chains[chainB]
+	a.mine(tr.createSrc(taker))
+	b.noTx = true
+	b.mine(tr.createTrueDst(helper))
+	w.pass()
+	o := w.order(w.id(tr))
+	if len(o.Dsts) != 0 || len(o.Candidates) != 1 || len(w.watched(chainB)) != 1 {
+		t.Fatalf("%s", pretty(o))
+	}
+	b.mine(tr.withdraw("dst"))
+	w.pass()
+	if w.order(o.ID).Secret == nil {
+		t.Error("what a candidate reveals was not learned")
+	}
+	b.noTx = false
+	w.pass()
+	o = w.order(o.ID)
+	w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+	if len(o.Candidates) != 0 || !o.Dsts[0].Ours {
+		t.Errorf("%s", pretty(o))
+	}
+
+	other := w.trade(swap.BMNv4)
+	a.mine(other.createSrc(taker))
+	var txs []simTx
+	for i := range 3 * swap.MaxCandidates {
+		im := other.dstImmutables()
+		im.Amount = number(uint64(i))
+		tx := other.createDst(fmt.Sprint("blind", i), stranger, im)
+		tx.input = nil
+		txs = append(txs, tx)
+	}
+	b.mine(txs...)
+	w.pass()
+	if o := w.order(w.id(other)); len(o.Candidates) != swap.MaxCandidates {
+		t.Errorf("%d candidates", len(o.Candidates))
+	}
+	if w.found(swap.ParkedDst, swap.Critical) != 1 {
+		t.Errorf("findings: %s", pretty(w.findings))
+	}
+	b.mine(other.createTrueDst(stranger))
+	w.pass()
+	w.want(other, swap.LegOpen, swap.LegOpen)
+}
+
+// A leg that the complement predicts is proven without its transaction; that
+// it is of our making turns out later.
+func TestOursTurnsOutLater(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	tr := w.trade(swap.OneInchV1)
+	w.chains[chainA].mine(tr.createSrc(taker))
+	b := w.chains[chainB]
+	b.noTx = true
+	b.mine(tr.createTrueDst(helper))
+	w.pass()
+	w.want(tr, swap.LegOpen, swap.LegOpen)
+	if w.order(w.id(tr)).Dsts[0].Ours {
+		t.Fatal("how does it know?")
+	}
+	b.noTx = false
+	w.later(12 * confirmations)
+	w.pass()
+	if !w.order(w.id(tr)).Dsts[0].Ours {
+		t.Error("still not ours")
+	}
+}
+
+// Sources that anybody can make: refused without being stored unless they are
+// worth a call or of our own making.
+func TestDecoySrc(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	a := w.chains[chainA]
+	decoy, mine := w.trade(swap.BMNv4, unlisted), w.trade(swap.BMNv4, unlisted)
+	worth, fill := w.trade(swap.BMNv4), w.trade(swap.OneInchV11, unlisted)
+	foreign := w.trade(swap.OneInchV1, forTaker(named("another resolver")))
+	a.mine(decoy.createSrc(stranger), mine.createSrc(helper), worth.createSrc(stranger), fill.createSrc(stranger), foreign.createSrc(stranger))
+	w.chains[chainB].mine(foreign.createTrueDst(stranger))
+	w.pass()
+	told := func() int {
+		return len(slices.DeleteFunc(slices.Clone(w.findings), func(f swap.Finding) bool { return f.Order != w.id(decoy) }))
+	}
+	if told() > 0 {
+		t.Errorf("told before it is final: %s", pretty(w.findings))
+	}
+	w.later(12 * confirmations)
+	if res := w.pass(); res.Refused != 1 || told() != 1 {
+		t.Errorf("%d refused, findings %s", res.Refused, pretty(w.findings))
+	}
+	for _, tr := range []trade{mine, worth, fill} {
+		w.want(tr, swap.LegOpen)
+	}
+	for _, tr := range []trade{decoy, foreign} {
+		if w.order(w.id(tr)) != nil {
+			t.Errorf("%s is stored", tr.name)
+		}
+	}
+	if n := w.Calls("parked.park"); n != 0 {
+		t.Errorf("%d calls to park", n)
+	}
+}
+
+// Thousands of sources with one hashlock, each worth a call: only so many are
+// taken up, but one of our own making always.
+func TestSrcFlood(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	a, b := w.chains[chainA], w.chains[chainB]
+	first := w.trade(swap.BMNv4)
+	a.mine(first.createSrc(taker))
+	w.pass()
+	for range 30 {
+		var txs []simTx
+		for range 100 {
+			txs = append(txs, w.trade(swap.BMNv4, withSecretOf(first)).createSrc(stranger))
+		}
+		a.mine(txs...)
+	}
+	last := w.trade(swap.BMNv4, withSecretOf(first))
+	a.mine(last.createSrc(taker))
+	b.mine(first.createTrueDst(taker), last.createTrueDst(taker))
+	w.later(12 * confirmations)
+	w.pass()
+	w.want(first, swap.LegOpen, swap.LegOpen)
+	w.want(last, swap.LegOpen, swap.LegOpen)
+	if n := len(w.orders.All()); n > 40 {
+		t.Errorf("%d orders", n)
+	}
+	if n := w.found(swap.Worthless, swap.Critical); n != 1000 {
+		t.Errorf("%d findings", n)
+	}
+	b.mine(first.withdraw("dst"))
+	w.pass()
+	if w.order(w.id(last)).Secret == nil {
+		t.Error("the secret was not learned by all")
+	}
+}
+
+// Logs that no contract emits, or that were not asked for.
+func TestHostileLogs(t *testing.T) {
+	w, tr := started(t, swap.OneInchV1)
+	src, dst := w.id(tr), w.escrow(tr, "dst")
+	f := tr.factory[chainB]
+	b := w.chains[chainB]
+	topics := swap.EscrowTopics()
+	lie := func(l swap.Log, block int) swap.Log {
+		l.ChainID, l.At = chainB, swap.Position{Block: b.blocks[block].Number, BlockHash: b.blocks[block].Hash, Time: b.blocks[block].Time, Tx: hashOf("lie"), Index: 7}
+		return l
+	}
+	b.mine(tr.withdraw("dst"))
+	now := len(b.blocks) - 1
+	foreign := lie(withdrawnLog(dst.Escrow, hashOf("no secret of this order")), now)
+	otherChain := lie(cancelledLog(dst.Escrow), now)
+	otherChain.ChainID = chainA
+	b.extra = func(q follow.Query) []swap.Log {
+		true1 := b.blocks[now].logs[0]
+		return []swap.Log{
+			lie(swap.Log{Address: f.Address, Topics: swap.FactoryTopics(f.Family)[1:2], Data: []byte{1}}, now),
+			lie(swap.Log{Address: dst.Escrow, Topics: topics[:1]}, now),
+			lie(swap.Log{Address: dst.Escrow, Topics: append(topics[:1:1], common.Hash{}), Data: make([]byte, 32)}, now),
+			lie(swap.Log{Address: dst.Escrow}, now),
+			lie(swap.Log{}, now),
+			lie(cancelledLog(stranger), now),
+			lie(cancelledLog(dst.Escrow), 1),
+			otherChain, foreign, true1, true1,
+			lie(dstLog(f, src.Escrow, tr.im), now),
+		}
+	}
+	for range 3 {
+		w.pass()
+		w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+		w.later(24)
+	}
+	w.pass()
+	o := w.order(src)
+	if len(o.Events) != 1 || o.Secret == nil || *o.Secret != tr.secret || len(o.Dsts) != 1 {
+		t.Errorf("%s", pretty(o))
+	}
+	if n := w.found(swap.HostileLog, swap.Warning); n == 0 || n > 20 {
+		t.Errorf("%d findings", n)
+	}
+}

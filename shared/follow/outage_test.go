@@ -1,0 +1,273 @@
+package follow_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+)
+
+// down makes the named calls fail from now on.
+func (w *world) down(ops ...string) {
+	w.Fail(func(op string) watchtest.Fault {
+		if slices.ContainsFunc(ops, func(prefix string) bool { return strings.HasPrefix(op, prefix) }) {
+			return watchtest.Refused
+		}
+		return watchtest.OK
+	})
+}
+
+// fails runs a pass that has to report an error.
+func (w *world) fails() follow.Result {
+	w.t.Helper()
+	res, err := w.follower().Pass(w.t.Context())
+	if !errors.Is(err, watchtest.ErrInjected) {
+		w.t.Fatalf("pass: %v", err)
+	}
+	return res
+}
+
+// One chain is down while the other one lives on: whatever part of it fails,
+// what the other shows is learned and planned, nothing is concluded from the
+// silence, and nothing that happened meanwhile is lost.
+func TestOneChainDown(t *testing.T) {
+	for _, what := range []string{"rpc.head", "rpc.block", "rpc.logs"} {
+		for _, downed := range []uint64{chainA, chainB} {
+			t.Run(what+" of "+map[uint64]string{chainA: "src", chainB: "dst"}[downed], func(t *testing.T) {
+				w, tr := started(t, swap.OneInchV11)
+				back := w.trade(swap.OneInchV1, reverse)
+				twin := w.trade(swap.OneInchV1, withSecretOf(tr)) // known by its src only
+				a, b := w.chains[chainA], w.chains[chainB]
+				a.mine(twin.createSrc(taker))
+				b.mine(back.createSrc(taker))
+				w.pass()
+				op := what + "." + map[uint64]string{chainA: "1", chainB: "2"}[downed]
+				w.down(op)
+				a.mine(back.createTrueDst(taker))
+				b.mine(tr.withdraw("dst"))
+				fresh := w.trade(swap.BMNv4)
+				a.mine(fresh.createSrc(taker))
+				b.mine(fresh.createTrueDst(stranger))
+				w.later(12 * (confirmations + 2)) // all of it gets final
+				for range 3 {
+					w.fails()
+					w.later(24)
+				}
+				switch downed {
+				case chainB:
+					w.want(back, swap.LegOpen, swap.LegOpen)
+					w.want(fresh, swap.LegOpen)
+					if what != "rpc.head" && w.planned[w.id(back)] == 0 {
+						t.Error("what the healthy chain shows is not planned")
+					}
+				case chainA:
+					w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+					for _, o := range []trade{tr, twin} {
+						if w.order(w.id(o)).Secret == nil {
+							t.Errorf("%s: the secret is not learned", o.name)
+						}
+					}
+				}
+				w.Fail(nil)
+				w.pass()
+				w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+				w.want(back, swap.LegOpen, swap.LegOpen)
+				w.want(fresh, swap.LegOpen, swap.LegOpen)
+				if o := w.order(w.id(twin)); o.Secret == nil {
+					t.Error("the twin did not learn the secret")
+				}
+			})
+		}
+	}
+}
+
+// The creating transactions of one chain cannot be read: its round waits, the
+// other chain's does not.
+func TestLookupFails(t *testing.T) {
+	w, tr := started(t, swap.OneInchV1)
+	a, b := w.chains[chainA], w.chains[chainB]
+	w.down("rpc.transactions.2")
+	other := w.trade(swap.BMNv4)
+	back := w.trade(swap.BMNv4, reverse)
+	a.mine(other.createSrc(taker))
+	b.mine(back.createSrc(taker), other.createTrueDst(taker), tr.withdraw("dst"))
+	w.later(12 * (confirmations + 1))
+	w.fails()
+	w.want(other, swap.LegOpen)
+	if w.stored(chainB).To.Number >= b.head().Number-2 {
+		t.Error("the marks passed what could not be judged")
+	}
+	w.Fail(nil)
+	w.pass()
+	w.want(other, swap.LegOpen, swap.LegOpen)
+	w.want(back, swap.LegOpen)
+	w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+}
+
+// The order's dst leg was final before its source was known, and withdrawn
+// long since: it is found among the parked ones and scanned back, at once or,
+// if its chain is down just then, when that is back.
+func TestDstLongBeforeSrc(t *testing.T) {
+	forFamilies(t, func(t *testing.T, fam swap.Family) {
+		for _, down := range []bool{false, true} {
+			w := newWorld(t)
+			w.later(60)
+			w.pass()
+			tr := w.trade(fam)
+			decoy := tr.dstImmutables()
+			decoy.Amount = number(1)
+			a, b := w.chains[chainA], w.chains[chainB]
+			b.mine(tr.createDst("decoy", stranger, decoy), tr.createTrueDst(stranger))
+			w.later(48)
+			w.pass()
+			b.mine(tr.withdraw("dst"))
+			w.later(600)
+			w.pass()
+			if w.found(swap.ParkedDst, swap.Warning) != 1 {
+				t.Errorf("findings: %s", pretty(w.findings))
+			}
+			if down {
+				w.down("rpc.logs.2")
+			}
+			a.mine(tr.createSrc(taker))
+			w.later(12 * (confirmations + 1))
+			if down {
+				w.fails()
+				w.want(tr, swap.LegOpen)
+				// The sweep may plan it meanwhile, and sets it aside for long.
+				o := w.order(w.id(tr))
+				if err := w.orders.SetWakes(t.Context(), *o, swap.Wakes{Src: simEpoch + 1_000_000}); err != nil {
+					t.Fatal(err)
+				}
+				w.Fail(nil)
+			}
+			w.pass()
+			w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+			if o := w.order(w.id(tr)); o.Secret == nil || len(o.Events) != 1 || !o.Dsts[0].Final {
+				t.Errorf("down %v: %s", down, pretty(o))
+			}
+			if n := len(w.stored(chainB).Sync.Seek); n != 0 {
+				t.Errorf("%d orders still sought", n)
+			}
+			a.mine(tr.withdraw("src"))
+			w.settle()
+			if !w.order(w.id(tr)).Closed {
+				t.Error("not closed")
+			}
+		}
+	})
+}
+
+// Strangers fill the room of the parked: one alert, and what fits an order is
+// found all the same.
+func TestParkedFlood(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	b := w.chains[chainB]
+	for range 3 * parkRoom {
+		tr := w.trade(swap.OneInchV1)
+		b.mine(tr.createTrueDst(stranger))
+	}
+	w.later(12 * confirmations)
+	w.pass()
+	if w.found(swap.ParkedDst, swap.Critical) != 1 {
+		t.Errorf("findings: %s", pretty(w.findings))
+	}
+	if n := w.Calls("parked.park"); n > parkRoom+20 {
+		t.Errorf("%d calls to park into a room for %d", n, parkRoom)
+	}
+	tr := w.trade(swap.OneInchV1)
+	w.chains[chainA].mine(tr.createSrc(taker))
+	b.mine(tr.createTrueDst(taker))
+	w.pass()
+	w.want(tr, swap.LegOpen, swap.LegOpen)
+}
+
+// A sweep that sets wake times while state-sync works costs nothing; another
+// pass that was faster ends this one.
+func TestConflicts(t *testing.T) {
+	w, tr := started(t, swap.OneInchV1)
+	w.chains[chainB].mine(tr.withdraw("dst"))
+	id := w.id(tr)
+	interfere := true
+	f := w.follower()
+	f.Orders = saving{w.orders, func(o swap.Order) {
+		if stored := w.order(o.ID); interfere && stored != nil {
+			interfere = false
+			if err := w.orders.SetWakes(t.Context(), *stored, swap.Wakes{Src: 77}); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	if _, err := f.Pass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w.order(id).Secret == nil || interfere {
+		t.Error("the secret was not stored")
+	}
+
+	w.chains[chainA].mine(tr.withdraw("src"))
+	planned := w.planned[id]
+	f = w.follower()
+	other := w.follower()
+	f.Orders = saving{w.orders, func(swap.Order) {}}
+	f.Facts = replacing{w.facts, func() {
+		w.later(12)
+		if _, err := other.Pass(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}}
+	if _, err := f.Pass(t.Context()); !errors.Is(err, swap.ErrConflict) {
+		t.Errorf("a pass that was overtaken: %v", err)
+	}
+	if w.planned[id] != planned+1 {
+		t.Errorf("planned %d times, want once by the faster pass", w.planned[id]-planned)
+	}
+	w.want(tr, swap.LegWithdrawn, swap.LegWithdrawn)
+}
+
+type saving struct {
+	follow.Orders
+	before func(swap.Order)
+}
+
+func (s saving) Save(ctx context.Context, o swap.Order) error {
+	s.before(o)
+	return s.Orders.Save(ctx, o)
+}
+
+type replacing struct {
+	follow.Facts
+	before func()
+}
+
+func (s replacing) Replace(ctx context.Context, prev, next swap.Provisional) error {
+	s.before()
+	return s.Facts.Replace(ctx, prev, next)
+}
+
+// Nobody can be told: the money is watched all the same.
+func TestReportFails(t *testing.T) {
+	w, tr := started(t, swap.OneInchV1)
+	decoy := tr.dstImmutables()
+	decoy.Amount = number(1)
+	b := w.chains[chainB]
+	b.mine(tr.createDst("decoy", stranger, decoy), tr.withdraw("dst"))
+	w.later(12 * confirmations)
+	f := w.follower()
+	mute := errors.New("mute")
+	f.Report = func(context.Context, []swap.Finding) error { return mute }
+	if _, err := f.Pass(t.Context()); !errors.Is(err, mute) {
+		t.Errorf("%v", err)
+	}
+	w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+	if w.stored(chainB).To.Number != b.head().Number {
+		t.Error("the marks did not move")
+	}
+}
