@@ -2,7 +2,6 @@ package swap
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/holiman/uint256"
@@ -150,32 +149,5 @@ func TestPlanNeedsTheSourceChain(t *testing.T) {
 	delete(w.policy.Chains, srcChain)
 	if _, err := Plan(Fold(w.order, nil), w.views, w.policy); err == nil {
 		t.Error("planned without a policy for the source chain")
-	}
-}
-
-// A src escrow that names the native coin holds nothing a call could move:
-// anyone can claim any amount of it in an event.
-func TestWorth(t *testing.T) {
-	w := newWorld(BMNv4)
-	p := w.policy
-	src := w.order.Src.Leg
-	with := func(change func(*Immutables)) Leg {
-		l := src
-		change(&l.Immutables)
-		return l
-	}
-	for name, c := range map[string]struct {
-		leg  Leg
-		want bool
-	}{
-		"listed token":               {src, true},
-		"native coin on src":         {with(func(im *Immutables) { im.Token, im.SafetyDeposit = Word{}, Word{} }), false},
-		"unlisted token, deposit":    {with(func(im *Immutables) { im.Token = wordOf(stranger) }), true},
-		"unlisted token, no deposit": {with(func(im *Immutables) { im.Token, im.SafetyDeposit = wordOf(stranger), word(10) }), false},
-		"all the deposit there is":   {with(func(im *Immutables) { im.SafetyDeposit = Word(slices.Repeat([]byte{255}, 32)) }), true},
-	} {
-		if got := p.Worth(c.leg); got != c.want {
-			t.Errorf("%s: %t", name, got)
-		}
 	}
 }
