@@ -167,7 +167,7 @@ func checkMoney(t reporter, s State, views Views, d Decision) {
 		t.Errorf("the maker is to be paid by %d legs", payments)
 	}
 	end := s.Src.At(SrcCancellation)
-	if paid && s.Src.open() && !s.Src.unfunded() && s.Src.At(SrcWithdrawal) < end && views[s.ID.ChainID].Head.Time < end-1 {
+	if paid && s.Src.open() && s.Src.At(SrcWithdrawal) < end && views[s.ID.ChainID].Head.Time < end-1 {
 		i := slices.IndexFunc(d.Actions, func(a Action) bool { return a.Side == Src && a.Call.TakesSecret() })
 		if i < 0 || d.Actions[i].Refused != "" && d.Actions[i].Refused != NoPath && d.Actions[i].Refused != NoFeeCap {
 			t.Errorf("dst was paid, src is open until %d, and no claim is wanted: %+v", end, d.Actions)

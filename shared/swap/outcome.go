@@ -23,17 +23,23 @@ func (pl *planner) findPaid() *LegState {
 }
 
 // findPayer chooses the one dst leg to pay the maker by, should src have been
-// taken: the one that stays open longest, so that there is never a reason to
-// change over to another while a payment is under way. -1: none can pay.
+// taken: of those that can be withdrawn as they are the one that stays open
+// longest, so that there is never a reason to change over to another while a
+// payment is under way. -1: none can pay.
 func (pl *planner) findPayer() int {
 	best := -1
 	if pl.Secret == nil {
 		return best // src was rescued, not withdrawn
 	}
+	better := func(a, b *LegState) bool {
+		if a.unfunded() != b.unfunded() {
+			return b.unfunded() // its withdrawal reverts
+		}
+		return a.At(DstCancellation) > b.At(DstCancellation)
+	}
 	for i := range pl.Dsts {
 		d := &pl.Dsts[i]
-		if pl.canPay(d) && pl.dst.next() < d.At(DstCancellation) &&
-			(best < 0 || d.At(DstCancellation) > pl.Dsts[best].At(DstCancellation)) {
+		if pl.canPay(d) && pl.dst.next() < d.At(DstCancellation) && (best < 0 || better(d, &pl.Dsts[best])) {
 			best = i
 		}
 	}
@@ -119,7 +125,7 @@ func (pl *planner) hollow(d *LegState) bool {
 		return true
 	case d.Family == OneInchV11:
 		return pl.shortParameters(d) || !d.Ours && !fairFees(d.Immutables.Parameters, pl.Expect.Parameters)
-	case d.open() && d.uncheckedFunding():
+	case d.open() && d.uncheckedFunding() && !d.Ours:
 		return pl.readFinal(d) && d.Balance.Token.Lt(&amount)
 	}
 	return false

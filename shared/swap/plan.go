@@ -15,7 +15,6 @@ import (
 const (
 	worthlessRecheck = 3600
 	helplessRecheck  = 600
-	unfundedRecheck  = 60
 )
 
 // unknownSince: the reason to act is there, and nothing says since when.
@@ -244,13 +243,6 @@ func (pl *planner) want(a Action, l *Leg, committed bool, since ChainTime) {
 			severity = Warning // the leg is what a maker of ours expects
 		}
 		pl.find(Worthless, severity, l, "no listed token and a deposit below the fee")
-	case a.Refused == Unfunded:
-		backoff = unfundedRecheck
-		severity := Critical
-		if !committed {
-			severity, backoff = Warning, helplessRecheck
-		}
-		pl.find(DepositMissing, severity, l, "the escrow cannot pay its safety deposit out: every call reverts")
 	case a.Refused != "" && !a.Refused.Waits():
 		backoff = helplessRecheck
 	}
@@ -265,6 +257,24 @@ func (pl *planner) want(a Action, l *Leg, committed bool, since ChainTime) {
 		f.Since = since
 		pl.Findings = append(pl.Findings, f)
 	}
+}
+
+// needDeposit reports an escrow that cannot pay its safety deposit out, so that
+// every withdraw and cancel reverts until somebody sends it. What cannot wait is
+// wanted all the same: the balance on record may be wrong or old, and the
+// executor rehearses on the chain as it is.
+func (pl *planner) needDeposit(l *LegState, a *Action, urgent bool) {
+	if !l.unfunded() || a.Refused == NoPath || a.Refused == NoFeeCap {
+		return
+	}
+	severity := Warning
+	if urgent || l.Ours {
+		severity = Critical
+	}
+	if !urgent {
+		a.refuse(Unfunded)
+	}
+	pl.find(DepositMissing, severity, &l.Leg, "the escrow cannot pay its safety deposit out: every call reverts")
 }
 
 // refuse records a call that policy forbids, so that the reason can be read.
@@ -354,7 +364,8 @@ func (pl *planner) finished() bool {
 		case l.Status == LegAbsent:
 			return on.view.Final.Number >= l.Created.Block && on.view.Final.Number > 0
 		case l.open():
-			return l.Side == Dst && pl.hollow(l) && pl.readFinal(l) && !pl.strays(l).any()
+			never := pl.hollow(l) || l.uncheckedFunding() && on.view.Final.Time >= l.At(DstCancellation)
+			return l.Side == Dst && never && pl.readFinal(l) && !pl.strays(l).any()
 		}
 		return l.Final && l.balanceSince() && !pl.strays(l).any()
 	}

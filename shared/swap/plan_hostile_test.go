@@ -100,12 +100,16 @@ func TestPlanHostile(t *testing.T) {
 			bothAt(110, "src.cancel!dst-logs-not-past dst.cancel!deposit-missing dst.rescueFunds+604710", "deposit-missing:critical@dst"),
 			bothAt(300, "src.cancel dst.cancel!deposit-missing dst.rescueFunds+604520", "deposit-missing:critical@dst"),
 		}},
+		{name: "our native dst leg is empty, and nobody can use it any more", only: bmn, given: []step{nativeDst, holding("dst", 20, 0, 0), final("src", Cancelled, 301)}, moments: []moment{
+			bothAt(274, "dst.cancel!deposit-missing", "deposit-missing:critical@dst"),
+			bothAt(306, "finished", "deposit-missing:critical@dst"),
+		}},
 		{name: "src without its deposit", only: bmn, given: []step{holding("src", 1, 256, 31)}, moments: []moment{
 			bothAt(150, "src.cancel!deposit-missing", "deposit-missing:warning@src"),
 			bothAt(300, "src.cancel!deposit-missing", "deposit-missing:warning@src"),
 		}},
 		{name: "src without its deposit, dst paid", only: bmn, given: []step{holding("src", 1, 256, 31), withDst, paid}, moments: []moment{
-			bothAt(150, "src.withdraw!deposit-missing", "deposit-missing:critical@src"),
+			bothAt(150, "src.withdraw", "action-overdue:critical@src deposit-missing:critical@src"),
 			bothAt(300, "src.cancel!dst-was-paid src.rescueFunds+690900", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "dst without its deposit", only: bmn, given: []step{withDst, holding("dst", 20, 512, 15)}, moments: []moment{

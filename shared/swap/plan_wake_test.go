@@ -36,7 +36,8 @@ func TestPlanWakes(t *testing.T) {
 		{"in every sweep while logs are waited for", []step{withDst}, 272, "300 270"},
 		{"long before the rescue", []step{withDst, paid}, 310, "400 -"},
 		{"with a back-off where only a person can help", []step{withDst, paid, on(srcChain, func(c *ChainPolicy) { c.FeeCap = nil })}, 150, "400 -"},
-		{"a refused payment of the deposit soon", []step{withDst, paid, holding("src", 80, 256, 0)}, 150, "160 -"},
+		{"in every sweep while a claim lacks its deposit", []step{withDst, paid, holding("src", 80, 256, 0)}, 150, "100 -"},
+		{"with a back-off where a cancellation lacks its deposit", []step{holding("src", 80, 256, 0)}, 310, "400 -"},
 		{"seldom where it is not worth it", []step{on(srcChain, func(c *ChainPolicy) {
 			c.FeeCap = map[Call]uint256.Int{Cancel: *uint256.NewInt(1000)}
 		})}, 350, "2800 -"},
@@ -76,9 +77,8 @@ func TestPlanWakesAreStable(t *testing.T) {
 				changes, last = changes+1, d.Wakes
 			}
 		}
-		// 1290 seconds hold two multiples of the back-off and a few of the
-		// shorter one for a deposit that may come any time.
-		if limit := map[bool]int{true: 23, false: 4}[name == "unfunded"]; changes > limit {
+		// 1290 seconds hold two multiples of the back-off.
+		if changes > 4 {
 			t.Errorf("%s: wakes changed %d times", name, changes)
 		}
 	}

@@ -57,9 +57,7 @@ func (pl *planner) payMaker(d *LegState) {
 	a := pl.call(&d.Leg, Withdraw)
 	a.Hard = d.At(DstCancellation)
 	a.soft(d.At(DstPublicWithdrawal))
-	if d.unfunded() {
-		a.refuse(Unfunded)
-	}
+	pl.needDeposit(d, &a, true)
 	if late := a.Hard - pl.reaction(&pl.dst) - pl.src.finality(); !pl.Src.Final && pl.dst.now() < late {
 		a.refuse(WaitSrcFinal)
 	}
@@ -72,9 +70,7 @@ func (pl *planner) payMaker(d *LegState) {
 func (pl *planner) cancelDst(d *LegState) {
 	a := pl.call(&d.Leg, Cancel)
 	a.refuse(pl.mayTakeDst())
-	if d.unfunded() {
-		a.refuse(Unfunded)
-	}
+	pl.needDeposit(d, &a, false)
 	since := ChainTime(0)
 	switch {
 	case pl.paid != nil:

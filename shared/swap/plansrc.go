@@ -47,9 +47,7 @@ func (pl *planner) claimSrc(a Action) {
 	src := &pl.Src
 	a.Hard = src.At(SrcCancellation)
 	a.soft(src.At(SrcPublicWithdrawal))
-	if src.unfunded() {
-		a.refuse(Unfunded)
-	}
+	pl.needDeposit(src, &a, pl.paid != nil)
 	since := unknownSince
 	if !pl.claim {
 		a.refuse(pl.claimWait)
@@ -72,9 +70,7 @@ func (pl *planner) cancelSrc() {
 	src := &pl.Src
 	a := pl.call(&src.Leg, Cancel)
 	a.soft(src.At(SrcPublicCancellation))
-	if src.unfunded() {
-		a.refuse(Unfunded)
-	}
+	pl.needDeposit(src, &a, false)
 	a.refuse(pl.mayCancelSrc())
 	since := ChainTime(0)
 	for i := range pl.Dsts {
