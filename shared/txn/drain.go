@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/ethereum/go-ethereum/common"
 )
 
 // maxConflicts is how often a drain starts anew because a write met something
@@ -92,6 +91,7 @@ type drain struct {
 	entries []Entry // open, by nonce
 	next    uint64  // nonce after the highest ever journalled
 	head    swap.Block
+	seen    swap.ChainTime // head time that a wait ended with
 	cases   map[swap.OrderID]swap.Case
 	views   swap.Views
 
@@ -215,23 +215,8 @@ func (r *drain) sendable(ctx context.Context) ([]swap.Work, error) {
 	for _, e := range r.entries {
 		busy[e.Action] = true
 	}
-	var out []swap.Work
-	var errs []error
-	for _, taker := range slices.SortedFunc(maps.Keys(r.chain.Takers), common.Address.Cmp) {
-		if r.chain.Takers[taker].Signer != r.Account.Signer && r.chain.AccessTokenSigner != r.Account.Signer {
-			continue
-		}
-		live, err := r.Works.Live(ctx, r.ChainID, taker)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("read live work of %s on chain %d: %w", taker, r.ChainID, err))
-		}
-		for _, w := range live {
-			if w.Action.Signer == r.Account.Signer && w.Sendable(r.head.Time) && !busy[w.Key()] {
-				out = append(out, w)
-			}
-		}
-	}
-	return out, errors.Join(errs...)
+	works, err := r.live(ctx, r.Account)
+	return slices.DeleteFunc(works, func(w swap.Work) bool { return !w.Sendable(r.head.Time) || busy[w.Key()] }), err
 }
 
 // decide plans the orders of all that is in flight or waits to be sent, once.

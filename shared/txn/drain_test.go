@@ -1,7 +1,6 @@
 package txn_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -11,9 +10,6 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 )
 
@@ -86,11 +82,6 @@ func (w *world) expectCodes(want ...swap.FindingCode) {
 	}
 }
 
-func isNothing(t txn.Tx) bool {
-	var tx types.Transaction
-	return tx.UnmarshalBinary(t.Raw) == nil && len(tx.Data()) == 0 && tx.Gas() == 21_000 && tx.Value().Sign() == 0
-}
-
 func TestDrainSendsWhatIsDueOnce(t *testing.T) {
 	w := newWorld(t, 1)
 	w.claims(3)
@@ -105,34 +96,6 @@ func TestDrainSendsWhatIsDueOnce(t *testing.T) {
 		if got := w.ended(w.orders[id].Src); got != swap.Withdrawn {
 			t.Errorf("src is %v", got)
 		}
-	}
-}
-
-// The hard deadline goes first, by the minute; then value, a token without a
-// price before any other.
-func TestDrainOrder(t *testing.T) {
-	w := newWorld(t, 1)
-	w.chains[srcChain].full = true
-	patient := w.swapOf(w.signer, swap.OneInchV1, [32]byte{1}, true) // cancelled: no hard deadline
-	w.until(300)
-	first := w.swapOf(w.signer, swap.OneInchV1, [32]byte{2}, false)
-	w.until(322)
-	w.pay(first)
-	w.until(500)
-	low := w.swapOf(w.signer, swap.OneInchV1, [32]byte{3}, false)
-	high := w.swapOf(w.signer, swap.OneInchV1, [32]byte{4}, false)
-	w.until(522)
-	w.pay(low, high)
-	w.until(610)
-	w.syncAll()
-	w.sweep()
-	w.expect("drain", w.sent(), txn.Drained{Sent: 4})
-	var got []common.Address
-	for _, e := range w.entries() {
-		got = append(got, e.Action.Escrow)
-	}
-	if want := []common.Address{first.Src.Escrow, high.Src.Escrow, low.Src.Escrow, patient.Src.Escrow}; !slices.Equal(got, want) {
-		t.Errorf("order %v, want %v", got, want)
 	}
 }
 
@@ -159,67 +122,6 @@ func TestDrainNeedsItsConfiguration(t *testing.T) {
 			if res, err, _ := w.drain(t.Context(), srcChain); err == nil || res.Sent != 0 {
 				t.Errorf("%+v, %v", res, err)
 			}
-		})
-	}
-}
-
-// A crash after the journal write leaves bytes that the next holder sends as
-// they are.
-func TestSameBytesAreSentAgain(t *testing.T) {
-	w := newWorld(t, 1)
-	w.claims(1)
-	w.fault = func(_ int, op string) fault {
-		if op == "backend.send" {
-			return killFirst
-		}
-		return fine
-	}
-	if _, _, alive := w.drain(t.Context(), srcChain); alive {
-		t.Fatal("not killed")
-	}
-	w.fault = nil
-	if len(w.pool()) != 0 {
-		t.Fatal("sent")
-	}
-	w.expect("next holder", w.sent(), txn.Drained{Resent: 1})
-	if e := w.entries(); len(e) != 1 || len(e[0].Txs) != 1 || len(w.pool()) != 1 {
-		t.Errorf("entries %v, pool %v", e, w.pool())
-	}
-	w.expect("known", w.sent(), txn.Drained{})
-}
-
-// A journal write whose answer is lost is repeated with the same bytes; if its
-// outcome stays unknown, nothing else is sent on a nonce that may be used.
-func TestUnknownJournalWrite(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		fails int
-		f     fault
-		sent  int
-	}{{"lost once", 1, lose, 2}, {"refused once", 1, refuse, 2}, {"lost twice", 2, lose, 0}, {"refused twice", 2, refuse, 0}} {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, 1)
-			w.claims(2)
-			left, signed := c.fails, 0
-			w.fault = func(_ int, op string) fault {
-				if op == "sign" {
-					signed++
-				}
-				if op == "journal.record" && left > 0 {
-					left--
-					return c.f
-				}
-				return fine
-			}
-			res, err, _ := w.drain(t.Context(), srcChain)
-			if res.Sent != c.sent || (err != nil) != (c.sent == 0) || len(w.pool()) != c.sent {
-				t.Errorf("%+v, %v, pool %v", res, err, w.pool())
-			}
-			if want := max(c.sent, 1); signed != want {
-				t.Errorf("%d signatures, want %d", signed, want)
-			}
-			w.fault = nil
-			w.heal()
 		})
 	}
 }
@@ -402,252 +304,6 @@ func TestLaggingNonces(t *testing.T) {
 	})
 }
 
-func TestRefusedByTheChain(t *testing.T) {
-	w := newWorld(t, 1)
-	c := w.chains[srcChain]
-	c.refuses = func(common.Address, common.Address) bool { return true }
-	alone := w.swapOf(w.signer, swap.OneInchV1, [32]byte{1}, true)
-	w.until(600)
-	w.syncAll()
-	w.sweep()
-	w.expect("first", w.sent(), txn.Drained{Refused: 1})
-	work := w.works.All()[0]
-	if work.State != swap.WorkRefused || work.RetryAt != c.head().Time.Add(30) || work.Attempt != 2 || work.Why != "reverts: SafeTransferFailed" {
-		t.Errorf("work %+v", work)
-	}
-	if f := w.findings; len(f) != 1 || f[0].Code != swap.CallReverts || f[0].Severity != swap.Warning || f[0].Escrow != alone.Src.Escrow {
-		t.Errorf("findings %+v", f)
-	}
-	w.expect("at once", w.sent(), txn.Drained{})
-	w.until(628)
-	w.expect("too early", w.sent(), txn.Drained{})
-	w.until(630)
-	w.findings = nil
-	w.expect("after its time", w.sent(), txn.Drained{Refused: 1})
-	if f := w.findings; len(f) != 1 || f[0].Severity != swap.Critical {
-		t.Errorf("findings %+v", f)
-	}
-	if got := w.works.All()[0].RetryAt; got != c.head().Time.Add(60) {
-		t.Errorf("retry in %d s", got-c.head().Time)
-	}
-	w.heal()
-}
-
-// A refused call is tried again before its hard deadline, whatever its back-off.
-func TestRetryBeforeHardDeadline(t *testing.T) {
-	for _, c := range []struct{ at, wait int64 }{{26, 30}, {520, 20}, {580, 5}, {590, 2}, {596, 1}} {
-		w := newWorld(t, 1)
-		w.chains[srcChain].refuses = func(common.Address, common.Address) bool { return true }
-		w.claims(1)
-		w.until(c.at)
-		w.expect("drain", w.sent(), txn.Drained{Refused: 1})
-		now := w.chains[srcChain].head().Time
-		if got := w.works.All()[0].RetryAt.Sub(now); got != c.wait {
-			t.Errorf("at %d: retry in %d s, want %d", c.at, got, c.wait)
-		}
-		if w.findings[0].Severity != swap.Critical {
-			t.Errorf("severity %s", w.findings[0].Severity)
-		}
-	}
-}
-
-func TestPriceAndBalance(t *testing.T) {
-	t.Run("base fee above the cap", func(t *testing.T) {
-		w := newWorld(t, 1)
-		w.claims(1)
-		w.chains[srcChain].baseFee = 121 * gwei // the cap is 120 for this call
-		w.expect("drain", w.sent(), txn.Drained{Refused: 1})
-		w.expectCodes(swap.FeeCapLow)
-		w.heal()
-	})
-	t.Run("waiting transactions are paid for too", func(t *testing.T) {
-		w := newWorld(t, 1)
-		w.claims(3)
-		one := uint256.NewInt(200_000 * 5 * gwei) // gas times twice the base fee and the tip
-		w.chains[srcChain].balance[w.signer] = new(uint256.Int).Sub(new(uint256.Int).Mul(one, uint256.NewInt(2)), uint256.NewInt(1))
-		w.expect("first", w.sent(), txn.Drained{Sent: 1, Refused: 2})
-		w.expectCodes(swap.SignerDry, swap.SignerDry)
-		w.chains[srcChain].full = true
-		w.claims(1)
-		w.expect("second", w.sent(), txn.Drained{Refused: 1, Bumped: 1})
-		w.heal()
-	})
-}
-
-// Bytes that no pool knows are first sent again as they are; what waits too
-// long costs a tenth more, and never more than its cap.
-func TestBump(t *testing.T) {
-	w := newWorld(t, 1)
-	c := w.chains[srcChain]
-	w.policy.Chains[srcChain].FeeCap[swap.Withdraw] = *uint256.NewInt(200_000 * 8 * gwei) // from 5 gwei: four raises, or less
-	w.claims(1)
-	c.full = true
-	w.sent()
-	at := c.head().Time
-	for c.head().Time < at+14 {
-		c.mine(2)
-		if c.head().Time < at+15 {
-			w.expect("not yet", w.sent(), txn.Drained{})
-		}
-	}
-	c.mine(1)
-	w.expect("late", w.sent(), txn.Drained{Bumped: 1})
-	txs := w.entries()[0].Txs
-	if old, cur := txs[0], txs[1]; !raisedEnough(old.FeeCap, cur.FeeCap) || !raisedEnough(old.TipCap, cur.TipCap) || bytes.Equal(old.Raw, cur.Raw) {
-		t.Errorf("%+v after %+v", cur, old)
-	}
-	clear(c.pool)
-	c.mine(2)
-	w.expect("dropped", w.sent(), txn.Drained{Resent: 1})
-	clear(c.pool)
-	c.mine(28)
-	w.expect("dropped again", w.sent(), txn.Drained{Bumped: 1})
-	w.expectCodes()
-	for range 6 { // until the cap, which the world checks
-		c.mine(16)
-		w.sent()
-	}
-	if codes := slices.Compact(w.codes()); !slices.Equal(codes, []swap.FindingCode{swap.FeeCapLow}) {
-		t.Errorf("findings %v", codes)
-	}
-	w.heal()
-}
-
-// What the plan forbids is replaced by nothing; what it cannot judge is not.
-func TestReplacedByNothing(t *testing.T) {
-	// A src cancellation waits in the pool when the dst payment shows up after all.
-	setup := func(t *testing.T) (*world, *swap.Order) {
-		w := newWorld(t, 1)
-		w.chains[srcChain].full = true
-		o := w.swapOf(w.signer, swap.OneInchV1, [32]byte{1}, false)
-		w.until(650)
-		w.syncAll()
-		w.sweep()
-		w.expect("cancel", w.sent(), txn.Drained{Sent: 1})
-		// Beyond finality a block appears in which the maker was paid.
-		d := w.chains[dstChain]
-		at := swap.Position{Block: d.blocks[0].Number, Time: d.blocks[0].Time, Tx: d.hash()}
-		d.head().state.events = append(d.head().state.events, swap.EscrowEvent{ChainID: dstChain, Escrow: o.Dsts[0].Escrow, Kind: swap.Withdrawn, Secret: [32]byte{1}, At: at})
-		d.head().state.ended[o.Dsts[0].Escrow] = swap.Withdrawn
-		return w, o
-	}
-	t.Run("paid", func(t *testing.T) {
-		w, _ := setup(t)
-		w.syncAll()
-		w.expect("drain", w.sent(), txn.Drained{Bumped: 1})
-		txs := w.entries()[0].Txs
-		if len(txs) != 2 || isNothing(txs[0]) || !isNothing(txs[1]) {
-			t.Fatalf("%d transactions", len(txs))
-		}
-		w.expect("again", w.sent(), txn.Drained{})
-		w.chains[srcChain].mine(20)
-		w.expect("late", w.sent(), txn.Drained{Bumped: 1})
-		for range 80 {
-			w.chains[srcChain].mine(16)
-			w.sent()
-		}
-		for _, tx := range w.entries()[0].Txs[1:] {
-			if !isNothing(tx) {
-				t.Error("something again")
-			}
-		}
-		w.chains[srcChain].full = false
-		w.chains[srcChain].mine(2)
-		if w.ended(w.orders[w.ids[0]].Src) != 0 {
-			t.Error("src was cancelled")
-		}
-	})
-	t.Run("paid, and never broadcast", func(t *testing.T) {
-		w, _ := setup(t)
-		clear(w.chains[srcChain].pool)
-		w.syncAll()
-		w.chains[srcChain].baseFee = 100_000 * gwei // nothing can be afforded
-		w.expect("drain", w.sent(), txn.Drained{})
-		if len(w.pool()) != 0 {
-			t.Error("sent again although forbidden")
-		}
-		w.chains[srcChain].baseFee = 2 * gwei
-		w.expect("drain", w.sent(), txn.Drained{Bumped: 1})
-	})
-	for _, chain := range []uint64{srcChain, dstChain} {
-		t.Run("a chain is unreadable", func(t *testing.T) {
-			w, _ := setup(t)
-			w.syncAll()
-			w.blind[chain] = true
-			clear(w.chains[srcChain].pool)
-			w.expect("drain", w.sent(), txn.Drained{Resent: 1})
-			w.chains[srcChain].mine(30)
-			w.expect("late", w.sent(), txn.Drained{})
-		})
-	}
-	t.Run("a cancellation that has to wait", func(t *testing.T) {
-		w := newWorld(t, 1)
-		w.chains[dstChain].full = true
-		w.swapOf(w.signer, swap.OneInchV1, [32]byte{1}, false)
-		w.until(90)
-		w.syncAll()
-		w.sweep()
-		if res, err, _ := w.drain(t.Context(), dstChain); err != nil || res.Sent != 1 {
-			t.Fatalf("%+v, %v", res, err)
-		}
-		w.chains[srcChain].mine(400) // the logs of src are far behind: they may hide a claim
-		w.chains[dstChain].mine(5)
-		if res, err, _ := w.drain(t.Context(), dstChain); err != nil || res != (txn.Drained{Bumped: 1}) {
-			t.Fatalf("%+v, %v", res, err)
-		}
-	})
-	t.Run("a claim that has to wait", func(t *testing.T) {
-		w := newWorld(t, 1)
-		w.claims(1)
-		w.chains[srcChain].full = true
-		w.sent()
-		d := w.chains[dstChain]
-		d.head().state.events = nil // the payment is undone, the secret stays public
-		w.syncAll()
-		c, err := w.plan(w.ids[0], w.views())
-		if err != nil || !c.Decision.Waits(w.entries()[0].Action) {
-			t.Fatalf("%+v, %v", c.Decision.Actions, err)
-		}
-		w.expect("drain", w.sent(), txn.Drained{})
-	})
-	t.Run("wanted again", func(t *testing.T) {
-		w, o := setup(t)
-		w.syncAll()
-		w.sent()
-		// The payment is undone: the order is what it was before.
-		d := w.chains[dstChain]
-		d.head().state.events = nil
-		delete(d.head().state.ended, o.Dsts[0].Escrow)
-		o.Events, o.Secret = nil, nil
-		w.syncAll()
-		w.expect("drain", w.sent(), txn.Drained{Bumped: 1})
-		if txs := w.entries()[0].Txs; len(txs) != 3 || isNothing(txs[2]) {
-			t.Errorf("%d transactions", len(txs))
-		}
-		w.heal()
-	})
-}
-
-// What is of no use any more, but can do no harm, is left alone until it holds
-// up what waits behind it.
-func TestUselessIsReplacedWhenLate(t *testing.T) {
-	w := newWorld(t, 1)
-	c := w.chains[srcChain]
-	w.claims(1)
-	w.sent()
-	o := w.orders[w.ids[0]]
-	c.baseFee = 50 * gwei // ours waits, a stranger is faster
-	c.strange(o.Src.Leg, swap.PublicWithdraw, *o.Secret)
-	c.mine(120)
-	c.mine(2)
-	w.syncAll()
-	w.expect("late", w.sent(), txn.Drained{Bumped: 1})
-	if txs := w.entries()[0].Txs; !isNothing(txs[len(txs)-1]) {
-		t.Error("still the claim")
-	}
-	w.heal()
-}
-
 func TestPlanHasTheLastWord(t *testing.T) {
 	t.Run("not wanted", func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -692,81 +348,4 @@ func TestPlanHasTheLastWord(t *testing.T) {
 			t.Errorf("%+v, %v", res, err)
 		}
 	})
-}
-
-// A signature of another key never gets to the journal.
-func TestWrongKey(t *testing.T) {
-	w := newWorld(t, 1)
-	w.claims(1)
-	other, err := crypto.ToECDSA(crypto.Keccak256([]byte("other")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.key = other
-	if _, err, _ := w.drain(t.Context(), srcChain); err == nil || len(w.entries()) != 0 {
-		t.Errorf("%v, %d entries", err, len(w.entries()))
-	}
-}
-
-// One call that fails does not stop the others.
-func TestOneFailureAmongMany(t *testing.T) {
-	for _, op := range []string{"backend.rehearse", "sign", "backend.send"} {
-		t.Run(op, func(t *testing.T) {
-			w := newWorld(t, 1)
-			w.claims(3)
-			first := true
-			w.fault = func(_ int, o string) fault {
-				if o == op && first {
-					first = false
-					return refuse
-				}
-				return fine
-			}
-			res, err, _ := w.drain(t.Context(), srcChain)
-			want := 2
-			if op == "backend.send" {
-				want = 3 // it stands in the journal
-			}
-			if !errors.Is(err, errFault) || res.Sent != want || len(w.pool()) != 2 {
-				t.Errorf("%+v, %v, pool %v", res, err, w.pool())
-			}
-			w.fault = nil
-			w.heal()
-		})
-	}
-}
-
-// Of a node without a block-time override, InvalidTime around the start means
-// "not yet"; later it is an answer.
-func TestRehearsalAtTheHead(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		at   int64  // head time; the call is legal from 600
-		lag  uint64 // blocks that the rehearsing node is behind
-		want txn.Drained
-	}{
-		{"before the first legal block", 598, 0, txn.Drained{Sent: 1}},
-		{"node lags a little", 604, 3, txn.Drained{Sent: 1}},
-		{"node stands still", 630, 18, txn.Drained{Refused: 1}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, 1)
-			src := w.chains[srcChain]
-			src.legacy = true
-			w.swapOf(w.signer, swap.OneInchV1, [32]byte{1}, true)
-			w.until(560)
-			for src.head().Time < simStart.Add(c.at) {
-				src.mine(2)
-			}
-			w.chains[dstChain].mine(60)
-			w.syncAll()
-			w.sweep()
-			src.lag = c.lag
-			w.expect("drain", w.sent(), c.want)
-			src.mine(2)
-			if got := w.ended(w.orders[w.ids[0]].Src) == swap.Cancelled; got != (c.want.Sent == 1) {
-				t.Errorf("cancelled: %v", got)
-			}
-		})
-	}
 }

@@ -2,10 +2,13 @@ package txn
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // Busy tells whether a drain of the account would find anything to do: a
@@ -34,17 +37,18 @@ func (d *Drainer) Busy(ctx context.Context, a Account) (bool, error) {
 	}), nil
 }
 
-// live lists the live work that the account is to send.
-func (d *Drainer) live(ctx context.Context, a Account) ([]swap.Work, error) {
+// live lists the live work that the account is to send. What can be read is
+// returned beside an error.
+func (d *Drainer) live(ctx context.Context, a Account) (out []swap.Work, err error) {
 	chain := d.Policy.Chains[a.ChainID]
-	var out []swap.Work
-	for taker, t := range chain.Takers {
-		if t.Signer != a.Signer && chain.AccessTokenSigner != a.Signer {
+	var errs []error
+	for _, taker := range slices.SortedFunc(maps.Keys(chain.Takers), common.Address.Cmp) {
+		if chain.Takers[taker].Signer != a.Signer && chain.AccessTokenSigner != a.Signer {
 			continue
 		}
 		live, err := d.Works.Live(ctx, a.ChainID, taker)
 		if err != nil {
-			return nil, fmt.Errorf("read live work of %s on chain %d: %w", taker, a.ChainID, err)
+			errs = append(errs, fmt.Errorf("read live work of %s on chain %d: %w", taker, a.ChainID, err))
 		}
 		for _, w := range live {
 			if w.Action.Signer == a.Signer {
@@ -52,5 +56,5 @@ func (d *Drainer) live(ctx context.Context, a Account) ([]swap.Work, error) {
 			}
 		}
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }

@@ -83,7 +83,10 @@ func TestEveryCallFailsOnce(t *testing.T) {
 		calls := w.calls
 		t.Logf("%d calls", len(calls))
 		for f := refuse; f < faults; f++ {
-			for at := range calls {
+			for at, op := range calls {
+				if (f == lose || f == killAfter) && !writes[op] {
+					continue // the same as refuse and killFirst
+				}
 				w := newWorld(t, 1)
 				w.fault = func(n int, op string) fault {
 					if n == at {
@@ -92,7 +95,7 @@ func TestEveryCallFailsOnce(t *testing.T) {
 					return fine
 				}
 				w.onGoing = w.around
-				w.note("%s at call %d, %s", f, at, calls[at])
+				w.note("%s at call %d, %s", f, at, op)
 				w.script()
 				w.heal()
 				w.right()
@@ -100,3 +103,6 @@ func TestEveryCallFailsOnce(t *testing.T) {
 		}
 	})
 }
+
+// writes are the calls that change something.
+var writes = map[string]bool{"journal.record": true, "journal.settle": true, "works.save": true, "backend.send": true, "report": true, "ring": true}

@@ -59,7 +59,8 @@ func (r *drain) await(ctx context.Context, at swap.ChainTime) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("read head of chain %d: %w", r.ChainID, err)
 		}
-		if head.Time > r.head.Time {
+		if head.Time > max(r.head.Time, r.seen) {
+			r.seen = head.Time // plans may be made at an older head: still one look a block
 			return true, nil
 		}
 	}
