@@ -274,9 +274,9 @@ func (r *drain) due(ctx context.Context, works []swap.Work) (out []ready, err er
 		case wanted && a.Signer == r.Account.Signer:
 			w.Action = a
 			out = append(out, ready{w, c})
-		case wanted || !whole || c.Decision.Waits(w.Key()):
-			// Left to a sweep: another key, a chain unread, or only a matter of time.
-		default:
+		case wanted || !whole:
+			// Left to a sweep: the key was changed, or a chain could not be read.
+		default: // Diff leaves alone what only waits
 			if err := r.hold.Check(); err != nil {
 				return nil, errors.Join(append(errs, err)...)
 			}

@@ -199,6 +199,37 @@ func TestZombie(t *testing.T) {
 	}
 }
 
+// Nothing is journalled once the lease is known to be lost.
+func TestLeaseLostWhileSigning(t *testing.T) {
+	w := newWorld(t, 1)
+	w.claims(1)
+	w.fault = func(_ int, op string) fault {
+		if op == "sign" {
+			return supersede
+		}
+		return fine
+	}
+	if res, err, _ := w.drain(t.Context(), srcChain); err == nil || res.Sent != 0 || slices.Contains(w.calls, "journal.record") {
+		t.Errorf("%+v, %v, %v", res, err, w.calls)
+	}
+	w.oneNonce()
+}
+
+// Work that looks unsent although its transaction is in the journal, as after a
+// repair by hand, is not sent twice.
+func TestWorkInFlightIsNotSentAgain(t *testing.T) {
+	w := newWorld(t, 1)
+	w.claims(1)
+	w.sent()
+	work := w.works.All()[0]
+	work.State = swap.WorkPlanned
+	if err := w.works.Save(t.Context(), work); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("drain", w.sent(), txn.Drained{})
+	w.oneNonce()
+}
+
 // Conflicts without end are an error, not a loop.
 func TestConflictsEnd(t *testing.T) {
 	w := newWorld(t, 1)
@@ -254,6 +285,63 @@ func TestForeignNonces(t *testing.T) {
 	})
 }
 
+// An account that is read at an older head than the entry behind a foreign
+// transaction was signed at shows no gap.
+func TestLaggingNodeShowsNoGap(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.chains[srcChain]
+	w.poolCap(1)
+	w.claims(2)
+	w.sent()
+	c.mine(2)
+	if err := c.foreign(1, 5*gwei); err != nil {
+		t.Fatal(err)
+	}
+	c.mine(2)
+	c.full = true
+	w.expect("after a foreign one", w.sent(), txn.Drained{Sent: 1})
+	if e := w.entries(); e[1].Nonce != 2 {
+		t.Fatalf("nonce %d", e[1].Nonce)
+	}
+	w.poolCap(16)
+	w.claims(1)
+	w.findings = nil
+	for c.head().Number > w.entries()[1].Txs[0].Head.Number+1 {
+		c.blocks = c.blocks[:len(c.blocks)-1] // back to the block after
+	}
+	w.lagOnce(2)
+	w.sent()
+	w.expectCodes()
+	if e := w.entries(); len(e) != 3 || e[2].Nonce != 3 {
+		t.Errorf("entries %+v", e)
+	}
+}
+
+// lagOnce lets the next reading, which is of the account, be so many blocks old.
+func (w *world) lagOnce(blocks uint64) {
+	w.stale = func() (age uint64) {
+		age, blocks = blocks, 0
+		return age
+	}
+}
+
+// The journal knows which nonces were used, also when nothing is in flight.
+func TestLaggingNodeWithNothingInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		w.claims(2)
+		w.sent()
+		w.heal()
+		w.claims(1)
+		w.calls = nil
+		w.lagOnce(1000)
+		w.sent()
+		if e := w.entries(); e[len(e)-1].Nonce != 2 || strings.Count(strings.Join(w.calls, " "), "journal.record") != 1 {
+			t.Errorf("nonce %d, %v", e[len(e)-1].Nonce, w.calls)
+		}
+	})
+}
+
 func (w *world) poolCap(n int) {
 	w.configs[srcChain] = txn.ChainConfig{Regular: true, PoolCap: n, Confirmations: confirmations}
 }
@@ -286,14 +374,7 @@ func TestLaggingNonces(t *testing.T) {
 		w.claims(3)
 		w.expect("first", w.sent(), txn.Drained{Sent: 2, Waiting: 1})
 		c.mine(2)
-		first := true
-		w.stale = func() (blocks uint64) { // of the account
-			if first {
-				blocks = 5
-			}
-			first = false
-			return blocks
-		}
+		w.lagOnce(5)
 		w.poolCap(16)
 		w.expect("lagging", w.sent(), txn.Drained{Sent: 1})
 		w.expectCodes()
@@ -334,7 +415,9 @@ func TestPlanHasTheLastWord(t *testing.T) {
 		w := newWorld(t, 1)
 		w.claims(1)
 		w.policy.Chains[srcChain].Takers[w.signer] = swap.TakerPolicy{Signer: named("new key"), Path: swap.PathEOA}
-		w.policy.Chains[srcChain].Takers[named("other taker")] = swap.TakerPolicy{Signer: w.signer, Path: swap.PathEOA}
+		p := w.policy.Chains[srcChain]
+		p.AccessTokenSigner = w.signer // still looks at the taker's work
+		w.policy.Chains[srcChain] = p
 		w.expect("drain", w.sent(), txn.Drained{})
 		if len(w.entries()) != 0 {
 			t.Error("signed")

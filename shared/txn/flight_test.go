@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
@@ -64,10 +65,10 @@ func TestBump(t *testing.T) {
 		t.Errorf("%+v after %+v", cur, old)
 	}
 	clear(c.pool)
-	c.mine(2)
+	c.mine(16)
 	w.expect("dropped", w.sent(), txn.Drained{Resent: 1})
 	clear(c.pool)
-	c.mine(28)
+	c.mine(14)
 	w.expect("dropped again", w.sent(), txn.Drained{Bumped: 1})
 	w.expectCodes()
 	for range 6 { // until the cap, which the world checks
@@ -198,19 +199,90 @@ func TestReplacedByNothing(t *testing.T) {
 // What is of no use any more, but can do no harm, is left alone until it holds
 // up what waits behind it.
 func TestUselessIsReplacedWhenLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		c := w.chains[srcChain]
+		w.claims(1)
+		o := w.orders[w.ids[0]]
+		w.until(130)
+		w.sent()
+		c.baseFee = 50 * gwei // ours waits, a stranger is faster
+		c.strange(o.Src.Leg, swap.PublicWithdraw, *o.Secret)
+		c.mine(2)
+		w.syncAll()
+		if w.ended(o.Src) != swap.Withdrawn {
+			t.Fatal("not claimed")
+		}
+		w.expect("harmless", w.sent(), txn.Drained{})
+		c.mine(14)
+		w.expect("late", w.sent(), txn.Drained{Bumped: 1})
+		if txs := w.entries()[0].Txs; !isNothing(txs[len(txs)-1]) {
+			t.Error("still the claim")
+		}
+		w.heal()
+	})
+}
+
+// A call whose window has passed can only revert: it is not worth replacing
+// before it holds others up, and a reorg could still make it good.
+func TestPastItsWindow(t *testing.T) {
+	w := newWorld(t, 1)
+	w.claims(1)
+	w.until(590)
+	w.chains[srcChain].full = true
+	w.sent()
+	w.until(600)
+	w.syncAll()
+	w.expect("drain", w.sent(), txn.Drained{})
+}
+
+// A reorg can take the time back in which a transaction became legal: bytes
+// that no pool knows are not sent before it is there again.
+func TestNotSentAgainTooEarly(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.chains[srcChain]
+	w.alone(598)
+	w.expect("first", w.sent(), txn.Drained{Sent: 1})
+	clear(c.pool)
+	c.blocks = c.blocks[:len(c.blocks)-1]
+	w.expect("too early", w.sent(), txn.Drained{})
+	c.mine(2)
+	w.expect("legal again", w.sent(), txn.Drained{Resent: 1})
+}
+
+// What has been mined since the account was read needs no better price.
+func TestMinedMeanwhile(t *testing.T) {
 	w := newWorld(t, 1)
 	c := w.chains[srcChain]
 	w.claims(1)
 	w.sent()
-	o := w.orders[w.ids[0]]
-	c.baseFee = 50 * gwei // ours waits, a stranger is faster
-	c.strange(o.Src.Leg, swap.PublicWithdraw, *o.Secret)
-	c.mine(120)
+	c.full = true
+	c.mine(20)
+	c.full = false
 	c.mine(2)
-	w.syncAll()
-	w.expect("late", w.sent(), txn.Drained{Bumped: 1})
-	if txs := w.entries()[0].Txs; !isNothing(txs[len(txs)-1]) {
-		t.Error("still the claim")
+	w.lagOnce(1)
+	w.expect("drain", w.sent(), txn.Drained{})
+}
+
+// A replacement has to be paid for, and the number of them has an end.
+func TestReplacementsEnd(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.chains[srcChain]
+	w.claims(1)
+	c.full = true
+	w.sent()
+	c.balance[w.signer] = uint256.NewInt(200_000 * 5 * gwei)
+	c.mine(16)
+	w.expect("cannot pay", w.sent(), txn.Drained{})
+	w.expectCodes(swap.SignerDry)
+	delete(c.balance, w.signer)
+	w.policy.Chains[srcChain].FeeCap[swap.Withdraw] = *new(uint256.Int).SetAllOne()
+	w.policy.Chains[srcChain].FeeCap[swap.Cancel] = *new(uint256.Int).SetAllOne()
+	for range 80 {
+		c.mine(16)
+		w.sent()
 	}
-	w.heal()
+	if n := len(w.entries()[0].Txs); n != 64 {
+		t.Errorf("%d transactions", n)
+	}
 }

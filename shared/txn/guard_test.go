@@ -22,7 +22,7 @@ type guarded struct {
 var guardSecret = [32]byte{7}
 
 // newGuarded makes a case of which one action is wanted, and its call.
-func newGuarded(t *testing.T, family swap.Family, side swap.Side, call swap.Call, path swap.Path) guarded {
+func newGuarded(t testing.TB, family swap.Family, side swap.Side, call swap.Call, path swap.Path) guarded {
 	t.Helper()
 	w := newWorld(t, 1)
 	taker, signer := w.signer, w.signer
@@ -139,6 +139,18 @@ func TestGuard(t *testing.T) {
 		"signer of nobody": func(g *guarded) {
 			g.takers(map[common.Address]swap.TakerPolicy{g.action.Taker: {Signer: elsewhere, Path: g.action.Path}})
 			g.token(elsewhere)
+		},
+		"nobody signs": func(g *guarded) {
+			g.takers(map[common.Address]swap.TakerPolicy{g.action.Taker: {Path: g.action.Path}})
+			g.token(common.Address{})
+			g.action.Signer = common.Address{}
+			g.rebuild()
+			g.call.From = common.Address{}
+		},
+		"an unknown path, configured": func(g *guarded) {
+			g.takers(map[common.Address]swap.TakerPolicy{g.action.Taker: {Signer: g.action.Signer, Path: 9}})
+			g.action.Path = 9
+			g.want()
 		},
 		"taker on another path": func(g *guarded) {
 			g.takers(map[common.Address]swap.TakerPolicy{g.action.Taker: {Signer: g.action.Signer, Path: swap.PathNone}})

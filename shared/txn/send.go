@@ -131,7 +131,6 @@ func (r *drain) add(e Entry) {
 		i++
 	}
 	r.entries = append(r.entries[:i:i], append([]Entry{e}, r.entries[i:]...)...)
-	r.next = max(r.next, e.Nonce+1)
 }
 
 // refuse puts an action off that the chain would not take now.

@@ -104,6 +104,12 @@ func TestRefusedByTheChain(t *testing.T) {
 	if got := w.works.All()[0].RetryAt; got != c.head().Time.Add(60) {
 		t.Errorf("retry in %d s", got-c.head().Time)
 	}
+	c.refuses = nil
+	w.until(690)
+	w.expect("accepted", w.sent(), txn.Drained{Sent: 1})
+	if got := w.works.All()[0]; got.Why != "" || got.RetryAt != 0 || got.State != swap.WorkSubmitted {
+		t.Errorf("work %+v", got)
+	}
 	w.heal()
 }
 
@@ -159,6 +165,19 @@ func TestWrongKey(t *testing.T) {
 	w.key = other
 	if _, err, _ := w.drain(t.Context(), srcChain); err == nil || len(w.entries()) != 0 {
 		t.Errorf("%v, %d entries", err, len(w.entries()))
+	}
+}
+
+// What the guard refuses is not signed, though the plan wants it.
+func TestGuardIsAsked(t *testing.T) {
+	w := newWorld(t, 1)
+	w.policy.Chains[srcChain].Takers[w.resolver] = swap.TakerPolicy{Signer: w.signer, Path: swap.PathEOA} // it is no account
+	w.swapOf(w.resolver, swap.OneInchV1, [32]byte{1}, true)
+	w.until(640)
+	w.syncAll()
+	w.sweep()
+	if res, err, _ := w.drain(t.Context(), srcChain); err == nil || res != (txn.Drained{}) || slices.Contains(w.calls, "sign") {
+		t.Errorf("%+v, %v, %v", res, err, w.calls)
 	}
 }
 

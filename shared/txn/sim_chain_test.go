@@ -218,6 +218,9 @@ func (c *simChain) take(raw []byte, foreign bool) error {
 	if err != nil || t.ChainId().Uint64() != c.id {
 		return errors.Join(err, errors.New("of another chain"))
 	}
+	if c.legacy && t.Type() != types.LegacyTxType && !foreign {
+		return types.ErrTxTypeNotSupported
+	}
 	tx := &simTx{hash: t.Hash(), from: from, to: *t.To(), nonce: t.Nonce(), data: t.Data(), foreign: foreign, sentAt: c.head().Time}
 	tx.fee.SetFromBig(t.GasFeeCap())
 	tx.tip.SetFromBig(t.GasTipCap())

@@ -192,7 +192,8 @@ func (w *world) sync(chain uint64) {
 
 func (w *world) views() swap.Views {
 	out := swap.Views{}
-	for id, c := range w.chains {
+	for _, id := range []uint64{srcChain, dstChain} {
+		c := w.chains[id]
 		if w.blind[id] {
 			continue
 		}

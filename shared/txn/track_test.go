@@ -25,12 +25,13 @@ func TestTrackOne(t *testing.T) {
 		ring  int
 		code  swap.FindingCode
 	}{
-		"final":                      {success(96), txn.Mined, "", 0, ""},
-		"one block short of final":   {success(97), txn.Open, swap.WorkSubmitted, 0, ""},
-		"final, but not yet read so": {func(r *tracked, e txn.Entry) { success(96)(r, e); r.facts.From = at(95) }, txn.Open, swap.WorkSubmitted, 0, ""},
-		"nothing read yet":           {func(r *tracked, e txn.Entry) { success(96)(r, e); r.facts = swap.Provisional{} }, txn.Open, swap.WorkSubmitted, 0, ""},
-		"receipt of an unused nonce": {func(r *tracked, e txn.Entry) { success(96)(r, e); r.state.Latest = 0 }, txn.Open, swap.WorkSubmitted, 0, ""},
-		"receipt of the future":      {success(1 << 63), txn.Open, swap.WorkSubmitted, 0, ""},
+		"final":                       {success(96), txn.Mined, "", 0, ""},
+		"one block short of final":    {success(97), txn.Open, swap.WorkSubmitted, 0, ""},
+		"read as final, but not deep": {func(r *tracked, e txn.Entry) { success(97)(r, e); r.facts.From = at(100) }, txn.Open, swap.WorkSubmitted, 0, ""},
+		"final, but not yet read so":  {func(r *tracked, e txn.Entry) { success(96)(r, e); r.facts.From = at(95) }, txn.Open, swap.WorkSubmitted, 0, ""},
+		"nothing read yet":            {func(r *tracked, e txn.Entry) { success(96)(r, e); r.facts = swap.Provisional{} }, txn.Open, swap.WorkSubmitted, 0, ""},
+		"receipt of an unused nonce":  {func(r *tracked, e txn.Entry) { success(96)(r, e); r.state.Latest = 0 }, txn.Open, swap.WorkSubmitted, 0, ""},
+		"receipt of the future":       {success(1 << 63), txn.Open, swap.WorkSubmitted, 0, ""},
 		"reverted": {func(r *tracked, e txn.Entry) { r.mined(e.Txs[0].Hash, 96, false); r.state.Latest = 1 },
 			txn.Mined, swap.WorkRefused, 0, swap.TxReverted},
 		"reverted, not final":        {func(r *tracked, e txn.Entry) { r.mined(e.Txs[0].Hash, 97, false); r.state.Latest = 1 }, txn.Open, swap.WorkSubmitted, 0, ""},
@@ -186,6 +187,20 @@ func TestTrackIdle(t *testing.T) {
 // Work that is gone, or is somebody else's business by now, is left alone; the
 // entry is settled all the same.
 func TestTrackWithoutWork(t *testing.T) {
+	t.Run("planned anew", func(t *testing.T) {
+		r := newTracked(t)
+		e, w := r.entry(watchtest.Address(), 0, 95)
+		anew := r.work(w.Key())
+		anew.State = swap.WorkPlanned
+		if err := r.works.Save(t.Context(), anew); err != nil {
+			t.Fatal(err)
+		}
+		r.mined(e.Txs[0].Hash, 90, true)
+		r.state.Latest = 1
+		if res, err := r.track(); err != nil || res.Confirmed != 1 || r.work(w.Key()).State != swap.WorkPlanned {
+			t.Errorf("%+v, %v, %+v", res, err, r.work(w.Key()))
+		}
+	})
 	r := newTracked(t)
 	e, w := r.entry(watchtest.Address(), 0, 95)
 	gone := r.work(w.Key())

@@ -3,6 +3,7 @@ package txn_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,6 +128,17 @@ func TestWaitingEnds(t *testing.T) {
 			start := time.Now()
 			if _, err, _ := w.drain(ctx, srcChain); !errors.Is(err, lost) || time.Since(start) != 3*time.Second {
 				t.Errorf("%v after %s", err, time.Since(start))
+			}
+		})
+	})
+	t.Run("plans are made at an older head", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := setup(t)
+			w.chains[srcChain].halted = true
+			w.stale = func() uint64 { return 1 }
+			w.expect("drain", w.sent(), txn.Drained{Waiting: 1})
+			if n := len(slices.DeleteFunc(w.calls, func(op string) bool { return op != "decide" })); n != 2 {
+				t.Errorf("planned %d times for one block", n)
 			}
 		})
 	})
