@@ -266,16 +266,15 @@ func (r *drain) due(ctx context.Context, works []swap.Work) (out []ready, err er
 	}
 	var errs []error
 	for _, w := range works {
-		c, whole, ok := r.decided(w.Order)
+		c, ok := r.cases[w.Order]
 		if !ok {
-			continue
+			continue // its source chain could not be read
 		}
 		switch a, wanted := c.Decision.Wanted(w.Key()); {
 		case wanted && a.Signer == r.Account.Signer:
 			w.Action = a
 			out = append(out, ready{w, c})
-		case wanted || !whole:
-			// Left to a sweep: the key was changed, or a chain could not be read.
+		case wanted: // of another key now, which a sweep writes down
 		default: // Diff leaves alone what only waits
 			if err := r.hold.Check(); err != nil {
 				return nil, errors.Join(append(errs, err)...)

@@ -131,7 +131,6 @@ func (w *world) around() {
 	for _, chain := range []uint64{srcChain, dstChain} {
 		w.drain(context.Background(), chain)
 		w.track(context.Background(), chain)
-		w.drain(context.Background(), chain)
 	}
 }
 

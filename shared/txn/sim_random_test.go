@@ -10,7 +10,7 @@ import (
 )
 
 // schedules is how many random ones a test run goes through.
-const schedules = 400
+const schedules = 150
 
 // story is a swap of a random schedule.
 type story struct {
