@@ -39,7 +39,7 @@ type model struct {
 	excused string
 	// the resolver's script, -1 for never
 	createDst, createAgain, payDst, claimSrc, leak int64
-	log                               []string
+	log                                            []string
 }
 
 func (m *model) note(format string, args ...any) {
