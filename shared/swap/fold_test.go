@@ -55,6 +55,12 @@ func TestFold(t *testing.T) {
 			ev.Amount.SetAllOne()
 			w.order.AddEvent(ev)
 		})}, "src", "rescued final 700001"},
+		{"a part rescued, mined again elsewhere", []step{rescue("src", 700_000, srcCoin, 128, true), change(func(w *world) {
+			again := w.order.Events[0]
+			again.At = Position{Block: again.At.Block + 1, Tx: again.At.Tx, Index: again.At.Index + 1}
+			w.facts[srcChain] = Provisional{ChainID: srcChain, Events: []EscrowEvent{again}}
+		})}, "src", "open final"},
+		{"rescued in parts, an earlier one not final", []step{rescue("src", 700_000, srcCoin, 255, false), rescue("src", 700_001, srcCoin, 1, true)}, "src", "rescued 700001"},
 		{"strays rescued after the end", []step{final("src", Cancelled, 301), rescue("src", 700_000, srcCoin, 256, true)}, "src", "cancelled final 301"},
 		{"funded and cancelled after a rescue", []step{rescue("src", 700_000, srcCoin, 256, true), final("src", Cancelled, 800_000)}, "src", "rescued final 700000"},
 	} {

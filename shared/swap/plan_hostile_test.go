@@ -100,6 +100,37 @@ func TestPlanHostile(t *testing.T) {
 			bothAt(110, "src.cancel!dst-logs-not-past dst.cancel!deposit-missing dst.rescueFunds+604710", "deposit-missing:critical@dst"),
 			bothAt(300, "src.cancel dst.cancel!deposit-missing dst.rescueFunds+604520", "deposit-missing:critical@dst"),
 		}},
+		{name: "our native dst leg lacks its amount, on record: nothing is cancelled over it", only: bmn, given: []step{
+			change(func(w *world) { w.order.Expect.Token = Word{} }), withDstAt(120), holding("dst", 120, 40, 40)}, moments: []moment{
+			bothAt(374, "src.cancel!dst-logs-not-past dst.cancel!deposit-missing dst.rescueFunds+604546", "deposit-missing:critical@dst negative-safety-gap:warning@dst"),
+			bothAt(375, "src.cancel dst.cancel!deposit-missing dst.rescueFunds+604545", "deposit-missing:critical@dst negative-safety-gap:warning@dst"),
+		}},
+		{name: "the maker is paid by the leg that has its deposit", only: bmn, given: []step{withDst, withDstAt(40), holding("dst2", 40, 512, 15), final("src", Withdrawn, 101)}, moments: []moment{
+			bothAt(110, "dst.withdraw dst2.cancel!src-was-claimed"),
+		}},
+		{name: "the maker is paid by a leg without its deposit if there is no other", only: bmn, given: []step{withDst, holding("dst", 20, 512, 15), final("src", Withdrawn, 101)}, moments: []moment{
+			bothAt(110, "dst.withdraw", "deposit-missing:critical@dst"),
+		}},
+		{name: "secret public, dst cancelled by signature and not looked at since", only: bmn, given: []step{withDst, public, final("dst", Cancelled, 100), holding("dst", 99, 512, 16)}, moments: []moment{
+			bothAt(150, "src.withdraw!dst-outcome-open", "dst-cancelled-early:critical@dst"),
+			bothAt(270, "src.cancel!dst-payment-not-final", "dst-cancelled-early:critical@dst"),
+			bothAt(300, "src.cancel", "dst-cancelled-early:critical@dst"),
+		}},
+		{name: "secret public, dst's funds never seen", given: []step{withDst, public, change(func(w *world) { w.order.Dsts[0].Balance = Balance{} })}, moments: []moment{
+			bothAt(150, "src.withdraw!dst-outcome-open dst.cancel!src-claim-pending"),
+		}},
+		{name: "secret public, dst without its deposit", only: bmn, given: []step{withDst, public, holding("dst", 20, 512, 15)}, moments: []moment{
+			bothAt(150, "src.withdraw!dst-outcome-open dst.cancel!src-claim-pending"),
+		}},
+		{name: "secret public, dst opens too late to be paid in time", given: []step{stages(map[Stage]uint32{DstWithdrawal: 222}), withDst, public}, moments: []moment{
+			bothAt(150, "src.withdraw!dst-outcome-open dst.cancel!src-claim-pending"),
+		}},
+		{name: "secret public, dst opens just in time to be paid", given: []step{stages(map[Stage]uint32{DstWithdrawal: 221}), withDst, public}, moments: []moment{
+			bothAt(150, "src.withdraw dst.cancel!src-claim-pending"),
+		}},
+		{name: "secret public, no key of ours can pay", given: []step{withDst, public, on(dstChain, func(c *ChainPolicy) { c.Takers[taker] = TakerPolicy{} })}, moments: []moment{
+			bothAt(150, "src.withdraw!dst-outcome-open dst.cancel!src-claim-pending"),
+		}},
 		{name: "our native dst leg is empty, and nobody can use it any more", only: bmn, given: []step{nativeDst, holding("dst", 20, 0, 0), final("src", Cancelled, 301)}, moments: []moment{
 			bothAt(274, "dst.cancel!deposit-missing", "deposit-missing:critical@dst"),
 			bothAt(306, "finished", "deposit-missing:critical@dst"),

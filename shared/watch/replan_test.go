@@ -266,6 +266,22 @@ func TestReplanSurvivesEveryFailure(t *testing.T) {
 	}
 }
 
+// Who was not told is told by the next sweep: the order stays due.
+func TestReplanKeepsOrdersDueUntilAllIsTold(t *testing.T) {
+	for _, op := range []string{"ring", "report", "actions.save"} {
+		r := newRig()
+		o := r.put(t, paid)
+		r.at(210)
+		r.faults.Fail(func(call string) watchtest.Fault { return map[string]watchtest.Fault{op: watchtest.Refused}[call] })
+		if _, err := r.Sweep(t.Context(), watch.Upcoming); err == nil {
+			t.Errorf("%s failed without an error", op)
+		}
+		if got := r.load(t, o.ID).Wakes; got != o.Wakes {
+			t.Errorf("after %s failed the order wakes at %+v", op, got)
+		}
+	}
+}
+
 // One chain that does not answer hides no order of another.
 func TestSweepWithAChainDown(t *testing.T) {
 	for _, c := range []struct {
