@@ -3,20 +3,14 @@ package watch_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/holiman/uint256"
 )
 
 const (
@@ -25,162 +19,6 @@ const (
 	horizon  = int64(60)
 	epoch    = swap.ChainTime(1_750_000_000)
 )
-
-// rig is a sweeper over stores in memory, all of whose calls can fail.
-type rig struct {
-	watch.Sweeper
-	faults  *watchtest.Faults
-	orders  *watchtest.Orders
-	actions *watchtest.Actions
-	mu      sync.Mutex
-	heads   map[uint64]swap.Block
-	facts   map[uint64]swap.Provisional
-	ages    map[uint64]time.Duration
-	broken  map[string]bool // "head 10", "facts 1"
-	rung    []watch.Ring
-	told    []swap.Finding
-}
-
-func newRig() *rig {
-	f := &watchtest.Faults{}
-	r := &rig{faults: f, orders: watchtest.NewOrders(f), actions: watchtest.NewActions(f),
-		heads: map[uint64]swap.Block{}, facts: map[uint64]swap.Provisional{}, ages: map[uint64]time.Duration{}, broken: map[string]bool{}}
-	policy := swap.Policy{Chains: map[uint64]swap.ChainPolicy{}, Horizon: horizon, SyncLag: 30, Overdue: 60, WarnLevels: []int64{100}}
-	for _, chain := range []uint64{srcChain, dstChain} {
-		caps := map[swap.Call]uint256.Int{}
-		for _, c := range swap.Calls() {
-			caps[c] = *uint256.NewInt(1)
-		}
-		policy.Chains[chain] = swap.ChainPolicy{MinBlockTime: 1, Inclusion: 1, FeeCap: caps, Takers: map[common.Address]swap.TakerPolicy{}}
-	}
-	r.Sweeper = watch.Sweeper{Heads: r, Facts: r, Planner: watch.Planner{Orders: r.orders, Actions: r.actions, Ringer: r, Policy: policy,
-		Report: func(ctx context.Context, findings []swap.Finding) error {
-			return f.Do(ctx, "report", func() error {
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				r.told = append(r.told, findings...)
-				return nil
-			})
-		}}}
-	r.at(0)
-	return r
-}
-
-// at sets both heads, with all logs read and the last five blocks not final.
-func (r *rig) at(second int64) {
-	b := func(s int64) swap.Block { return swap.Block{Number: uint64(1000 + s), Time: epoch.Add(s)} }
-	for _, chain := range []uint64{srcChain, dstChain} {
-		r.heads[chain] = b(second)
-		p := r.facts[chain]
-		p.ChainID, p.From, p.To = chain, b(second-5), b(second)
-		r.facts[chain] = p
-	}
-}
-
-func (r *rig) Head(ctx context.Context, chain uint64) (b swap.Block, age time.Duration, err error) {
-	err = r.faults.Do(ctx, "head", func() error {
-		if r.broken[fmt.Sprint("head ", chain)] {
-			return errors.New("no answer")
-		}
-		b, age = r.heads[chain], r.ages[chain]
-		return nil
-	})
-	return b, age, err
-}
-
-func (r *rig) Provisional(ctx context.Context, chain uint64) (p swap.Provisional, err error) {
-	err = r.faults.Do(ctx, "facts", func() error {
-		if r.broken[fmt.Sprint("facts ", chain)] {
-			return errors.New("no answer")
-		}
-		p = watchtest.Copy(r.facts[chain])
-		return nil
-	})
-	return p, err
-}
-
-func (r *rig) Ring(ctx context.Context, rings []watch.Ring) error {
-	return r.faults.Do(ctx, "ring", func() error {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.rung = append(r.rung, rings...)
-		return nil
-	})
-}
-
-// put stores an order: src claimable in [100,300) and cancellable from 300, its
-// dst leg withdrawable in [50,250) and cancellable from 250, all of ours.
-func (r *rig) put(t testing.TB, edit func(*swap.Order)) swap.Order {
-	t.Helper()
-	o, _ := watchtest.Order(srcChain, dstChain)
-	locks := swap.Timelocks{DeployedAt: uint32(epoch)}
-	for i, s := range []uint32{100, 200, 300, 400, 50, 150, 250} {
-		locks.Offsets[swap.Stages()[i]] = s
-	}
-	o.Src.Immutables.Timelocks, o.Dsts[0].Immutables.Timelocks = locks.Pack(), locks.Pack()
-	o.Dsts[0].Immutables.Parameters = make([]byte, 128)
-	o.Dsts[0].Final = true
-	o.Src.Created.Time, o.Dsts[0].Created.Time = epoch, epoch
-	o.Wakes = swap.Wakes{Src: epoch}
-	if edit != nil {
-		edit(&o)
-	}
-	for _, l := range []swap.LegRecord{o.Src, o.Dsts[0]} {
-		taker := l.Immutables.TakerAddress()
-		r.Policy.Chains[l.ChainID].Takers[taker] = swap.TakerPolicy{Signer: taker, Path: swap.PathEOA}
-	}
-	if err := r.orders.Save(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	return r.load(t, o.ID)
-}
-
-// paid: the dst leg was withdrawn, so that src has to be claimed.
-func paid(o *swap.Order) {
-	secret := [32]byte{1}
-	lock := hashOf(secret)
-	o.Src.Immutables.Hashlock, o.Dsts[0].Immutables.Hashlock = lock, lock
-	o.Learn(secret)
-	o.AddEvent(watchtest.Withdrawn(o.Dsts[0].Leg, secret))
-}
-
-func (r *rig) load(t testing.TB, id swap.OrderID) swap.Order {
-	t.Helper()
-	for _, o := range r.orders.All() {
-		if o.ID == id {
-			return o
-		}
-	}
-	t.Fatalf("order %s is gone", id)
-	return swap.Order{}
-}
-
-func (r *rig) sweep(t testing.TB) watch.Result {
-	t.Helper()
-	res, err := r.Sweep(t.Context(), watch.Upcoming)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res
-}
-
-// state is all that a sweep leaves behind, without the counters of the stores.
-func (r *rig) state() string {
-	var out []string
-	for _, w := range r.actions.All() {
-		out = append(out, fmt.Sprint(w.Side, " ", w.Call, " ", w.State, " ", w.Attempt, " ", w.From))
-	}
-	for _, o := range r.orders.All() {
-		out = append(out, fmt.Sprintf("wakes %d %d", o.Wakes.Src, o.Wakes.Dst))
-	}
-	told := map[string]bool{}
-	for _, f := range r.told {
-		told[string(f.Code)] = true
-	}
-	out = append(out, fmt.Sprint("told ", slices.Sorted(maps.Keys(told))), fmt.Sprint("rung ", len(r.rung) > 0))
-	slices.Sort(out)
-	return strings.Join(out, "\n")
-}
 
 func TestReplan(t *testing.T) {
 	r := newRig()
@@ -282,39 +120,6 @@ func TestReplanKeepsOrdersDueUntilAllIsTold(t *testing.T) {
 	}
 }
 
-// One chain that does not answer hides no order of another.
-func TestSweepWithAChainDown(t *testing.T) {
-	for _, c := range []struct {
-		broken string
-		orders int    // looked at
-		want   string // state of the work
-	}{
-		{"head 10", 1, "src withdraw"},
-		{"facts 10", 1, "src withdraw"},
-		{"head 1", 0, ""},
-		{"facts 1", 0, ""},
-	} {
-		r := newRig()
-		o := r.put(t, paid)
-		r.at(210)
-		r.broken[c.broken] = true
-		res, err := r.Sweep(t.Context(), watch.Upcoming)
-		if err == nil || res.Orders != c.orders {
-			t.Errorf("%s: %+v, %v", c.broken, res, err)
-		}
-		var got []string
-		for _, w := range r.actions.All() {
-			got = append(got, fmt.Sprint(w.Side, " ", w.Call))
-		}
-		if strings.Join(got, ",") != c.want {
-			t.Errorf("%s: %v, want %s", c.broken, got, c.want)
-		}
-		if w := r.load(t, o.ID).Wakes; w.Src == 0 || w.Src > epoch+210 {
-			t.Errorf("%s: the order is not due any more: %+v", c.broken, w)
-		}
-	}
-}
-
 // What cannot be seen is no reason to give up what was decided on it.
 func TestReplanLeavesUnreadChainsAlone(t *testing.T) {
 	r := newRig()
@@ -342,28 +147,6 @@ func TestReplanLeavesUnreadChainsAlone(t *testing.T) {
 	r.sweep(t)
 	if got := r.state(); got != before || r.faults.Calls("orders.wakes") > writes+1 {
 		t.Errorf("after the outage\n%s\nbefore\n%s", got, before)
-	}
-}
-
-func TestSweepSelections(t *testing.T) {
-	r := newRig()
-	o := r.put(t, func(o *swap.Order) { o.Wakes = swap.Wakes{Src: epoch + 300, Dst: epoch + 250} })
-	for _, c := range []struct {
-		at              int64
-		upcoming, after int // orders seen
-	}{{189, 0, 0}, {190, 1, 0}, {249, 1, 0}, {250, 1, 1}} {
-		r.at(c.at)
-		for sel, want := range map[watch.Selection]int{watch.Upcoming: c.upcoming, watch.Overdue: c.after} {
-			res, err := r.Sweep(t.Context(), sel)
-			if err != nil || res.Orders != want {
-				t.Errorf("at %d selection %d: %+v, %v", c.at, sel, res, err)
-			}
-			cur := r.load(t, o.ID)
-			cur.Wakes = swap.Wakes{Src: epoch + 300, Dst: epoch + 250}
-			if err := r.orders.Save(t.Context(), cur); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 }
 
@@ -470,48 +253,6 @@ func TestReplanClosedOrder(t *testing.T) {
 	}
 }
 
-// An order found in a history that is still being read is not planned, even if
-// an index shows it.
-func TestSweepLeavesHeldOrdersAlone(t *testing.T) {
-	r := newRig()
-	r.put(t, func(o *swap.Order) { paid(o); o.Held = true })
-	r.at(210)
-	if res := r.sweep(t); res.Orders != 0 || len(r.actions.All()) != 0 || len(r.rung) != 0 {
-		t.Errorf("%+v", res)
-	}
-}
-
-func TestDecide(t *testing.T) {
-	r := newRig()
-	o := r.put(t, paid)
-	r.at(210)
-	missing := swap.OrderID{ChainID: srcChain, Escrow: common.Address{9}}
-	cases, views, err := r.Decide(t.Context(), []swap.OrderID{o.ID, missing})
-	if err != nil || len(cases) != 1 || len(views) != 2 || cases[o.ID].Decision.Actions[0].Call != swap.Withdraw {
-		t.Errorf("%v, %v", cases, err)
-	}
-	for _, write := range []string{"actions.save", "orders.wakes", "orders.save", "ring", "report"} {
-		if n := r.faults.Calls(write); n != map[string]int{"orders.save": 1}[write] {
-			t.Errorf("deciding calls %s %d times", write, n)
-		}
-	}
-	r.broken["head 10"] = true // the dst view is Plan's business
-	if cases, views, err = r.Decide(t.Context(), []swap.OrderID{o.ID}); err == nil || len(cases) != 1 || len(views) != 1 {
-		t.Errorf("%v, %v", cases, err)
-	}
-	r.broken["head 1"] = true
-	if cases, _, err = r.Decide(t.Context(), []swap.OrderID{o.ID}); err == nil || len(cases) != 0 {
-		t.Errorf("decided without the source chain: %v, %v", cases, err)
-	}
-	r.broken = map[string]bool{}
-	r.faults.Fail(func(op string) watchtest.Fault {
-		return map[string]watchtest.Fault{"orders.load": watchtest.Refused}[op]
-	})
-	if cases, _, err = r.Decide(t.Context(), []swap.OrderID{o.ID}); err == nil || cases != nil {
-		t.Errorf("decided without the order: %v, %v", cases, err)
-	}
-}
-
 // Many orders at once: all are written, and never too many at a time.
 func TestReplanBoundsItsWrites(t *testing.T) {
 	r := newRig()
@@ -547,20 +288,3 @@ func (c *counting) Save(ctx context.Context, w swap.Work) error {
 	c.mu.Unlock()
 	return err
 }
-
-// A sweep that is told to stop stops.
-func TestSweepHonoursItsContext(t *testing.T) {
-	r := newRig()
-	r.put(t, paid)
-	r.at(210)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := r.Sweep(ctx, watch.Upcoming); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
-	}
-	if len(r.actions.All()) != 0 {
-		t.Error("wrote after it was told to stop")
-	}
-}
-
-func hashOf(secret [32]byte) swap.Word { return crypto.Keccak256Hash(secret[:]) }

@@ -1,0 +1,126 @@
+package watch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/watch"
+	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// One chain that does not answer hides no order of another.
+func TestSweepWithAChainDown(t *testing.T) {
+	for _, c := range []struct {
+		broken string
+		orders int    // looked at
+		want   string // state of the work
+	}{
+		{"head 10", 1, "src withdraw"},
+		{"facts 10", 1, "src withdraw"},
+		{"head 1", 0, ""},
+		{"facts 1", 0, ""},
+	} {
+		r := newRig()
+		o := r.put(t, paid)
+		r.at(210)
+		r.broken[c.broken] = true
+		res, err := r.Sweep(t.Context(), watch.Upcoming)
+		if err == nil || res.Orders != c.orders {
+			t.Errorf("%s: %+v, %v", c.broken, res, err)
+		}
+		var got []string
+		for _, w := range r.actions.All() {
+			got = append(got, fmt.Sprint(w.Side, " ", w.Call))
+		}
+		if strings.Join(got, ",") != c.want {
+			t.Errorf("%s: %v, want %s", c.broken, got, c.want)
+		}
+		if w := r.load(t, o.ID).Wakes; w.Src == 0 || w.Src > epoch+210 {
+			t.Errorf("%s: the order is not due any more: %+v", c.broken, w)
+		}
+	}
+}
+
+func TestSweepSelections(t *testing.T) {
+	r := newRig()
+	o := r.put(t, func(o *swap.Order) { o.Wakes = swap.Wakes{Src: epoch + 300, Dst: epoch + 250} })
+	for _, c := range []struct {
+		at              int64
+		upcoming, after int // orders seen
+	}{{189, 0, 0}, {190, 1, 0}, {249, 1, 0}, {250, 1, 1}} {
+		r.at(c.at)
+		for sel, want := range map[watch.Selection]int{watch.Upcoming: c.upcoming, watch.Overdue: c.after} {
+			res, err := r.Sweep(t.Context(), sel)
+			if err != nil || res.Orders != want {
+				t.Errorf("at %d selection %d: %+v, %v", c.at, sel, res, err)
+			}
+			cur := r.load(t, o.ID)
+			cur.Wakes = swap.Wakes{Src: epoch + 300, Dst: epoch + 250}
+			if err := r.orders.Save(t.Context(), cur); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// An order found in a history that is still being read is not planned, even if
+// an index shows it.
+func TestSweepLeavesHeldOrdersAlone(t *testing.T) {
+	r := newRig()
+	r.put(t, func(o *swap.Order) { paid(o); o.Held = true })
+	r.at(210)
+	if res := r.sweep(t); res.Orders != 0 || len(r.actions.All()) != 0 || len(r.rung) != 0 {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestDecide(t *testing.T) {
+	r := newRig()
+	o := r.put(t, paid)
+	r.at(210)
+	missing := swap.OrderID{ChainID: srcChain, Escrow: common.Address{9}}
+	cases, views, err := r.Decide(t.Context(), []swap.OrderID{o.ID, missing})
+	if err != nil || len(cases) != 1 || len(views) != 2 || cases[o.ID].Decision.Actions[0].Call != swap.Withdraw {
+		t.Errorf("%v, %v", cases, err)
+	}
+	for _, write := range []string{"actions.save", "orders.wakes", "orders.save", "ring", "report"} {
+		if n := r.faults.Calls(write); n != map[string]int{"orders.save": 1}[write] {
+			t.Errorf("deciding calls %s %d times", write, n)
+		}
+	}
+	r.broken["head 10"] = true // the dst view is Plan's business
+	if cases, views, err = r.Decide(t.Context(), []swap.OrderID{o.ID}); err == nil || len(cases) != 1 || len(views) != 1 {
+		t.Errorf("%v, %v", cases, err)
+	}
+	r.broken["head 1"] = true
+	if cases, _, err = r.Decide(t.Context(), []swap.OrderID{o.ID}); err == nil || len(cases) != 0 {
+		t.Errorf("decided without the source chain: %v, %v", cases, err)
+	}
+	r.broken = map[string]bool{}
+	r.faults.Fail(func(op string) watchtest.Fault {
+		return map[string]watchtest.Fault{"orders.load": watchtest.Refused}[op]
+	})
+	if cases, _, err = r.Decide(t.Context(), []swap.OrderID{o.ID}); err == nil || cases != nil {
+		t.Errorf("decided without the order: %v, %v", cases, err)
+	}
+}
+
+// A sweep that is told to stop stops.
+func TestSweepHonoursItsContext(t *testing.T) {
+	r := newRig()
+	r.put(t, paid)
+	r.at(210)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Sweep(ctx, watch.Upcoming); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if len(r.actions.All()) != 0 {
+		t.Error("wrote after it was told to stop")
+	}
+}
