@@ -17,7 +17,9 @@ const (
 	gasCall     = 200_000
 	gasFees     = 320_000 // v1.1 withdrawal with fee receivers
 	gasResolver = 40_000  // added where the call is wrapped
-	gasNoop     = 21_000
+	// A transfer takes 21 k, and more on rollups that charge their data fee as
+	// gas. No call has this limit: it tells the two apart.
+	gasNoop = 100_000
 )
 
 // Build makes the call of an action of a case: to the escrow, or through the
@@ -60,8 +62,7 @@ func noop(a Account) Call {
 	return Call{ChainID: a.ChainID, From: a.Signer, To: a.Signer, Gas: gasNoop}
 }
 
-// isNoop recognises a replacement by nothing: it is the only kind of ours that
-// needs no more gas than a transfer.
+// isNoop recognises a replacement by nothing.
 func isNoop(t Tx) bool { return t.Gas == gasNoop }
 
 // legOf finds the leg of an order by its escrow.

@@ -14,7 +14,7 @@ import (
 
 func isNothing(t txn.Tx) bool {
 	var tx types.Transaction
-	return tx.UnmarshalBinary(t.Raw) == nil && len(tx.Data()) == 0 && tx.Gas() == 21_000 && tx.Value().Sign() == 0
+	return tx.UnmarshalBinary(t.Raw) == nil && len(tx.Data()) == 0 && tx.Gas() == 100_000 && tx.Value().Sign() == 0
 }
 
 // A crash after the journal write leaves bytes that the next holder sends as

@@ -104,7 +104,7 @@ func TestGuard(t *testing.T) {
 		"a byte more":          func(g *guarded) { g.call.Data = append(slices.Clone(g.call.Data), 0) },
 		"a byte less":          func(g *guarded) { g.call.Data = g.call.Data[:len(g.call.Data)-1] },
 		"no gas":               func(g *guarded) { g.call.Gas = 0 },
-		"gas of a transfer":    func(g *guarded) { g.call.Gas = 21_000 },
+		"gas of nothing":       func(g *guarded) { g.call.Gas = 100_000 },
 		"boundless gas":        func(g *guarded) { g.call.Gas = 30_000_000 },
 		// The action, the plan agreeing.
 		"action on another chain":     func(g *guarded) { g.action.ChainID = srcChain + dstChain - g.action.ChainID; g.want() },

@@ -33,7 +33,8 @@ func (d *Drainer) Busy(ctx context.Context, a Account) (bool, error) {
 		return false, fmt.Errorf("read head of chain %d: %w", a.ChainID, err)
 	}
 	return slices.ContainsFunc(works, func(w swap.Work) bool {
-		return w.Sendable(head.Time) && w.From <= head.Time+waitAhead
+		from := sendableFrom(w.From, d.Policy.Chains[a.ChainID], d.Chains[a.ChainID])
+		return w.Sendable(head.Time) && from <= head.Time+waitAhead
 	}), nil
 }
 

@@ -110,3 +110,24 @@ func TestBusyUnreadable(t *testing.T) {
 		t.Errorf("busy %v, %v", busy, err)
 	}
 }
+
+// Where block times are fixed, work is sent a block before it is legal: the
+// look ahead counts from there.
+func TestBusyRegular(t *testing.T) {
+	for now, want := range map[swap.ChainTime]bool{980: true, 979: false} {
+		a, chain := txntest.Account(), &clock{now: now}
+		w := watchtest.Work(a.ChainID, watchtest.Address())
+		w.Action.Signer, w.Action.From = a.Signer, 1000
+		actions := watchtest.NewActions(nil)
+		if err := actions.Save(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		d := &txn.Drainer{Journal: txntest.NewJournal(actions), Works: actions, Backend: chain,
+			Chains: map[uint64]txn.ChainConfig{a.ChainID: {Regular: true}},
+			Policy: swap.Policy{Chains: map[uint64]swap.ChainPolicy{a.ChainID: {MinBlockTime: 12,
+				Takers: map[common.Address]swap.TakerPolicy{w.Taker: {Signer: a.Signer, Path: swap.PathEOA}}}}}}
+		if got, err := d.Busy(t.Context(), a); err != nil || got != want {
+			t.Errorf("at %d: busy %v, %v", now, got, err)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func (r *drain) send(ctx context.Context, d ready) error {
 	if err != nil {
 		return err
 	}
-	at := max(a.From, r.head.Time+swap.ChainTime(max(1, r.chain.MinBlockTime)))
+	at := max(a.From, r.head.Time.Add(r.chain.MinBlockTime)) // of the next block, at the earliest
 	rehearsal, err := r.Backend.Rehearse(ctx, call, at)
 	if err != nil {
 		return fmt.Errorf("rehearse: %w", err)

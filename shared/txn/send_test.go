@@ -243,3 +243,16 @@ func TestRehearsalAtTheHead(t *testing.T) {
 		})
 	}
 }
+
+// Where blocks may share a time, the last second before the end is still good.
+func TestLastSecond(t *testing.T) {
+	w := newWorld(t, 1)
+	p := w.policy.Chains[srcChain]
+	p.MinBlockTime = 0
+	w.policy.Chains[srcChain] = p
+	w.configs[srcChain] = txn.ChainConfig{PoolCap: 16, Confirmations: confirmations}
+	w.claims(1)
+	w.until(599)
+	w.syncAll()
+	w.expect("drain", w.sent(), txn.Drained{Sent: 1})
+}

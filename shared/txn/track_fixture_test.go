@@ -75,7 +75,7 @@ func (r *tracked) work(k swap.ActionKey) swap.Work {
 	return swap.Work{}
 }
 
-// bump adds a transaction to an entry; gas 21,000 makes it one of nothing.
+// bump adds a transaction to an entry; gas 100,000 makes it one of nothing.
 func (r *tracked) bump(e txn.Entry, gas, decided uint64) common.Hash {
 	r.Helper()
 	open, _, err := r.journal.Entries(r.Context(), r.Account)

@@ -36,9 +36,9 @@ func TestTrackOne(t *testing.T) {
 			txn.Mined, swap.WorkRefused, 0, swap.TxReverted},
 		"reverted, not final":        {func(r *tracked, e txn.Entry) { r.mined(e.Txs[0].Hash, 97, false); r.state.Latest = 1 }, txn.Open, swap.WorkSubmitted, 0, ""},
 		"a bump was mined":           {func(r *tracked, e txn.Entry) { r.mined(r.bump(e, 90_000, 95), 96, true); r.state.Latest = 1 }, txn.Mined, "", 0, ""},
-		"nothing was mined in place": {func(r *tracked, e txn.Entry) { r.mined(r.bump(e, 21_000, 95), 96, true); r.state.Latest = 1 }, txn.Mined, swap.WorkPlanned, 1, ""},
+		"nothing was mined in place": {func(r *tracked, e txn.Entry) { r.mined(r.bump(e, 100_000, 95), 96, true); r.state.Latest = 1 }, txn.Mined, swap.WorkPlanned, 1, ""},
 		"the first was mined after all": {func(r *tracked, e txn.Entry) {
-			r.bump(e, 21_000, 95)
+			r.bump(e, 100_000, 95)
 			r.mined(e.Txs[0].Hash, 96, true)
 			r.state.Latest = 1
 		}, txn.Mined, "", 0, ""},

@@ -23,15 +23,20 @@ const (
 	pollMost  = time.Second
 )
 
-// sendAt is the head time from which a transaction cannot be included too
+// sendAt is sendableFrom for the drain's account.
+func (r *drain) sendAt(from swap.ChainTime) swap.ChainTime {
+	return sendableFrom(from, r.chain, r.config)
+}
+
+// sendableFrom is the head time from which a transaction cannot be included too
 // early: the block after it must be legal. Where block times are irregular the
 // next block may carry the smallest possible step, or share the time of the
 // head, so the head itself must be legal.
-func (r *drain) sendAt(from swap.ChainTime) swap.ChainTime {
-	if r.config.Regular {
-		return from - swap.ChainTime(r.chain.MinBlockTime)
+func sendableFrom(legal swap.ChainTime, chain swap.ChainPolicy, c ChainConfig) swap.ChainTime {
+	if c.Regular {
+		return legal.Add(-chain.MinBlockTime)
 	}
-	return from
+	return legal
 }
 
 // await waits for the next block on the way to the time, as long as the context
