@@ -1,14 +1,19 @@
 package e2e
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
-	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
@@ -21,8 +26,8 @@ type bell struct {
 	due  uint64
 }
 
-// beat is the longest that a second of the chains lasts by the wall clock: what
-// an invocation that waits for its block needs to see each of them.
+// beat is the longest that a second of the chains usually lasts by the wall
+// clock: what an invocation that waits for its block needs to see each of them.
 const beat = 350 * time.Millisecond
 
 // rules are the periods of drive, in seconds of the chains.
@@ -33,14 +38,25 @@ func cadence() map[string]uint64 {
 	return map[string]uint64{stateSync: 10, timelockMonitor: 5, cancellationCheck: 10, transactionTracker: 5}
 }
 
+// delivery is an event on its way.
+type delivery struct {
+	function string
+	event    []byte
+	due      uint64
+}
+
 // driver invokes the functions by the time of the chains, as schedules and
 // queues would by the wall clock.
 type driver struct {
 	*rig
 	every map[string]uint64
-	// deaf drops every doorbell; twice delivers each event to two processes.
-	deaf, twice bool
-	now         uint64
+	// deliver says after how many seconds each time an event is delivered that
+	// is due now: {0} is the undisturbed case, {} loses it, {0, 0} hands it to two
+	// processes at once.
+	deliver func(function string, queued bool) []uint64
+	now     uint64
+	late    []delivery
+	beat    time.Duration
 
 	mu       sync.Mutex
 	running  int
@@ -52,7 +68,7 @@ type driver struct {
 // left, and judges every swap.
 func (r *rig) drive(scenes []*scene.Scene, change ...func(*driver)) *driver {
 	r.t.Helper()
-	d := &driver{rig: r, every: cadence(), now: r.begin - 1, idle: make(chan struct{})}
+	d := &driver{rig: r, every: cadence(), now: max(r.begin-1, r.clock()), idle: make(chan struct{}), beat: beat}
 	close(d.idle)
 	r.hear()
 	for _, c := range change {
@@ -62,10 +78,10 @@ func (r *rig) drive(scenes []*scene.Scene, change ...func(*driver)) *driver {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	start := time.Now()
+	start, from := time.Now(), d.now
 	const grace = 90 // seconds of the chains after the end of the play
 	var why string
-	for last := r.begin + scene.Length + grace; ; {
+	for last := d.now + scene.Length + grace; ; {
 		d.second(play)
 		if d.now%5 == 0 && play.Over() {
 			if why = d.unsafe(scenes); why == "" {
@@ -94,7 +110,7 @@ func (r *rig) drive(scenes []*scene.Scene, change ...func(*driver)) *driver {
 	if err := r.settled(); err != nil {
 		r.t.Error(err)
 	}
-	r.t.Logf("%d s of the chains in %.1f s; %d transactions of ours", d.now-r.begin, time.Since(start).Seconds(), len(r.ledger.Ours()))
+	r.t.Logf("%d s of the chains in %.1f s; %d transactions of ours", d.now-from, time.Since(start).Seconds(), len(r.ledger.Ours()))
 	return d
 }
 
@@ -135,46 +151,57 @@ func (d *driver) second(play *scene.Play) {
 	}
 	for _, f := range slices.Sorted(maps.Keys(d.every)) {
 		if d.now%d.every[f] == 0 {
-			d.start(f, tick(f))
+			d.post(f, tick(f), false)
 		}
 	}
-	if due := d.ring(d.now); len(due) > 0 && !d.deaf {
-		d.start(actionExecutor, queueEvent(due...))
+	if due := d.ring(d.now); len(due) > 0 {
+		d.post(actionExecutor, queueEvent(due...), true)
 	}
+	d.late = slices.DeleteFunc(d.late, func(l delivery) bool {
+		if l.due <= d.now {
+			d.start(l.function, l.event)
+		}
+		return l.due <= d.now
+	})
 	// At most a beat: what is in flight then goes on beside the next second.
 	select {
 	case <-d.quiet():
-	case <-time.After(beat):
+	case <-time.After(d.beat):
+	}
+}
+
+// post sends an event on its way.
+func (d *driver) post(function string, event []byte, queued bool) {
+	delays := []uint64{0}
+	if d.deliver != nil {
+		delays = d.deliver(function, queued)
+	}
+	for _, delay := range delays {
+		d.late = append(d.late, delivery{function, event, d.now + delay})
 	}
 }
 
 // start invokes a function beside what else runs.
 func (d *driver) start(function string, event []byte) {
-	times := 1
-	if d.twice {
-		times = 2
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running++; d.running == 1 {
+		d.idle = make(chan struct{})
 	}
-	for range times {
-		d.mu.Lock()
-		if d.running++; d.running == 1 {
-			d.idle = make(chan struct{})
+	go func() {
+		res, err := d.Host.Invoke(d.t.Context(), function, event)
+		if err == nil && res.Failed() {
+			err = errors.New(string(res.Payload))
 		}
-		d.mu.Unlock()
-		go func() {
-			res, err := d.Host.Invoke(d.t.Context(), function, event)
-			if err == nil && res.Failed() {
-				err = errors.New(string(res.Payload))
-			}
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			if err != nil {
-				d.failures = append(d.failures, fmt.Sprintf("%s: %v", function, err))
-			}
-			if d.running--; d.running == 0 {
-				close(d.idle)
-			}
-		}()
-	}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if err != nil {
+			d.failures = append(d.failures, fmt.Sprintf("%s: %v", function, err))
+		}
+		if d.running--; d.running == 0 {
+			close(d.idle)
+		}
+	}()
 }
 
 // quiet is closed once nothing runs any more.
@@ -255,15 +282,62 @@ func (r *rig) mustRun(function string, event []byte) lambda.Result {
 	return res
 }
 
-// Every situation, as fast as the machine goes.
-func TestCatalogue(t *testing.T) {
-	scenes := scene.All()
-	r := newRig(t, setup{scenes: scenes})
-	d := r.drive(scenes)
-	for _, f := range d.failures {
-		t.Error(f)
+// mine adds blocks up to a time, one at each chain, and lets the ledger see
+// them.
+func (r *rig) mine(times ...uint64) error {
+	for _, at := range times {
+		for _, c := range r.world.Chains {
+			if _, err := c.Dev.Mine(at); err != nil {
+				return err
+			}
+		}
 	}
-	if bad := r.reverted(); len(bad) > 0 {
-		t.Logf("reverted: %v", bad)
+	return r.ledger.Update(r.t.Context())
+}
+
+// act plays steps, a block each second.
+func (r *rig) act(s *scene.Scene) error {
+	play, err := scene.NewPlay(r.world, []*scene.Scene{s}, r.clock()+1)
+	if err != nil {
+		return err
 	}
+	for !play.Over() {
+		if err := play.Tick(r.t.Context()); err != nil {
+			return err
+		}
+		if err := r.mine(r.clock() + 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deployed is the time from which a leg's windows count.
+func deployed(l judge.Leg) uint64 {
+	return uint64(binary.BigEndian.Uint32(l.Immutables.Timelocks[:4]))
+}
+
+// expire lets the leases of dead processes run out: it moves their ends to the
+// present instead of waiting for twelve seconds each time.
+func (r *rig) expire() error {
+	table := ""
+	for _, tb := range r.Template.Tables {
+		if tb.LogicalID == "Jobs" {
+			table = tb.Name
+		}
+	}
+	out, err := r.DynamoDB.Scan(r.t.Context(), &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("sk = :lease AND held = :yes"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":lease": &types.AttributeValueMemberS{Value: "lease"}, ":yes": &types.AttributeValueMemberBOOL{Value: true}}})
+	if err != nil {
+		return err
+	}
+	now := strconv.FormatInt(time.Now().UnixMilli(), 10)
+	for _, it := range out.Items {
+		if _, err := r.DynamoDB.UpdateItem(r.t.Context(), &dynamodb.UpdateItemInput{TableName: &table,
+			Key: map[string]types.AttributeValue{"pk": it["pk"], "sk": it["sk"]}, UpdateExpression: aws.String("SET ends = :now"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{":now": &types.AttributeValueMemberN{Value: now}}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

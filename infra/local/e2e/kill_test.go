@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,10 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bridge-me-not/resolver-cron/infra/contracts"
 	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
@@ -148,31 +143,6 @@ func (k *killer) rpc(c *rpcproxy.Call) rpcproxy.Action {
 	}}
 }
 
-// expire lets the leases of dead processes run out: it moves their ends to the
-// present instead of waiting for twelve seconds each time.
-func (r *rig) expire() error {
-	table := ""
-	for _, tb := range r.Template.Tables {
-		if tb.LogicalID == "Jobs" {
-			table = tb.Name
-		}
-	}
-	out, err := r.DynamoDB.Scan(r.t.Context(), &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("sk = :lease AND held = :yes"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":lease": &types.AttributeValueMemberS{Value: "lease"}, ":yes": &types.AttributeValueMemberBOOL{Value: true}}})
-	if err != nil {
-		return err
-	}
-	now := strconv.FormatInt(time.Now().UnixMilli(), 10)
-	for _, it := range out.Items {
-		if _, err := r.DynamoDB.UpdateItem(r.t.Context(), &dynamodb.UpdateItemInput{TableName: &table,
-			Key: map[string]types.AttributeValue{"pk": it["pk"], "sk": it["sk"]}, UpdateExpression: aws.String("SET ends = :now"),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":now": &types.AttributeValueMemberN{Value: now}}}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // point is a request and the side of it on which the process dies.
 type point struct {
 	site string
@@ -253,40 +223,10 @@ func (l *lane) step(site, function string, event func() []byte) error {
 	return nil
 }
 
-// mine adds blocks up to a time, one at each chain, and lets the ledger see
-// them.
-func (l *lane) mine(times ...uint64) error {
-	for _, at := range times {
-		for _, c := range l.world.Chains {
-			if _, err := c.Dev.Mine(at); err != nil {
-				return err
-			}
-		}
-	}
-	return l.ledger.Update(l.t.Context())
-}
-
 // deepen buries all that has happened so deep that nobody goes back behind it.
 func (l *lane) deepen() error {
 	for range 70 { // the default rewind depth and more
 		if err := l.mine(l.clock() + 10); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// act plays steps, a block each second.
-func (l *lane) act(s *scene.Scene) error {
-	play, err := scene.NewPlay(l.world, []*scene.Scene{s}, l.clock()+1)
-	if err != nil {
-		return err
-	}
-	for !play.Over() {
-		if err := play.Tick(l.t.Context()); err != nil {
-			return err
-		}
-		if err := l.mine(l.clock() + 1); err != nil {
 			return err
 		}
 	}
@@ -381,11 +321,6 @@ func (l *lane) life(p pair) error {
 		}
 	}
 	return l.over(p)
-}
-
-// deployed is the time from which a leg's windows count.
-func deployed(l judge.Leg) uint64 {
-	return uint64(binary.BigEndian.Uint32(l.Immutables.Timelocks[:4]))
 }
 
 // over checks that nothing was lost and nothing was sent twice.

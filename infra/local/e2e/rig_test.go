@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
 
@@ -44,11 +46,13 @@ var binaries = sync.OnceValues(func() (map[string]string, error) {
 
 // setup says what rig a test needs. The zero value is the plain one.
 type setup struct {
-	scenes  []*scene.Scene
-	profile string // "": test
-	mode    string // "": live
-	deliver func(function string, payload []byte) []time.Duration
-	begin   uint64 // block time; 0: a round minute after the present
+	scenes []*scene.Scene
+	// functions are those that run; nil: all.
+	functions []string
+	profile   string // "": test
+	mode      string // "": live
+	deliver   func(function string, payload []byte) []time.Duration
+	begin     uint64 // block time; 0: a round minute after the present
 }
 
 // rig is a stack with the chains of some scenes below it.
@@ -102,7 +106,7 @@ func newRig(t testing.TB, o setup) *rig {
 		mode = "live"
 	}
 	r.Stack, err = stack.Start(t.Context(), stack.Options{
-		Root: root, Profile: profile, Mode: mode, Race: true, Binaries: built, Deliver: o.deliver,
+		Root: root, Profile: profile, Mode: mode, Race: true, Binaries: built, Functions: o.functions, Deliver: o.deliver,
 		ChainsFile: demo.ChainsFile(r.world), Keys: demo.Keys(),
 		Observe: func(i lambda.Invocation) {
 			r.mu.Lock()
@@ -240,4 +244,42 @@ func (r *rig) reverted() []common.Hash {
 		}
 	}
 	return out
+}
+
+// send puts a message on a queue.
+func (r *rig) send(queue, body string) {
+	r.t.Helper()
+	if _, err := r.SQS.SendMessage(r.t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: &body}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// receive takes n messages from a queue, by body.
+func (r *rig) receive(queue string, n int) map[string]int {
+	r.t.Helper()
+	got := map[string]int{}
+	for n > 0 {
+		out, err := r.SQS.ReceiveMessage(r.t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 20})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, m := range out.Messages {
+			got[*m.Body]++
+			n--
+			if _, err := r.SQS.DeleteMessage(r.t.Context(), &sqs.DeleteMessageInput{QueueUrl: &queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}
+	return got
+}
+
+// shortVisibility makes what was not handled come again sooner.
+func (r *rig) shortVisibility(queue string, d time.Duration) {
+	r.t.Helper()
+	_, err := r.SQS.SetQueueAttributes(r.t.Context(), &sqs.SetQueueAttributesInput{QueueUrl: &queue,
+		Attributes: map[string]string{"VisibilityTimeout": strconv.Itoa(int(d / time.Second))}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }

@@ -81,7 +81,7 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second))
 const alertsQueue = "stack-alerts"
 
 func (s *Stack) createAlertsQueue(ctx context.Context) error {
-	queue, err := s.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(alertsQueue)})
+	queue, err := s.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(alertsQueue)})
 	if err != nil {
 		return fmt.Errorf("create queue %s: %w", alertsQueue, err)
 	}
@@ -116,7 +116,7 @@ type Alert struct {
 // Alerts hands every delivered alert over until ctx ends.
 func (s *Stack) Alerts(ctx context.Context, each func(Alert)) error {
 	for ctx.Err() == nil {
-		out, err := s.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &s.alertsURL, MaxNumberOfMessages: 10, WaitTimeSeconds: 5})
+		out, err := s.SQS.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &s.alertsURL, MaxNumberOfMessages: 10, WaitTimeSeconds: 5})
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -129,7 +129,7 @@ func (s *Stack) Alerts(ctx context.Context, each func(Alert)) error {
 				return fmt.Errorf("alert message: %w", err)
 			}
 			each(a)
-			if _, err := s.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &s.alertsURL, ReceiptHandle: m.ReceiptHandle}); err != nil && ctx.Err() == nil {
+			if _, err := s.SQS.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &s.alertsURL, ReceiptHandle: m.ReceiptHandle}); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("delete alert message: %w", err)
 			}
 		}

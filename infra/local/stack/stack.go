@@ -75,8 +75,9 @@ type Stack struct {
 	// of the first chain in the file.
 	Endpoints []string
 
+	// DynamoDB and SQS go to the servers, past the proxy.
 	DynamoDB *dynamodb.Client
-	sqs      *sqs.Client
+	SQS      *sqs.Client
 	sns      *sns.Client
 
 	alertsURL string
@@ -152,7 +153,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := CreateTables(ctx, s.DynamoDB, s.Template.Tables); err != nil {
 		return nil, err
 	}
-	if err := createQueues(ctx, s.sqs, s.Template.Queues); err != nil {
+	if err := createQueues(ctx, s.SQS, s.Template.Queues); err != nil {
 		return nil, err
 	}
 	if err := s.createTopics(ctx, s.Template.Topics); err != nil {
@@ -202,7 +203,7 @@ func (s *Stack) queueURL(queue string) string {
 func (s *Stack) clients(ddbURL, sqsURL string) {
 	creds := credentials.NewStaticCredentialsProvider("local", "local", "")
 	s.DynamoDB = dynamodb.New(dynamodb.Options{Region: region, BaseEndpoint: &ddbURL, Credentials: creds})
-	s.sqs = sqs.New(sqs.Options{Region: region, BaseEndpoint: &sqsURL, Credentials: creds})
+	s.SQS = sqs.New(sqs.Options{Region: region, BaseEndpoint: &sqsURL, Credentials: creds})
 	s.sns = sns.New(sns.Options{Region: region, BaseEndpoint: &sqsURL, Credentials: creds})
 }
 
@@ -277,7 +278,7 @@ func (s *Stack) host(ctx context.Context, o Options, overlay func(lambda.Process
 	}
 	var err error
 	s.Host, err = lambda.New(lambda.Config{
-		Region: region, Account: account, SQS: s.sqs,
+		Region: region, Account: account, SQS: s.SQS,
 		QueueURL: func(arn string) string { return s.queueURL(arn[strings.LastIndexByte(arn, ':')+1:]) },
 		Env:      overlay, Deliver: o.Deliver, Observe: o.Observe, Log: o.Log, Problem: s.fail,
 	}, run)
