@@ -36,6 +36,7 @@ func TestTicksComeThreeTimes(t *testing.T) {
 	t.Parallel()
 	scenes := scene.All()
 	r := newRig(t, setup{scenes: scenes})
+	delivered := r.deliveries()
 	d := r.drive(scenes, func(d *driver) {
 		d.every[actionExecutor] = 30
 		d.deliver = func(_ string, queued bool) []uint64 {
@@ -45,6 +46,13 @@ func TestTicksComeThreeTimes(t *testing.T) {
 			return []uint64{0, 0, 3}
 		}
 	})
+	for _, s := range scenes {
+		for _, sw := range s.Swaps {
+			if sw.Alert != "" {
+				delivered(sw.Alert)
+			}
+		}
+	}
 	for _, f := range d.failures {
 		t.Error(f)
 	}

@@ -38,9 +38,11 @@ func TestFirstSyncOverLongHistory(t *testing.T) {
 	play(old.Fill(0), old.Open(1), old.Reveal(10), old.Claim(15))
 	play(owed.Fill(0), owed.Flood(0, 60), owed.Open(1), owed.Reveal(10))
 	play(expired.Fill(0), expired.Open(1))
-	for r.world.Chains[0].Dev.Head().Number.Uint64() < blocks {
-		if err := r.mine(r.clock() + 1); err != nil {
-			t.Fatal(err)
+	for _, c := range r.world.Chains {
+		for c.Dev.Head().Number.Uint64() < blocks {
+			if _, err := c.Dev.MineEmpty(c.Dev.Head().Time + 1); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 

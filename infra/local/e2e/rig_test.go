@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"context"
+	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -209,6 +212,40 @@ func (r *rig) hear() {
 	})
 }
 
+// deliveries begins to take what reaches people; what it returns waits until
+// there is a message about that kind of alert.
+func (r *rig) deliveries() (of func(kind string)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	messages, ended := make(chan string, 10_000), make(chan error, 1)
+	go func() { ended <- r.Alerts(ctx, func(a stack.Alert) { messages <- a.Subject }) }()
+	r.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			r.t.Error(err)
+		}
+	})
+	var subjects []string
+	return func(kind string) {
+		r.t.Helper()
+		for !slices.ContainsFunc(subjects, func(s string) bool { return strings.Contains(s, kind) }) {
+			select {
+			case s := <-messages:
+				subjects = append(subjects, s)
+			case <-time.After(30 * time.Second):
+				r.t.Errorf("no message about %s among %q", kind, subjects)
+				return
+			}
+		}
+	}
+}
+
+// invoked tells whether a function was invoked in that way.
+func (r *rig) invoked(function string, by lambda.Source) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.ended, func(i lambda.Invocation) bool { return i.Function == function && i.Source == by })
+}
+
 // accounts are all signing accounts of the world.
 func (r *rig) accounts() []txn.Account {
 	var out []txn.Account
@@ -281,5 +318,32 @@ func (r *rig) shortVisibility(queue string, d time.Duration) {
 		Attributes: map[string]string{"VisibilityTimeout": strconv.Itoa(int(d / time.Second))}})
 	if err != nil {
 		r.t.Fatal(err)
+	}
+}
+
+// A race in a function fails the test that ran it: the binaries are built with
+// the detector, and what it prints is found.
+func TestRacesAreFound(t *testing.T) {
+	t.Parallel()
+	built, err := binaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f, path := range built {
+		info, err := buildinfo.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+			t.Errorf("%s is built without the race detector: %v", f, info.Settings)
+		}
+	}
+	r := &rig{}
+	for _, text := range []string{"WARNING: DATA RACE", "panic: runtime error: index out of range", `{"level":"ERROR","message":"message handler panicked","panic":"x"}`,
+		`{"level":"INFO","message":"run ended"}`, "Found 1 data race(s)"} {
+		r.read(lambda.Line{Text: text})
+	}
+	if len(r.found) != 3 {
+		t.Errorf("found %q", r.found)
 	}
 }
