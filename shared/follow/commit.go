@@ -78,9 +78,7 @@ func (p *pass) passed(ctx context.Context, c *chainPass) {
 	r := c.read
 	c.rounds++
 	c.done = c.facts.From.Number >= c.finalTarget() && c.facts.To.Number >= c.head.Number
-	if c.turn {
-		c.known = max(c.known, r.trail.Time)
-	}
+	c.known = max(c.known, r.through)
 	c.read = nil
 	if p.Log != nil && (!c.done || c.behind()) {
 		p.Log.InfoContext(ctx, "reading history", "chain", c.id, "block", c.facts.From.Number, "target", c.finalTarget(),
@@ -366,7 +364,9 @@ func (in *intake) park(ctx context.Context) error {
 	}
 	for _, d := range in.parks {
 		f := swap.Finding{Code: swap.ParkedDst, Severity: swap.Warning, ChainID: d.ChainID, Detail: "names our taker, no src with its hashlock is known"}
-		if _, no := full.Load(d.ChainID); no {
+		if in.lost[d.Escrow] {
+			f.Severity, f.Escrow, f.Detail = swap.Critical, d.Escrow, "created by an account of ours, and no open src with its hashlock is known"
+		} else if _, no := full.Load(d.ChainID); no {
 			f.Severity, f.Detail = swap.Critical, "names our taker, and no room is left to keep it"
 		}
 		in.find(f)

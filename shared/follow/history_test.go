@@ -72,7 +72,7 @@ func TestFirstSyncInPieces(t *testing.T) {
 		if passes > 500 {
 			t.Fatalf("no end: %+v %+v", w.stored(chainA), w.stored(chainB))
 		}
-		w.rounds(8)
+		w.rounds(14)
 		if len(w.planned) > 0 && !(w.stored(chainA).Sync.Done && w.stored(chainB).Sync.Done) {
 			t.Fatalf("planned with half a history: %v", w.planned)
 		}

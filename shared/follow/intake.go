@@ -32,8 +32,9 @@ type intake struct {
 	placed map[common.Address]bool // dst escrows that some order has, or will have
 	mine   []adoption              // known legs found to be of our making
 	parks  []swap.DstCreated
-	seek   map[uint64][]swap.OrderID // by dst chain: to be looked for later
-	events map[*chainPass][]occurrence
+	lost   map[common.Address]bool     // of those parked: of our own making, and nothing explains them
+	seek   map[uint64][]swap.OrderID   // by dst chain: to be looked for later
+	events map[*chainPass][]occurrence // of what is scanned back
 }
 
 // adoption is a dst escrow of an order: a proven leg, or a candidate.
@@ -64,7 +65,7 @@ func (c *chainPass) failed(err error, format string, args ...any) error {
 // same blocks again. It returns errors of the store only.
 func (p *pass) take(ctx context.Context) error {
 	for {
-		in := &intake{pass: p, fresh: map[swap.OrderID]*tracked{}, proven: map[swap.OrderID]bool{}, placed: map[common.Address]bool{},
+		in := &intake{pass: p, fresh: map[swap.OrderID]*tracked{}, proven: map[swap.OrderID]bool{}, placed: map[common.Address]bool{}, lost: map[common.Address]bool{},
 			seek: map[uint64][]swap.OrderID{}, events: map[*chainPass][]occurrence{}}
 		err := in.gather(ctx)
 		if err == nil {
@@ -105,6 +106,9 @@ func (in *intake) gather(ctx context.Context) error {
 		if err := in.lookForParked(ctx, c); err != nil {
 			return err
 		}
+	}
+	if err := in.ownParked(ctx); err != nil {
+		return err
 	}
 	return in.scan(ctx)
 }
@@ -148,6 +152,7 @@ func (in *intake) sources(ctx context.Context, c *chainPass) error {
 			return err
 		}
 	}
+	c.read.through = min(c.read.through, c.read.trail.Time) // if it was cut
 	return nil
 }
 
@@ -333,7 +338,7 @@ func (in *intake) waits(c *chainPass, d destination) bool {
 			if other.read.trail.Number >= other.facts.From.Number {
 				continue
 			}
-			known = max(known, other.read.trail.Time)
+			known = max(known, other.read.through)
 		}
 		if known < d.At.Time {
 			return true
@@ -381,6 +386,32 @@ func (in *intake) lookForParked(ctx context.Context, c *chainPass) error {
 		}
 	}
 	return in.judge(ctx, c, pairs, true)
+}
+
+// ownParked finds out which of the dst escrows that fit no order are of our own
+// making: there our money lies, and nobody will fetch it. While a chain cannot
+// be read the source may be on it, so nothing is said then.
+func (in *intake) ownParked(ctx context.Context) error {
+	for _, c := range in.chains {
+		if c.out || c.stuck || !c.stored.Sync.Done {
+			return nil
+		}
+	}
+	for _, c := range in.reads() {
+		var wants []want
+		for _, d := range in.parks {
+			if d.ChainID == c.id && len(wants) < batchLookups {
+				wants = append(wants, want{at: d.At, use: func(tx Transaction) int {
+					in.lost[d.Escrow] = in.Policy.Chains[c.id].Ours(tx.From)
+					return 0
+				}})
+			}
+		}
+		if _, err := in.lookUp(ctx, c, wants, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func sortedIDs(ids map[swap.OrderID]bool) []swap.OrderID {

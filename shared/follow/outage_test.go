@@ -189,6 +189,31 @@ func TestParkedFlood(t *testing.T) {
 	w.want(tr, swap.LegOpen, swap.LegOpen)
 }
 
+// A dst escrow of our own making that fits no order is worth a person's sleep,
+// unless its source may be on a chain that cannot be read.
+func TestOwnDstWithoutSrc(t *testing.T) {
+	for _, down := range []bool{false, true} {
+		w, closed := started(t, swap.OneInchV1)
+		w.chains[chainB].mine(closed.withdraw("dst"))
+		w.chains[chainA].mine(closed.withdraw("src"))
+		w.settle()
+		tr := w.trade(swap.OneInchV1)
+		w.chains[chainB].mine(tr.createTrueDst(helper), closed.createDst("late", taker, closed.dstImmutables()))
+		w.later(12 * confirmations)
+		want := 2
+		if down {
+			w.down("rpc.head.1")
+			w.fails()
+			want = 0
+		} else {
+			w.pass()
+		}
+		if n := w.found(swap.ParkedDst, swap.Critical); n != want {
+			t.Errorf("down %v: findings %s", down, pretty(w.findings))
+		}
+	}
+}
+
 // A sweep that sets wake times while state-sync works costs nothing; another
 // pass that was faster ends this one.
 func TestConflicts(t *testing.T) {

@@ -92,7 +92,7 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.loadDue(ctx); err != nil {
 		return err
 	}
-	for {
+	for before := p.progress(); ; {
 		p.read(ctx)
 		if err := p.take(ctx); err != nil {
 			return err
@@ -100,6 +100,12 @@ func (p *pass) run(ctx context.Context) error {
 		if !p.more() || p.late(ctx) {
 			break
 		}
+		after := p.progress()
+		if maps.Equal(before, after) {
+			p.errs = append(p.errs, errors.New("a round got nowhere"))
+			break
+		}
+		before = after
 	}
 	if err := p.release(ctx); err != nil {
 		return err
@@ -182,6 +188,21 @@ func (p *pass) sorted() []*chainPass {
 		out = append(out, p.chains[id])
 	}
 	return out
+}
+
+// progress is how far the chains have come; each round changes it.
+func (p *pass) progress() map[uint64]progress {
+	out := map[uint64]progress{}
+	for id, c := range p.chains {
+		out[id] = progress{c.stored.From, c.stored.To, c.stored.Sync.Trail, c.known, c.waiting, c.out, c.stuck}
+	}
+	return out
+}
+
+type progress struct {
+	from, to, trail swap.Block
+	known, waiting  swap.ChainTime
+	out, stuck      bool
 }
 
 // more reports whether any chain has something left to read.

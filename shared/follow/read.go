@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -27,16 +28,21 @@ type reading struct {
 	seen  swap.Block
 	// above: provisional facts about blocks above this one were not read again
 	// and stand as they were.
-	above  uint64
-	trail  swap.Block // how far the history is read after the round; zero if it was not
-	srcs   []source
-	dsts   []destination
-	events []occurrence // of escrows in the book
-	lies   []lie
+	above uint64
+	trail swap.Block // how far the history is read after the round; zero if it was not
+	// through is up to when the sources of the history are known with this
+	// round; it may be later than trail.
+	through swap.ChainTime
+	srcs    []source
+	dsts    []destination
+	events  []occurrence // of escrows in the book
+	lies    []lie
 	// confirmed are creations that an earlier reading saw and this one should
 	// have seen.
 	confirmed []creation
 	recalled  bool // what an earlier reading saw has been compared
+	// withheld are the addresses of logs that only one of two endpoints shows.
+	withheld []common.Address
 }
 
 type creation struct {
@@ -124,62 +130,142 @@ func (p *pass) readChain(ctx context.Context, c *chainPass) (*reading, error) {
 	}
 	if c.turn {
 		// The history ends where the marks were before this round: up to there
-		// they did not know the escrows that the history brings.
-		// That it cannot be read must not hold up what happens now.
-		var err error
-		r.trail, err = p.span(ctx, c, c.query(c.facts.Sync.Trail.Number+1, c.facts.From.Number, escrows, false), r, past)
+		// they did not know the escrows that the history brings. That it cannot
+		// be read must not hold up what happens now.
+		logs, end, err := p.readTwice(ctx, c, r, c.query(c.facts.Sync.Trail.Number+1, c.facts.From.Number, escrows))
 		if err != nil {
 			return r, err
 		}
+		r.trail, r.through = end, end.Time
+		p.decode(c, r, logs, past)
 	}
 	return r, nil
 }
 
-// readMain reads the next final span, from another endpoint than the one that
-// saw the blocks first, and the provisional rest if the final part is done.
-func (p *pass) readMain(ctx context.Context, c *chainPass, r *reading, escrows []common.Address) (err error) {
-	if to := c.finalTarget(); to > r.final.Number {
-		if r.final, err = p.span(ctx, c, c.query(r.final.Number+1, to, escrows, true), r, firm); err != nil {
+// readMain reads each new block once, each provisional one again, and each
+// block that has become final a second time, from another endpoint.
+func (p *pass) readMain(ctx context.Context, c *chainPass, r *reading, escrows []common.Address) error {
+	known := max(c.facts.From.Number, c.facts.To.Number)
+	var again []swap.Log
+	to := c.finalTarget()
+	if to > r.final.Number {
+		q := c.query(r.final.Number+1, to, escrows)
+		q.Again = true
+		span, err := p.span(ctx, q)
+		if err != nil {
 			return err
 		}
-		r.above = r.final.Number
-		if r.final.Number < to {
-			if r.seen.Number < r.final.Number {
-				r.seen = r.final
-			}
-			return nil
-		}
+		again, r.final = span.Logs, span.End
 	}
-	seen := r.final
-	for seen.Number < c.head.Number {
-		if seen, err = p.span(ctx, c, c.query(seen.Number+1, c.head.Number, escrows, false), r, loose); err != nil {
+	r.above = r.final.Number
+	end, until := r.final, c.head.Number
+	if r.final.Number < to {
+		until = r.final.Number // more of it is final: the rest comes in the next round
+	}
+	var first []swap.Log
+	for from := min(known, r.final.Number) + 1; from <= until; from = end.Number + 1 {
+		span, err := p.span(ctx, c.query(from, until, escrows))
+		if err != nil {
 			return err
 		}
-		r.above = seen.Number
+		first, end = append(first, span.Logs...), span.End
 	}
-	// A head below what was seen comes from a node that lags: what was seen
-	// above it is not gone.
-	if r.seen.Number <= seen.Number {
-		r.seen, r.above = seen, math.MaxUint64
+	firms := slices.IndexFunc(first, func(l swap.Log) bool { return l.At.Block > r.final.Number })
+	if firms < 0 {
+		firms = len(first)
+	}
+	logs, err := p.merge(ctx, c, r, first[:firms], again, known)
+	if err != nil {
+		return err
+	}
+	p.decode(c, r, logs, firm)
+	p.decode(c, r, first[firms:], loose)
+	switch {
+	case r.final.Number < to:
+		if r.seen.Number < r.final.Number {
+			r.seen = r.final
+		}
+	case r.seen.Number <= end.Number:
+		r.seen, r.above = end, math.MaxUint64
+	default:
+		// A head below what was seen comes from a node that lags: what was seen
+		// above it is not gone.
+		r.above = end.Number
 	}
 	return nil
 }
 
-// span reads at least one block and decodes its logs into r.
-func (p *pass) span(ctx context.Context, c *chainPass, q Query, r *reading, w window) (swap.Block, error) {
+// span reads at least one block.
+func (p *pass) span(ctx context.Context, q Query) (Span, error) {
 	span, err := p.Chain.Logs(ctx, q)
-	if err != nil {
-		return swap.Block{}, err
+	if err == nil && (span.End.Number < q.From || span.End.Number > q.To) {
+		err = fmt.Errorf("blocks %d to %d were asked for and read up to %d", q.From, q.To, span.End.Number)
 	}
-	if span.End.Number < q.From || span.End.Number > q.To {
-		return swap.Block{}, fmt.Errorf("blocks %d to %d were asked for and read up to %d", q.From, q.To, span.End.Number)
-	}
-	p.decode(c, r, span.Logs, q.From, span.End.Number, w)
-	return span.End, nil
+	span.Logs = slices.DeleteFunc(span.Logs, func(l swap.Log) bool {
+		return l.ChainID != q.ChainID || l.At.Block < q.From || l.At.Block > span.End.Number // the reader has told
+	})
+	return span, err
 }
 
-func (c *chainPass) query(from, to uint64, escrows []common.Address, again bool) Query {
-	q := Query{ChainID: c.id, From: from, To: to, Escrows: escrows, Again: again}
+// readTwice reads final blocks that were never read, from two endpoints.
+func (p *pass) readTwice(ctx context.Context, c *chainPass, r *reading, q Query) ([]swap.Log, swap.Block, error) {
+	first, err := p.span(ctx, q)
+	if err != nil {
+		return nil, swap.Block{}, err
+	}
+	q.To, q.Again = first.End.Number, true
+	again, err := p.span(ctx, q)
+	if err != nil {
+		return nil, swap.Block{}, err
+	}
+	end := again.End
+	shown := slices.DeleteFunc(first.Logs, func(l swap.Log) bool { return l.At.Block > end.Number })
+	logs, err := p.merge(ctx, c, r, shown, again.Logs, q.From-1)
+	return logs, end, err
+}
+
+// merge joins two readings of final blocks, the first of which only read those
+// after known. What one endpoint keeps back the other one may show: a log
+// counts if its block is on the chain.
+func (p *pass) merge(ctx context.Context, c *chainPass, r *reading, first, again []swap.Log, known uint64) ([]swap.Log, error) {
+	type spot struct {
+		block common.Hash
+		index uint
+	}
+	have := make(map[spot]bool, len(again))
+	for _, l := range again {
+		have[spot{l.At.BlockHash, l.At.Index}] = true
+	}
+	shown := make(map[spot]bool, len(first))
+	out := again
+	for _, l := range first {
+		at := spot{l.At.BlockHash, l.At.Index}
+		shown[at] = true
+		if have[at] {
+			continue
+		}
+		b, err := p.block(ctx, c, l.At.Block)
+		if err != nil {
+			return nil, err
+		}
+		if b.Hash == l.At.BlockHash {
+			r.withheld = append(r.withheld, l.Address)
+			out = append(out, l)
+		}
+	}
+	for _, l := range again {
+		if l.At.Block > known && !shown[spot{l.At.BlockHash, l.At.Index}] {
+			r.withheld = append(r.withheld, l.Address)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b swap.Log) int {
+		return cmp.Or(cmp.Compare(a.At.Block, b.At.Block), cmp.Compare(a.At.Index, b.At.Index))
+	})
+	return out, nil
+}
+
+func (c *chainPass) query(from, to uint64, escrows []common.Address) Query {
+	q := Query{ChainID: c.id, From: from, To: to, Escrows: escrows}
 	for _, f := range c.Factories {
 		q.Factories = append(q.Factories, f.Address)
 		for _, t := range swap.FactoryTopics(f.Family) {
@@ -193,12 +279,8 @@ func (c *chainPass) query(from, to uint64, escrows []common.Address, again bool)
 
 // decode sorts logs into what they say. A log that does not decode is a
 // finding and nothing more: it stops nobody else's.
-func (p *pass) decode(c *chainPass, r *reading, logs []swap.Log, from, to uint64, w window) {
+func (p *pass) decode(c *chainPass, r *reading, logs []swap.Log, w window) {
 	for _, l := range logs {
-		if l.ChainID != c.id || l.At.Block < from || l.At.Block > to {
-			r.lies = append(r.lies, lie{l, "outside of what was asked for", w})
-			continue
-		}
 		f, ok := c.factory(l.Address)
 		if !ok {
 			if ev, ok, err := swap.DecodeEscrow(l); err != nil {

@@ -2,7 +2,6 @@ package follow
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -54,6 +53,9 @@ func (p *pass) recall(ctx context.Context, c *chainPass) error {
 		if l.window != loose {
 			p.hostile(c, l.Log, l.detail)
 		}
+	}
+	for _, a := range r.withheld {
+		p.withheld(c, a)
 	}
 	events, legs := map[place]bool{}, map[common.Address]bool{}
 	for _, ev := range r.events {
@@ -225,19 +227,18 @@ func (in *intake) scan(ctx context.Context) error {
 
 func (in *intake) scanGroup(ctx context.Context, c *chainPass, escrows []common.Address, from, to uint64) error {
 	for from <= to {
-		span, err := in.logs(ctx, Query{ChainID: c.id, From: from, To: to, Escrows: escrows})
+		q := Query{ChainID: c.id, From: from, To: to, Escrows: escrows}
+		rpc, cancel := in.share(ctx, 2)
+		logs, end, err := in.scanSpan(rpc, c, q)
+		cancel()
 		if err != nil {
 			return err
 		}
-		if span.End.Number < from || span.End.Number > to {
-			return fmt.Errorf("blocks %d to %d were asked for and read up to %d", from, to, span.End.Number)
-		}
-		for _, l := range span.Logs {
+		for _, l := range logs {
 			ev, ok, err := swap.DecodeEscrow(l)
-			switch {
-			case err != nil || l.ChainID != c.id || l.At.Block < from || l.At.Block > span.End.Number:
-				in.hostile(c, l, "does not decode, or was not asked for")
-			case ok && slices.Contains(escrows, ev.Escrow):
+			if err != nil {
+				in.hostile(c, l, err.Error())
+			} else if ok && slices.Contains(escrows, ev.Escrow) {
 				w := firm
 				if l.At.Block > c.read.final.Number {
 					w = loose
@@ -245,7 +246,23 @@ func (in *intake) scanGroup(ctx context.Context, c *chainPass, escrows []common.
 				in.events[c] = append(in.events[c], occurrence{ev, w})
 			}
 		}
-		from = span.End.Number + 1
+		from = end.Number + 1
 	}
 	return nil
+}
+
+// scanSpan reads final blocks from two endpoints, others once: those are read
+// again when they are final.
+func (in *intake) scanSpan(ctx context.Context, c *chainPass, q Query) ([]swap.Log, swap.Block, error) {
+	if q.From > c.read.final.Number {
+		span, err := in.span(ctx, q)
+		return span.Logs, span.End, err
+	}
+	q.To = min(q.To, c.read.final.Number)
+	var r reading
+	logs, end, err := in.readTwice(ctx, c, &r, q)
+	for _, a := range r.withheld {
+		in.withheld(c, a)
+	}
+	return logs, end, err
 }

@@ -44,13 +44,7 @@ func (p *pass) giveUp(ctx context.Context, c *chainPass, err error) {
 	c.fail(err)
 }
 
-// logs and block read within a share of the time for reading.
-func (p *pass) logs(ctx context.Context, q Query) (Span, error) {
-	rpc, cancel := p.share(ctx, 2)
-	defer cancel()
-	return p.Chain.Logs(rpc, q)
-}
-
+// block reads a block once in a pass, within a share of the time for reading.
 func (p *pass) block(ctx context.Context, c *chainPass, number uint64) (swap.Block, error) {
 	if b, ok := c.blocks[number]; ok {
 		return b, nil
