@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // Gas limits. The measured use is 46-55 k for withdraw and cancel, 111 k for a

@@ -4,8 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 func TestPrice(t *testing.T) {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // bumpAfter is the least number of seconds of block time that an unmined

@@ -6,10 +6,11 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 func isNothing(t txn.Tx) bool {

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // Guard is the last look before a signature, independent of how the call was

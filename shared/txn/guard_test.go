@@ -5,10 +5,11 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 // guarded is an action that is to be signed, with all that the guard looks at.

@@ -7,8 +7,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // Busy tells whether a drain of the account would find anything to do: a

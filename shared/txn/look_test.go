@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
-	"github.com/ethereum/go-ethereum/common"
 )
 
 // clock is a chain that only knows what time it is.

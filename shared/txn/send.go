@@ -8,8 +8,9 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 const (

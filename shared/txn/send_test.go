@@ -5,11 +5,12 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 // The hard deadline goes first, by the minute; then value, a token without a

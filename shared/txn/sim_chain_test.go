@@ -6,12 +6,13 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 // gwei is 10^9 wei.

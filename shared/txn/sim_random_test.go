@@ -5,8 +5,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // schedules is how many random ones a test run goes through.
@@ -130,9 +131,9 @@ func (w *world) happen(stories []*story) {
 	case n < 62:
 		w.sweep()
 	case n < 80:
-		w.drain(ctx, chain)
+		_, _, _ = w.drain(ctx, chain)
 	case n < 88:
-		w.track(ctx, chain)
+		_, _, _ = w.track(ctx, chain)
 	case n < 90:
 		w.note("reorg of chain %d", chain)
 		c.reorg(w.rng.IntN(min(confirmations, len(c.blocks))), func(tx *simTx) bool { return tx.foreign || w.rng.IntN(3) > 0 })

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 // seam is where the system meets the outside; every call may go wrong there.
@@ -47,7 +48,7 @@ func (s seam) do(ctx context.Context, op string, apply func() error) error {
 	case overtake, supersede:
 		if s.hold != nil {
 			s.hold.over, s.hold.sees = true, f == supersede
-			s.inside(func() { s.world.drain(context.Background(), s.chainOf(s.hold)) })
+			s.inside(func() { _, _, _ = s.world.drain(context.Background(), s.chainOf(s.hold)) })
 		} else {
 			s.inside(s.goOn)
 		}
@@ -129,11 +130,11 @@ func (s seam) Rehearse(ctx context.Context, call txn.Call, at swap.ChainTime) (r
 			r.AtHead, at = true, c.at(c.lag).Time
 		}
 		for _, i := range inner {
-			leg, in := s.legs[i.Target], swap.EscrowCall{}
-			if in, _, err = swap.DecodeCall(i.Data); err != nil {
+			in, _, err := swap.DecodeCall(i.Data)
+			if err != nil {
 				return err
 			}
-			r.Revert = c.answer(c.head().state, leg, in, caller, at, false)
+			r.Revert = c.answer(c.head().state, s.legs[i.Target], in, caller, at, false)
 		}
 		return nil
 	})

@@ -11,13 +11,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/holiman/uint256"
 )
 
 const (

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // Tracker settles what has been sent. It signs and sends nothing: what has to

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
-	"github.com/ethereum/go-ethereum/common"
 )
 
 // tracked is a tracker over a journal and a chain that says what it is told to.

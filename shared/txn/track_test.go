@@ -95,9 +95,10 @@ func TestTrackOne(t *testing.T) {
 				want.Confirmed = 1
 			default:
 				want.Reopened = 1
-				if c.code == swap.ForeignTx {
+				switch c.code {
+				case swap.ForeignTx:
 					want.Foreign = 1
-				} else if c.code == swap.TxReverted {
+				case swap.TxReverted:
 					want.Reverted = 1
 				}
 			}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"time"
 
-	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 // Account is one signing key on one chain: the unit of nonces, of the lease
