@@ -459,8 +459,7 @@ func swapSide(s contracts.Side) swap.Side {
 
 func swapImmutables(im contracts.Immutables) swap.Immutables {
 	return swap.Immutables{
-		OrderHash: swap.Word(im.OrderHash), Hashlock: swap.Word(im.Hashlock), Maker: swap.Word(im.Maker),
-		Taker: swap.Word(im.Taker), Token: swap.Word(im.Token), Amount: swap.Word(im.Amount),
-		SafetyDeposit: swap.Word(im.SafetyDeposit), Timelocks: swap.Word(im.Timelocks), Parameters: im.Parameters,
+		OrderHash: im.OrderHash, Hashlock: im.Hashlock, Maker: im.Maker, Taker: im.Taker, Token: im.Token, Amount: im.Amount,
+		SafetyDeposit: im.SafetyDeposit, Timelocks: im.Timelocks, Parameters: im.Parameters,
 	}
 }

@@ -75,9 +75,10 @@ func (v vector) tx(w world, c recordedCall, e contracts.Escrow, swap recordedSwa
 	caller := v.CallsOn.Roles[c.Caller]
 	e.Immutables = mutate(w, e.Immutables, c, swap)
 	var secret common.Hash
-	if c.Secret == "right" {
+	switch c.Secret {
+	case "right":
 		secret = *swap.Secret
-	} else if c.Secret == "wrong" {
+	case "wrong":
 		secret = common.HexToHash("0xbad5ec4e7")
 	}
 	sign := func(withdraw bool) []byte {

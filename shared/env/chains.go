@@ -136,7 +136,7 @@ func (r reader) signer(n node, before []Signer) (s Signer) {
 		s.Name = o.field("name").required()
 		s.Address = o.field("address").requiredAddress()
 		s.Key, _ = r.expand(o.field("key"), false)
-		s.Custody = string(choice(o.field("custody"), "exclusive", "contract"))
+		s.Custody = choice(o.field("custody"), "exclusive", "contract")
 		for _, b := range before {
 			if b.Name == s.Name {
 				o.at("name").problem("%q is used twice", s.Name)
@@ -388,5 +388,3 @@ func (c Chains) CheckLive() error {
 	}
 	return nil
 }
-
-func ptr[T any](v T) *T { return &v }

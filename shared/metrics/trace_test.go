@@ -50,7 +50,7 @@ func tracedWork() {
 	if Trace(context.Background(), "init", list) != nil {
 		os.Exit(3)
 	}
-	//lint:ignore SA1029 the key is the one that the Lambda runtime sets
+	//nolint:staticcheck // the key is the string that the Lambda runtime sets
 	ctx := context.WithValue(context.Background(), xray.LambdaTraceHeaderKey, "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1")
 	err := Trace(ctx, "state-sync", func(ctx context.Context) error {
 		Annotate(ctx, "outcome", "failed-on-purpose")

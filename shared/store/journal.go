@@ -31,7 +31,7 @@ func nonceSK(prefix string, nonce uint64) string { return fmt.Sprintf("%s%020d",
 
 // Entries implements txn.Journal.
 func (v Journal) Entries(ctx context.Context, a txn.Account) (open []txn.Entry, next uint64, err error) {
-	fail := func(err error) ([]txn.Entry, uint64, error) {
+	fail := func(err error) ([]txn.Entry, uint64, error) { //nolint:unparam // the shape of the return
 		return nil, 0, fmt.Errorf("read journal of %s on chain %d: %w", a.Signer, a.ChainID, err)
 	}
 	for it, err := range v.s.query(ctx, partition(v.s.tables.Journal, v.s.accountKey(a.ChainID, a.Signer), nextSK)) {

@@ -17,10 +17,6 @@ func bothAt(at int64, want string, findings ...string) moment {
 	return moment{at, at, want, strings.Join(findings, " ")}
 }
 
-func apart(src, dst int64, want string, findings ...string) moment {
-	return moment{src, dst, want, strings.Join(findings, " ")}
-}
-
 // situation is a row of the tables below: what is known, and what Plan makes
 // of it as time goes by.
 type situation struct {

@@ -60,9 +60,9 @@ func TestDiff(t *testing.T) {
 
 	// What waits for a log is left alone; a change of the price is not.
 	mark := w.views[srcChain]
-	s, d := w.plan(t, 282, 282)
+	w.plan(t, 282, 282)
 	w.views[srcChain] = ChainView{ChainID: srcChain, Head: block(282), SyncedTo: block(200), Final: block(200)}
-	s, d = w.decide(t)
+	s, d := w.decide(t)
 	if out := Diff(s, d, st.live()); len(out) != 0 {
 		t.Errorf("waiting writes %+v", out)
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"golang.org/x/sync/errgroup"
 )
 
 // Selection says which orders a sweep looks at.
@@ -102,25 +102,24 @@ func (s *Sweeper) Look(ctx context.Context) (swap.Views, map[uint64]swap.Provisi
 		err  error
 	}
 	looks := make([]look, len(chains))
-	var g errgroup.Group
+	var wg sync.WaitGroup
 	for i, chain := range chains {
-		g.Go(func() error {
+		wg.Go(func() {
 			l := &looks[i]
 			if l.fact, l.err = s.Facts.Provisional(ctx, chain); l.err != nil {
 				l.err = fmt.Errorf("read facts of chain %d: %w", chain, l.err)
-				return nil
+				return
 			}
 			head, age, err := s.Heads.Head(ctx, chain)
 			if err != nil {
 				l.err = fmt.Errorf("read head of chain %d: %w", chain, err)
-				return nil
+				return
 			}
 			l.view = swap.ChainView{ChainID: chain, Head: head, HeadAge: age}
 			l.view.SyncedTo, l.view.Final = l.fact.Marks()
-			return nil
 		})
 	}
-	_ = g.Wait() // each look carries its own error
+	wg.Wait()
 	views, facts := swap.Views{}, map[uint64]swap.Provisional{}
 	var errs []error
 	for i, chain := range chains {

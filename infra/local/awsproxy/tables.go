@@ -30,8 +30,12 @@ func HideFromIndex(hide func(index string, item Item) bool) Fault {
 		if err := json.Unmarshal(reply.Body, &fields); err != nil {
 			return nil, fmt.Errorf("hide from index: answer of DynamoDB: %w", err)
 		}
-		if raw, ok := fields["Items"]; !ok || json.Unmarshal(raw, &items) != nil {
+		raw, ok := fields["Items"]
+		if !ok {
 			return reply, nil // a count alone
+		}
+		if err := json.Unmarshal(raw, &items); err != nil {
+			return nil, fmt.Errorf("hide from index: answer of DynamoDB: Items: %w", err)
 		}
 		seen := []json.RawMessage{}
 		for _, raw := range items {

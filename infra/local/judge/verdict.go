@@ -74,7 +74,7 @@ func (l *Ledger) Judge(ctx context.Context, c Case, r Rules, passes []Pass) (Ver
 		return Verdict{}, err
 	}
 	v := Verdict{Ends: Ends{legs[0].End, legs[1].End}}
-	v.Why, v.Lost = c.wrong(v.Ends, legs)
+	v.Why, v.Lost = c.wrong(v.Ends)
 	if v.Why == "" {
 		v.Why = l.misconduct(c, legs)
 	}
@@ -96,7 +96,7 @@ func (l *Ledger) leg(ctx context.Context, leg Leg) (Outcome, error) {
 
 // wrong compares the ends with the allowed ones, and, whatever a case allows,
 // with what is never right.
-func (c Case) wrong(e Ends, legs [2]Outcome) (why string, lost bool) {
+func (c Case) wrong(e Ends) (why string, lost bool) {
 	taken := e.Src == Withdrawn || e.Src == Rescued
 	returned := e.Dst == Cancelled || e.Dst == Rescued
 	switch {

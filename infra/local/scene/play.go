@@ -162,7 +162,7 @@ func (p *Play) included(ctx context.Context, s *acting, step Step) (bool, error)
 		}
 		if time = h.Time; r.Status != types.ReceiptStatusSuccessful {
 			why, err := c.reason(ctx, tx.Hash())
-			return false, fmt.Errorf("%s: transaction %s on %s reverted at %d: %s", step.Name, tx.Hash(), c.Name, time, errors.Join(why, err))
+			return false, fmt.Errorf("%s: transaction %s on %s reverted at %d: %w", step.Name, tx.Hash(), c.Name, time, errors.Join(why, err))
 		}
 	}
 	if step.Done != nil {

@@ -6,7 +6,6 @@ import (
 	"math/big"
 	"slices"
 
-	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
@@ -109,11 +108,6 @@ func (c *Chain) look(ctx context.Context) error {
 	}
 	c.head = h
 	return nil
-}
-
-// ask makes a call without sending it.
-func (c *Chain) ask(ctx context.Context, tx contracts.Tx) ([]byte, error) {
-	return c.Client.CallContract(ctx, ethereum.CallMsg{To: tx.To, Data: tx.Data}, nil)
 }
 
 // Ours lists the accounts whose transactions are ours without being a key of

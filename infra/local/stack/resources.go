@@ -119,7 +119,7 @@ func (s *Stack) Alerts(ctx context.Context, each func(Alert)) error {
 		out, err := s.SQS.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &s.alertsURL, MaxNumberOfMessages: 10, WaitTimeSeconds: 5})
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // the end of ctx is the wanted end
 			}
 			return fmt.Errorf("receive alerts: %w", err)
 		}
