@@ -22,7 +22,6 @@ type player struct {
 	*rand.Rand
 	trades  []trade
 	creator map[string]common.Address // of sources
-	hidden  map[uint64]map[common.Hash]bool
 	log     []string
 }
 

@@ -148,7 +148,7 @@ func (f *fork) forkedHash(c *Call, hash common.Hash) (common.Hash, error) {
 // rewrite replaces the block hashes in a reply.
 func (f *fork) rewrite(c *Call, r *Reply) error {
 	if r.Error != nil || isNull(r.Result) {
-		return nil
+		return nil //nolint:nilerr // an error answer holds no block hashes
 	}
 	var result any
 	decoder := json.NewDecoder(bytes.NewReader(r.Result))
