@@ -6,7 +6,7 @@ FUZZTIME ?= 2s
 export GOTOOLCHAIN := local
 
 .DEFAULT_GOAL := help
-.PHONY: help build test fuzz demo bench lint validate clean
+.PHONY: help build test e2e fuzz demo bench lint validate clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -19,9 +19,10 @@ build: ## compile everything, and the functions as they are deployed (arm64) int
 
 test: ## all tests with the race detector, then each fuzz target for FUZZTIME
 	go test -race -timeout 20m $$(go list ./... | grep -v /infra/local/e2e)
-	@# By itself: it runs whole stacks against the clock.
-	go test -race -timeout 20m ./infra/local/e2e
 	$(MAKE) --no-print-directory fuzz
+
+e2e: ## whole stacks under every fault: kills at every request, lost doorbells, bad endpoints (minutes, against the clock)
+	go test -race -timeout 20m ./infra/local/e2e
 
 fuzz: ## run each fuzz target for FUZZTIME from its committed corpus
 	@infra/tools/fuzz.sh $(FUZZTIME)
