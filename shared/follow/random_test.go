@@ -277,7 +277,7 @@ func (p *player) compare(tr trade, got swap.LegState, want simLeg) {
 // After the dust has settled, the stored orders are those that the canonical
 // chains have, however they came to be.
 func TestRandomHistories(t *testing.T) {
-	histories := 3000
+	histories := 100
 	if testing.Short() {
 		histories = 40
 	}

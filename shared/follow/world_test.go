@@ -148,13 +148,14 @@ func (w *world) found(code swap.FindingCode, severity swap.Severity) (n int) {
 }
 
 // order reads one back, nil if there is none.
-func (w *world) order(id swap.OrderID) *swap.Order {
-	for _, o := range w.orders.All() {
+func (w *world) order(id swap.OrderID) (found *swap.Order) {
+	w.orders.Each(func(o *swap.Order) {
 		if o.ID == id {
-			return &o
+			c := watchtest.Copy(*o)
+			found = &c
 		}
-	}
-	return nil
+	})
+	return found
 }
 
 func (w *world) stored(chain uint64) swap.Provisional {

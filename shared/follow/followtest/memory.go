@@ -23,11 +23,11 @@ func NewOrders(f *watchtest.Faults) Orders { return Orders{watchtest.NewOrders(f
 // Watched implements follow.Orders.
 func (s Orders) Watched(ctx context.Context, chain uint64) (rows []follow.Watched, err error) {
 	err = s.Do(ctx, "orders.watched", func() error {
-		for _, o := range s.All() {
+		s.Each(func(o *swap.Order) {
 			if !o.Closed {
-				rows = append(rows, rowsOf(o, chain)...)
+				rows = append(rows, rowsOf(*o, chain)...)
 			}
-		}
+		})
 		return nil
 	})
 	return rows, err

@@ -49,6 +49,17 @@ func (s *Orders) All() []swap.Order {
 	return out
 }
 
+// Each shows every order to f, in no order and without a copy: f must neither
+// keep nor change it, nor call the store.
+func (s *Orders) Each(f func(o *swap.Order)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.orders {
+		o := s.orders[id]
+		f(&o)
+	}
+}
+
 // Due implements watch.Orders.
 func (s *Orders) Due(ctx context.Context, chain uint64, side swap.Side, upTo swap.ChainTime) (due []swap.OrderID, err error) {
 	err = s.Do(ctx, "orders.due", func() error {
