@@ -3,6 +3,7 @@ package follow_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ func TestIdlePass(t *testing.T) {
 // idle is chains on which nothing happens and a store full of open swaps. It
 // copies nothing, so that what is measured is the pass.
 type idle struct {
+	mu    sync.Mutex // of what a pass changes; it reads its chains at once
 	head  uint64
 	rows  map[uint64][]follow.Watched
 	facts map[uint64]swap.Provisional
@@ -57,24 +59,35 @@ func (i *idle) at(chain, number uint64) swap.Block {
 	return swap.Block{Number: number, Time: simEpoch + swap.ChainTime(2*number), Hash: hashOf(fmt.Sprint(chain, number))}
 }
 
+func (i *idle) called(n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.calls += n
+}
+
 func (i *idle) Head(_ context.Context, chain uint64) (swap.Block, time.Duration, error) {
-	i.calls++
+	i.called(1)
 	return i.at(chain, i.head), 0, nil
 }
 
 func (i *idle) Block(_ context.Context, chain, number uint64) (swap.Block, error) {
-	i.calls++
+	i.called(1)
 	return i.at(chain, number), nil
 }
 
 func (i *idle) Logs(_ context.Context, q follow.Query) (follow.Span, error) {
 	chunks := func(n int) int { return (n + i.chunk - 1) / i.chunk }
-	i.calls += 2 + chunks(len(q.Factories)) + chunks(len(q.Escrows))
+	i.called(2 + chunks(len(q.Factories)) + chunks(len(q.Escrows)))
 	return follow.Span{End: i.at(q.ChainID, q.To)}, nil
 }
 
 func (i *idle) Load(context.Context, []swap.OrderID) ([]swap.Order, error) { return nil, nil }
-func (i *idle) Save(context.Context, swap.Order) error                     { i.writes++; return nil }
+func (i *idle) Save(context.Context, swap.Order) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.writes++
+	return nil
+}
 func (i *idle) Due(context.Context, uint64, swap.Side, swap.ChainTime) ([]swap.OrderID, error) {
 	return nil, nil
 }
@@ -82,9 +95,13 @@ func (i *idle) Watched(_ context.Context, chain uint64) ([]follow.Watched, error
 	return i.rows[chain], nil
 }
 func (i *idle) Provisional(_ context.Context, chain uint64) (swap.Provisional, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	return i.facts[chain], nil
 }
 func (i *idle) Replace(_ context.Context, _, next swap.Provisional) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	i.writes++
 	i.facts[next.ChainID] = next
 	return nil
