@@ -25,8 +25,7 @@ import (
 )
 
 const (
-	// poll is how often the chains are looked at: often enough to act between
-	// two blocks of a second each.
+	// poll is how often it is asked whether the next second has begun.
 	poll = 25 * time.Millisecond
 	// patience is how many seconds after the last scene an end may still come.
 	patience = 20
@@ -118,11 +117,6 @@ func (r *run) play(ctx context.Context, scenes []*scene.Scene) (Report, error) {
 			}
 		})
 	}
-	for _, c := range r.world.Chains {
-		start("chain "+c.Name, func(ctx context.Context) error {
-			return c.Dev.Run(ctx, time.Second, func() uint64 { return uint64(time.Now().Unix()) })
-		})
-	}
 	// The functions start when the opening is over: from then on the takers'
 	// keys are theirs alone.
 	functions := sync.OnceFunc(func() {
@@ -142,39 +136,28 @@ func (r *run) play(ctx context.Context, scenes []*scene.Scene) (Report, error) {
 	return r.report(context.WithoutCancel(ctx))
 }
 
-// follow drives the play block by block. It returns when everything has ended.
+// follow is the clock of the chains: each second has its block on both, and
+// what the scenes do comes between two seconds, so that they are exact on a
+// slow machine too. It returns when everything has ended.
 func (r *run) follow(ctx context.Context, opened func()) error {
 	ticks := time.NewTicker(poll)
 	defer ticks.Stop()
-	var heads [2]uint64
-	var quiet int // blocks since everything had ended
-	for {
+	var quiet int // seconds since everything had ended
+	for now := r.begin - 1; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticks.C:
 		}
-		moved := false
-		for i, c := range r.world.Chains {
-			if h := c.Dev.Head().Number.Uint64(); h != heads[i] {
-				heads[i], moved = h, true
-			}
-		}
-		if !moved {
+		if uint64(time.Now().Unix()) <= now {
 			continue
 		}
-		if err := r.acting.Tick(ctx); err != nil {
-			return err
-		}
-		if err := r.ledger.Update(ctx); err != nil {
+		now++
+		if err := r.second(ctx, now); err != nil {
 			return err
 		}
 		if r.acting.Opened() {
 			opened()
-		}
-		now := r.world.Chains[0].Now()
-		if now < r.begin {
-			continue
 		}
 		if time.Since(r.judged) >= judging {
 			if err := r.judge(ctx); err != nil {
@@ -194,6 +177,17 @@ func (r *run) follow(ctx context.Context, opened func()) error {
 			quiet = 0
 		}
 	}
+}
+
+// second is one second of the chains.
+func (r *run) second(ctx context.Context, now uint64) error {
+	if err := r.world.Mine(now); err != nil {
+		return err
+	}
+	if err := r.acting.Tick(ctx); err != nil {
+		return err
+	}
+	return r.ledger.Update(ctx)
 }
 
 // judge looks at all swaps and tells of those that have come to their end, or

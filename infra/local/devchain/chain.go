@@ -66,9 +66,6 @@ type Chain struct {
 
 	mu       sync.Mutex // held while the chain changes
 	forks    uint64     // reorganisations so far; tells replacing blocks apart
-	halted   bool
-	catchUp  bool
-	perTick  int // blocks per tick while catching up, 0 = all at once
 	closed   bool
 	closeErr error
 }

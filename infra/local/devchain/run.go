@@ -23,7 +23,7 @@ func (c *Chain) Run(ctx context.Context, period time.Duration, clock func() uint
 	ticks := time.NewTicker(period)
 	defer ticks.Stop()
 	for {
-		if err := c.tick(clock(), max(1, uint64(period/time.Second))); err != nil {
+		if err := c.tick(clock()); err != nil {
 			return err
 		}
 		select {
@@ -53,51 +53,15 @@ func align(ctx context.Context, period time.Duration, clock func() uint64) bool 
 	return ctx.Err() == nil
 }
 
-// tick mines what is due at now. step is the distance in seconds of the blocks
-// that fill a halt.
-func (c *Chain) tick(now, step uint64) error {
+// tick mines a block if the clock has moved past the head.
+func (c *Chain) tick(now uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.halted {
-		return nil
-	}
-	for mined := 0; c.catchUp; mined++ {
-		next := c.eth.BlockChain().CurrentBlock().Time + step
-		if next > now {
-			c.catchUp = false
-			break
-		}
-		if c.perTick > 0 && mined == c.perTick {
-			return nil
-		}
-		if _, err := c.mineLocked(content{time: next, pool: true}); err != nil {
-			return err
-		}
-	}
 	if now <= c.eth.BlockChain().CurrentBlock().Time {
 		return nil
 	}
 	_, err := c.mineLocked(content{time: now, pool: true})
 	return err
-}
-
-// Halt stops Run from mining: when it returns, the head stands still until
-// Resume. The endpoint keeps answering and the pool keeps accepting.
-func (c *Chain) Halt() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.halted = true
-}
-
-// Resume ends a Halt. Run then fills the gap with blocks of past timestamps
-// (parent + period) until it reaches the clock: blocksPerTick of them at each
-// tick, or all at once if it is zero. 1 keeps the chain behind for ever.
-func (c *Chain) Resume(blocksPerTick int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.catchUp = c.catchUp || c.halted
-	c.halted = false
-	c.perTick = blocksPerTick
 }
 
 // Serve runs one chain by the wall clock until ctx ends, then closes it. It is

@@ -67,63 +67,6 @@ func TestRunFollowsTheClock(t *testing.T) {
 	}
 }
 
-func TestHaltAndCatchUp(t *testing.T) {
-	for name, tt := range map[string]struct {
-		perTick int
-		want    []uint64
-	}{
-		"all at once":    {0, []uint64{2, 3, 4, 5, 6, 7}},
-		"three per tick": {3, []uint64{2, 3, 4, 5, 6, 7}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := newChain(t, testConfig(5))
-			clock := new(fakeClock)
-			clock.seconds.Store(genesisTime)
-			heads := runner(t, c, clock)
-			clock.seconds.Store(genesisTime + 1)
-			if got := next(t, heads); got != 1 {
-				t.Fatalf("block at +%d", got)
-			}
-			c.Halt()
-			clock.seconds.Store(genesisTime + 7)
-			// The pool still accepts: the first block after the halt has it.
-			send(t, dial(t, c), call(t, c, alice, 0, common.Hash{1}, 1))
-			if len(heads) != 0 || c.Head().Time != genesisTime+1 {
-				t.Fatal("a halted chain moved")
-			}
-			c.Resume(tt.perTick)
-			for _, want := range tt.want {
-				if got := next(t, heads); got != want {
-					t.Fatalf("block at +%d, want +%d", got, want)
-				}
-			}
-			first := must[*types.Block](t)(c.Client().BlockByNumber(t.Context(), common.Big2))
-			if len(first.Transactions()) != 1 {
-				t.Error("the first block after the halt lacks the waiting transaction")
-			}
-			clock.seconds.Store(genesisTime + 20) // caught up: gaps are gaps again
-			if got := next(t, heads); got != 20 {
-				t.Errorf("block at +%d after catching up, want +20", got)
-			}
-		})
-	}
-}
-
-// One tick catches up by at most perTick blocks.
-func TestCatchUpPerTick(t *testing.T) {
-	c := newChain(t, testConfig(5))
-	c.Halt()
-	c.Resume(3)
-	for _, want := range []uint64{3, 6, 9, 10, 10} {
-		if err := c.tick(genesisTime+10, 1); err != nil {
-			t.Fatal(err)
-		}
-		if got := c.Head().Time - genesisTime; got != want {
-			t.Errorf("head at +%d, want +%d", got, want)
-		}
-	}
-}
-
 func TestRunErrors(t *testing.T) {
 	c := must[*Chain](t)(New(testConfig(5)))
 	clock := new(fakeClock)

@@ -282,14 +282,12 @@ func Halt(chain int, after, seconds uint64, blocksPerTick int) []Step {
 		Name: "halt", Chain: chain, After: after,
 		Act: func(_ context.Context, w *World) error {
 			w.Chains[chain].halted = true
-			w.Chains[chain].Dev.Halt()
 			return nil
 		},
 	}, {
 		Name: "resume", Chain: 1 - chain, After: after + seconds,
 		Act: func(_ context.Context, w *World) error {
 			w.Chains[chain].halted, w.Chains[chain].perTick = false, blocksPerTick
-			w.Chains[chain].Dev.Resume(blocksPerTick)
 			return nil
 		},
 	}}

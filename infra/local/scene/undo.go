@@ -110,10 +110,6 @@ func (s *Swap) undo(name string, chain int, what func() ethereum.FilterQuery, un
 // of the same times and contents, without it and without whatever its sender
 // sent after it. The node forgets those.
 func (c *Chain) remove(ctx context.Context, tx common.Hash) error {
-	c.Dev.Halt()
-	if !c.halted {
-		defer c.Dev.Resume(0)
-	}
 	if err := c.look(ctx); err != nil {
 		return err
 	}

@@ -39,17 +39,13 @@ type Chain struct {
 // Now is the time of the newest block that the play has looked at.
 func (c *Chain) Now() uint64 { return c.head.Time }
 
-// Halted reports whether a scene holds the chain still. Who mines by hand has
-// to ask; a chain that runs by itself has been told.
-func (c *Chain) Halted() bool { return c.halted }
-
 // World is a pair of chains.
 type World struct {
 	Chains [2]*Chain
 }
 
 // Mine adds a block of the given time to every chain that is not held still,
-// after those that it has missed: for chains that no clock drives.
+// after those that it has missed.
 func (w *World) Mine(now uint64) error {
 	for _, c := range w.Chains {
 		for mined := 0; !c.halted && c.Dev.Head().Time < now; mined++ {
