@@ -38,7 +38,7 @@ func TestBadEndpoint(t *testing.T) {
 			r := newRig(t, setup{scenes: scenes})
 			r.RPC.Inject(rpcproxy.When(tt.north, rpcproxy.Endpoint("c0e0")))
 			r.RPC.Inject(rpcproxy.When(tt.south, rpcproxy.Endpoint("c1e0")))
-			r.drive(scenes)
+			r.drive(scenes, func(d *driver) { d.patience = time.Second }) // then an endpoint that stalls costs blocks
 			if !r.alerted(tt.alert) {
 				t.Errorf("no alert %s: nobody was told", tt.alert)
 			}

@@ -109,7 +109,7 @@ func newRig(t testing.TB, o setup) *rig {
 		mode = "live"
 	}
 	r.Stack, err = stack.Start(t.Context(), stack.Options{
-		Root: root, Profile: profile, Mode: mode, Race: true, Binaries: built, Functions: o.functions, Deliver: o.deliver,
+		Root: root, Profile: profile, Mode: mode, Race: true, Binaries: built, Slack: slack, Functions: o.functions, Deliver: o.deliver,
 		ChainsFile: demo.ChainsFile(r.world), Keys: demo.Keys(),
 		Observe: func(i lambda.Invocation) {
 			r.mu.Lock()

@@ -41,7 +41,7 @@ func TestBadDayOfAWS(t *testing.T) {
 	}))))
 	d := r.drive(scenes, func(d *driver) {
 		d.every[actionExecutor] = 30
-		d.beat = time.Second // waits are by the wall clock
+		d.patience = time.Second // then a slow signature costs blocks
 		random := rand.New(rand.NewPCG(1, 2))
 		d.deliver = func(_ string, queued bool) []uint64 {
 			if d.now%5 == 0 { // from 30 ms, which is usual, to two seconds

@@ -36,6 +36,9 @@ type Config struct {
 	Problem func(error)
 	// InitTimeout is how long a new process may take to ask for its first invocation; 0 means the service's 10 s.
 	InitTimeout time.Duration
+	// Slack multiplies the timeouts of the functions, and InitTimeout, for machines that are slower than Lambda's; 0
+	// means 1. A function sees it in its deadline.
+	Slack int
 	// Concurrency is the account's pool of concurrent executions; 0 means the usual 1,000.
 	Concurrency int
 }
@@ -74,6 +77,8 @@ func New(cfg Config, functions []Function) (*Host, error) {
 	if cfg.InitTimeout == 0 {
 		cfg.InitTimeout = 10 * time.Second
 	}
+	cfg.Slack = max(cfg.Slack, 1)
+	cfg.InitTimeout *= time.Duration(cfg.Slack)
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = 1000
 	}
@@ -103,6 +108,7 @@ func (h *Host) add(f Function) error {
 		return err
 	}
 	f.Binary = binary
+	f.Timeout *= time.Duration(h.cfg.Slack)
 	info, err := os.Stat(binary)
 	if err != nil {
 		return err

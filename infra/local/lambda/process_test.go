@@ -105,6 +105,7 @@ func TestFailures(t *testing.T) {
 		name    string
 		change  func(*Function)
 		init    string
+		slack   int
 		event   string
 		outcome Outcome
 		says    string
@@ -116,17 +117,20 @@ func TestFailures(t *testing.T) {
 		{name: "exit", event: `{"Do":"exit"}`, outcome: Crashed, says: "Runtime exited with error: exit status 3"},
 		{name: "timeout", event: `{"Do":"hang"}`, outcome: TimedOut, says: "Task timed out after 0.30 seconds",
 			change: func(f *Function) { f.Timeout = short }},
+		{name: "timeout with slack", event: `{"Do":"hang"}`, outcome: TimedOut, says: "Task timed out after 0.60 seconds", slack: 2,
+			change: func(f *Function) { f.Timeout = short }},
 		{name: "memory", event: `{"Do":"alloc","MB":300}`, outcome: OutOfMemory, says: "of 128 MB"},
 		{name: "big reply", event: `{"Do":"big"}`, outcome: FunctionError, says: "Function.ResponseSizeTooLarge"},
 		{name: "init exit", init: "exit", event: `{}`, outcome: InitError, says: "Runtime exited during init: exit status 2"},
 		{name: "init error", init: "error", event: `{}`, outcome: InitError, says: "chains[0].id: missing"},
 		{name: "init hangs", init: "hang", event: `{}`, outcome: InitError, says: "Init timed out after 0.30 seconds"},
+		{name: "init hangs with slack", init: "hang", event: `{}`, outcome: InitError, says: "Init timed out after 0.90 seconds", slack: 3},
 		{name: "init memory", init: "alloc", event: `{}`, outcome: OutOfMemory, says: "of 128 MB"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := Config{Env: func(Process) map[string]string { return map[string]string{"INIT": tt.init} }}
+			cfg := Config{Slack: tt.slack, Env: func(Process) map[string]string { return map[string]string{"INIT": tt.init} }}
 			if tt.init == "hang" {
 				cfg.InitTimeout = short
 			}

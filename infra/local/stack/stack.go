@@ -49,6 +49,8 @@ type Options struct {
 	// are what Build made already; nil: Start builds what it runs.
 	Race     bool
 	Binaries map[string]string
+	// Slack multiplies the functions' timeouts; see lambda.Config.
+	Slack int
 	// Functions limits which of the template's functions run; nil: all.
 	Functions []string
 	// DynamoDB is the URL of a DynamoDB-compatible server to use instead of the
@@ -280,7 +282,7 @@ func (s *Stack) host(ctx context.Context, o Options, overlay func(lambda.Process
 	s.Host, err = lambda.New(lambda.Config{
 		Region: region, Account: account, SQS: s.SQS,
 		QueueURL: func(arn string) string { return s.queueURL(arn[strings.LastIndexByte(arn, ':')+1:]) },
-		Env:      overlay, Deliver: o.Deliver, Observe: o.Observe, Log: o.Log, Problem: s.fail,
+		Env:      overlay, Slack: o.Slack, Deliver: o.Deliver, Observe: o.Observe, Log: o.Log, Problem: s.fail,
 	}, run)
 	if err != nil {
 		return err
