@@ -83,6 +83,7 @@ func TestStaleTick(t *testing.T) {
 			t.Errorf("%s: %d requests for a stale tick", f, n)
 		}
 	}
+	r.until(func() bool { return len(r.lines("run ended")) >= 5 })
 	for _, l := range r.lines("run ended") {
 		if l["outcome"] != "dropped" || l["reason"] != "stale" {
 			t.Errorf("%v", l)

@@ -67,13 +67,14 @@ func TestFirstSyncOverLongHistory(t *testing.T) {
 				t.Fatalf("planned on half a history: %v", live)
 			}
 		}
+		before := len(r.runs(stateSync))
 		res, err := r.Host.Invoke(t.Context(), stateSync, tick(stateSync))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if complete = !res.Failed(); complete {
-			ended := r.lines("run ended")
-			complete = ended[len(ended)-1]["complete"] == true
+			r.until(func() bool { return len(r.runs(stateSync)) > before })
+			complete = r.runs(stateSync)[before]["complete"] == true
 		}
 		if err := r.expire(); err != nil {
 			t.Fatal(err)
