@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -62,7 +64,7 @@ func (s *Orders) Each(f func(o *swap.Order)) {
 
 // Due implements watch.Orders.
 func (s *Orders) Due(ctx context.Context, chain uint64, side swap.Side, upTo swap.ChainTime) (due []swap.OrderID, err error) {
-	err = s.Do(ctx, "orders.due", func() error {
+	err = s.DoAbout(ctx, "orders.due", fmt.Sprint(chain, side), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for id, o := range s.orders {
@@ -83,9 +85,19 @@ func (s *Orders) Due(ctx context.Context, chain uint64, side swap.Side, upTo swa
 	return due, err
 }
 
+// named lists orders, whatever their order.
+func named(ids []swap.OrderID) string {
+	out := make([]string, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, id.String())
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
 // Load implements watch.Orders.
 func (s *Orders) Load(ctx context.Context, ids []swap.OrderID) (out []swap.Order, err error) {
-	err = s.Do(ctx, "orders.load", func() error {
+	err = s.DoAbout(ctx, "orders.load", named(ids), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		seen := map[swap.OrderID]bool{}
@@ -102,7 +114,7 @@ func (s *Orders) Load(ctx context.Context, ids []swap.OrderID) (out []swap.Order
 
 // SetWakes implements watch.Orders.
 func (s *Orders) SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error {
-	return s.Do(ctx, "orders.wakes", func() error {
+	return s.DoAbout(ctx, "orders.wakes", o.ID.String(), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if w.Src < 0 || w.Dst < 0 {
@@ -124,7 +136,7 @@ func (s *Orders) SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error
 
 // Save creates or replaces an order; see follow.Orders.
 func (s *Orders) Save(ctx context.Context, o swap.Order) error {
-	return s.Do(ctx, "orders.save", func() error {
+	return s.DoAbout(ctx, "orders.save", o.ID.String(), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		old, ok := s.orders[o.ID]
