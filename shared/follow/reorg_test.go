@@ -307,7 +307,10 @@ func TestHiddenByTheFirstEndpoint(t *testing.T) {
 // another endpoint.
 func TestFundsGone(t *testing.T) {
 	w, tr := started(t, swap.OneInchV1)
-	b := w.chains[chainB]
+	a, b := w.chains[chainA], w.chains[chainB]
+	twin := w.trade(swap.OneInchV1, withSecretOf(tr))
+	a.mine(twin.createSrc(taker))
+	w.pass()
 	escrow := w.escrow(tr, "dst").Escrow
 	end := w.fold(w.id(tr)).Dsts[0].At(swap.DstCancellation)
 	b.hidden[0] = func(l swap.Log) bool { return l.Address == escrow }
@@ -318,10 +321,15 @@ func TestFundsGone(t *testing.T) {
 	w.want(tr, swap.LegOpen, swap.LegOpen)
 	w.later(200)
 	b.hidden[1] = nil
+	if err := w.orders.SetWakes(t.Context(), *w.order(w.id(twin)), swap.Wakes{Src: simEpoch + 1_000_000}); err != nil {
+		t.Fatal(err) // nothing of the twin is due: only the secret concerns it
+	}
 	w.pass()
 	w.want(tr, swap.LegOpen, swap.LegWithdrawn)
-	if o := w.order(w.id(tr)); o.Secret == nil {
-		t.Error("the secret was not found")
+	for _, o := range []trade{tr, twin} {
+		if w.order(w.id(o)).Secret == nil {
+			t.Errorf("%s: the secret was not found", o.name)
+		}
 	}
 	if w.found(swap.FinalityMismatch, swap.Critical) == 0 {
 		t.Error("nobody was told")

@@ -3,6 +3,7 @@ package watchtest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,9 +20,10 @@ import (
 // Calls: "orders.due", "orders.load", "orders.wakes", "orders.save".
 type Orders struct {
 	*Faults
-	mu     sync.Mutex
-	orders map[swap.OrderID]swap.Order
-	hidden func(swap.OrderID) bool
+	mu      sync.Mutex
+	orders  map[swap.OrderID]swap.Order
+	hidden  func(swap.OrderID) bool
+	damaged func(swap.OrderID) bool
 }
 
 // NewOrders returns an empty store with the given faults; nil: its own.
@@ -39,6 +41,17 @@ func (s *Orders) HideFromIndex(f func(swap.OrderID) bool) {
 	defer s.mu.Unlock()
 	s.hidden = f
 }
+
+// Damage makes Load fail for orders, beside those that it reads, as an item
+// does that does not decode. nil ends it. f must not call the store.
+func (s *Orders) Damage(f func(swap.OrderID) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.damaged = f
+}
+
+// ErrDamaged is why a damaged order is not read.
+var ErrDamaged = errors.New("damaged")
 
 // All returns every order, in no order.
 func (s *Orders) All() []swap.Order {
@@ -100,14 +113,20 @@ func (s *Orders) Load(ctx context.Context, ids []swap.OrderID) (out []swap.Order
 	err = s.DoAbout(ctx, "orders.load", named(ids), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		var errs []error
 		seen := map[swap.OrderID]bool{}
 		for _, id := range ids {
-			if o, ok := s.orders[id]; ok && !seen[id] {
+			o, ok := s.orders[id]
+			switch {
+			case !ok || seen[id]:
+			case s.damaged != nil && s.damaged(id):
+				errs = append(errs, fmt.Errorf("order %s: %w", id, ErrDamaged))
+			default:
 				seen[id] = true
 				out = append(out, Copy(o))
 			}
 		}
-		return nil
+		return errors.Join(errs...)
 	})
 	return out, err
 }
