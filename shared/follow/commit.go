@@ -127,6 +127,13 @@ func (in *intake) adopt() {
 			o.edit(func(o *swap.Order) bool { return o.Confirm(c.id, d.Escrow, d.At, true) })
 		}
 	}
+	for _, m := range in.makers {
+		m.order.edit(func(o *swap.Order) bool {
+			changed := o.Src.Ours != m.ours
+			o.Src.Ours = m.ours
+			return changed
+		})
+	}
 	for _, a := range in.mine {
 		a.order.edit(func(o *swap.Order) bool {
 			r := record(o, a.chain.id, a.dst.Escrow)

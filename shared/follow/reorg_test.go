@@ -154,6 +154,9 @@ func TestReorganisedComplement(t *testing.T) {
 	a := w.chains[chainA]
 	a.mine(tr.createSrc(taker))
 	w.pass()
+	if !w.order(w.id(tr)).Src.Ours {
+		t.Error("not ours")
+	}
 	other := tr
 	other.expect.Amount = number(71)
 	a.reorg(1, 1, func(simTx) bool { return false })
@@ -161,8 +164,8 @@ func TestReorganisedComplement(t *testing.T) {
 	tx.name = "front run"
 	a.mine(tx)
 	w.pass()
-	if got := w.order(w.id(tr)).Expect.Amount; got != number(71) {
-		t.Errorf("expects %s", got)
+	if o := w.order(w.id(tr)); o.Expect.Amount != number(71) || o.Src.Ours {
+		t.Errorf("expects %s, ours %v", o.Expect.Amount, o.Src.Ours)
 	}
 }
 

@@ -268,7 +268,7 @@ func (pl *planner) needDeposit(l *LegState, a *Action, urgent bool) {
 		return
 	}
 	severity := Warning
-	if urgent || l.Ours {
+	if urgent || l.Side == Dst && l.Ours {
 		severity = Critical
 	}
 	if !urgent {
