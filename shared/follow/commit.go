@@ -15,8 +15,9 @@ import (
 // parkers bounds the parking under way at once.
 const parkers = 16
 
-// commit changes the orders, then stores: what is parked, the orders, the
-// marks. Whatever the marks have passed is thus in the store.
+// commit changes the orders, then stores: who is sought, what is parked, the
+// orders, the marks. Whatever the marks have passed is thus in the store, and
+// whatever a stored order still lacks is noted.
 func (in *intake) commit(ctx context.Context) error {
 	for _, o := range in.freshOrders() {
 		in.orders[o.ID] = o
@@ -28,7 +29,7 @@ func (in *intake) commit(ctx context.Context) error {
 			}
 			in.watch(o, e, side)
 		}
-		if c := in.chains[o.DstChainID()]; c != nil && c.read == nil {
+		if c := in.chains[o.DstChainID()]; c != nil && c.read == nil && !slices.Contains(c.stored.Sync.Seek, o.ID) {
 			in.seek[c.id] = append(in.seek[c.id], o.ID)
 		}
 	}
@@ -44,6 +45,9 @@ func (in *intake) commit(ctx context.Context) error {
 		}
 		next[c] = n
 	}
+	if err := in.noteSought(ctx); err != nil {
+		return err
+	}
 	if err := in.park(ctx); err != nil {
 		return err
 	}
@@ -51,16 +55,6 @@ func (in *intake) commit(ctx context.Context) error {
 		return err
 	}
 	in.report(ctx)
-	// Before any marks move: whom to look for on a chain that cannot be read.
-	for _, c := range in.sorted() {
-		if ids := in.seek[c.id]; len(ids) > 0 {
-			n := c.stored
-			n.Sync.Seek = append(slices.Clone(n.Sync.Seek), ids...)
-			if err := in.replace(ctx, c, n); err != nil {
-				return err
-			}
-		}
-	}
 	for _, c := range in.reads() {
 		n := next[c]
 		if unchanged(c.stored, n) {
@@ -69,6 +63,24 @@ func (in *intake) commit(ctx context.Context) error {
 			return err
 		}
 		in.passed(ctx, c)
+	}
+	return nil
+}
+
+// noteSought notes the new orders with the chains that cannot be read now, on
+// which their dst legs have yet to be looked for among those parked. Only an
+// order's first pass looks there by itself, so this comes before the order: if
+// we die in between, one is sought that is not there, and nothing follows from
+// that; the other way round its dst leg would be looked for by nobody.
+func (in *intake) noteSought(ctx context.Context) error {
+	for _, c := range in.sorted() {
+		if ids := in.seek[c.id]; len(ids) > 0 {
+			n := c.stored
+			n.Sync.Seek = append(slices.Clone(n.Sync.Seek), ids...)
+			if err := in.replace(ctx, c, n); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -114,6 +126,13 @@ func (in *intake) adopt() {
 		if a.sure {
 			o.edit(func(o *swap.Order) bool { return o.Confirm(c.id, d.Escrow, d.At, true) })
 		}
+	}
+	for _, m := range in.makers {
+		m.order.edit(func(o *swap.Order) bool {
+			changed := o.Src.Ours != m.ours
+			o.Src.Ours = m.ours
+			return changed
+		})
 	}
 	for _, a := range in.mine {
 		a.order.edit(func(o *swap.Order) bool {

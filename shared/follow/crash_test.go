@@ -111,9 +111,62 @@ func TestKilledAtEveryCall(t *testing.T) {
 	t.Logf("%d ways to die", total)
 }
 
+// The source comes while its dst chain cannot be read, long after the dst leg
+// was parked, and the pass that takes it up dies at each of its calls in turn.
+// Whatever it has stored, the leg is found once its chain is back: the order is
+// not new to that pass any more.
+func TestKilledWhileDstChainIsDown(t *testing.T) {
+	prepared := func(t *testing.T) (*world, trade) {
+		w := newWorld(t)
+		w.later(60)
+		w.pass()
+		tr := w.trade(swap.OneInchV1)
+		w.chains[chainB].mine(tr.createTrueDst(stranger))
+		w.later(12 * (confirmations + 1))
+		w.pass()
+		w.chains[chainB].mine(tr.withdraw("dst"))
+		w.chains[chainA].mine(tr.createSrc(taker))
+		w.later(12 * (confirmations + 1))
+		return w, tr
+	}
+	undisturbed, tr := prepared(t)
+	before := len(undisturbed.Log())
+	undisturbed.down("rpc.logs.2")
+	undisturbed.fails()
+	undisturbed.want(tr, swap.LegOpen) // taken up without its dst leg
+	calls := len(undisturbed.Log()) - before
+	for n := range calls {
+		for _, fault := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+			t.Run(fmt.Sprint("call ", n, " fault ", fault), func(t *testing.T) {
+				t.Parallel()
+				w, tr := prepared(t)
+				kill := killing(n, fault)
+				w.Fail(func(op string) watchtest.Fault {
+					if f := kill(op); f != watchtest.OK || op != "rpc.logs.2" {
+						return f
+					}
+					return watchtest.Refused
+				})
+				w.fails()
+				w.Fail(nil)
+				w.pass()
+				w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+				if w.order(w.id(tr)).Secret == nil {
+					t.Error("the secret is not learned")
+				}
+				if seek := w.stored(chainB).Sync.Seek; len(seek) > 0 {
+					t.Errorf("still sought: %v", seek)
+				}
+			})
+		}
+	}
+}
+
 // kill makes call n fail, and all after it, as when the process dies.
-func (w *world) kill(n int, fault watchtest.Fault) {
-	w.Fail(func(string) watchtest.Fault {
+func (w *world) kill(n int, fault watchtest.Fault) { w.Fail(killing(n, fault)) }
+
+func killing(n int, fault watchtest.Fault) func(string) watchtest.Fault {
+	return func(string) watchtest.Fault {
 		n--
 		switch {
 		case n >= 0:
@@ -122,5 +175,5 @@ func (w *world) kill(n int, fault watchtest.Fault) {
 			return fault
 		}
 		return watchtest.Refused
-	})
+	}
 }

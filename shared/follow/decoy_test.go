@@ -1,6 +1,7 @@
 package follow_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -310,5 +311,102 @@ func TestHostileLogs(t *testing.T) {
 	}
 	if n := w.found(swap.HostileLog, swap.Warning); n == 0 || n > 20 {
 		t.Errorf("%d findings", n)
+	}
+}
+
+// Parameters that no store would hold: the source is told and left alone, and
+// everything else goes on. As long as is allowed, it is followed.
+func TestLongParameters(t *testing.T) {
+	const huge = 400 << 10
+	for _, size := range []int{swap.MaxParameters, swap.MaxParameters + 1, huge} {
+		long := func(tr *trade) { tr.expect.Parameters = bytes.Repeat([]byte{0xab}, size) }
+		dirty := func(tr *trade) { tr.im.Parameters = bytes.Repeat([]byte{0xcd}, size) }
+		for _, c := range []struct {
+			name     string
+			fam      swap.Family
+			by       common.Address
+			opt      option
+			code     swap.FindingCode
+			severity swap.Severity
+		}{
+			{"complement of a stranger's", swap.BMNv4, stranger, long, swap.HostileLog, swap.Warning},
+			{"stranger's own", swap.BMNv4, stranger, dirty, swap.HostileLog, swap.Warning},
+			{"complement of ours", swap.BMNv4, helper, long, swap.CannotAct, swap.Critical},
+			{"complement of a fill", swap.OneInchV11, stranger, long, swap.CannotAct, swap.Critical},
+		} {
+			t.Run(fmt.Sprint(c.name, " ", size), func(t *testing.T) {
+				w, other := started(t, swap.OneInchV1)
+				tr := w.trade(c.fam, c.opt)
+				a := w.chains[chainA]
+				a.mine(tr.createSrc(c.by))
+				w.chains[chainB].mine(other.withdraw("dst"))
+				w.pass()
+				followed := size <= swap.MaxParameters
+				atOnce := !followed && c.severity == swap.Critical
+				if n := w.found(c.code, c.severity); (n > 0) != atOnce {
+					t.Errorf("%d findings before it is final: %s", n, pretty(w.findings))
+				}
+				w.later(12 * confirmations)
+				w.pass()
+				if got := w.order(w.id(tr)) != nil; got != followed {
+					t.Errorf("stored: %v", got)
+				}
+				if n := w.found(c.code, c.severity); (n > 0) == followed {
+					t.Errorf("%d findings: %s", n, pretty(w.findings))
+				}
+				w.want(other, swap.LegOpen, swap.LegWithdrawn)
+				if got := w.stored(chainA); got.To.Number != a.head().Number {
+					t.Errorf("the marks stopped at %d of %d", got.To.Number, a.head().Number)
+				}
+			})
+		}
+	}
+}
+
+// A source that a reorganisation brings back at its old address may have
+// another complement; one with too long parameters does not get into the order.
+func TestReorganisedToLongParameters(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	tr := w.trade(swap.BMNv4)
+	a := w.chains[chainA]
+	a.mine(tr.createSrc(taker))
+	w.pass()
+	before := w.order(w.id(tr)).Expect
+	a.reorg(1, 0, func(simTx) bool { return false })
+	tr.expect.Parameters = make([]byte, 400<<10)
+	a.mine(tr.createSrc(taker))
+	w.pass()
+	w.later(12 * confirmations)
+	w.pass()
+	if o := w.order(w.id(tr)); len(o.Expect.Parameters) != len(before.Parameters) || w.fold(o.ID).Src.Status != swap.LegAbsent {
+		t.Errorf("%d bytes of parameters, src %s", len(o.Expect.Parameters), w.fold(o.ID).Src.Status)
+	}
+	if w.found(swap.CannotAct, swap.Critical) == 0 {
+		t.Error("nobody was told")
+	}
+}
+
+// Whose making a source is may become known only when it is final.
+func TestSourceOfOursTurnsOutLater(t *testing.T) {
+	for _, from := range []common.Address{helper, stranger} {
+		w := newWorld(t)
+		w.later(60)
+		w.pass()
+		tr := w.trade(swap.BMNv4)
+		a := w.chains[chainA]
+		a.noTx = true
+		a.mine(tr.createSrc(from))
+		w.pass()
+		if w.order(w.id(tr)).Src.Ours {
+			t.Error("ours without a transaction")
+		}
+		a.noTx = false
+		w.later(12 * confirmations)
+		w.pass()
+		if o := w.order(w.id(tr)); o.Src.Ours != (from == helper) || !o.Src.Final {
+			t.Errorf("created by %s: ours %v, final %v", from, o.Src.Ours, o.Src.Final)
+		}
 	}
 }

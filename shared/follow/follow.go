@@ -72,7 +72,8 @@ type Watched struct {
 
 // Orders is the part of the order store that follow needs.
 type Orders interface {
-	// Load reads orders consistently; ids without an item are left out.
+	// Load reads orders consistently; ids without an item are left out. Orders
+	// may come beside an error: then those missing may be there all the same.
 	Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, error)
 	// Save creates (Version 0) or replaces an order under the condition that
 	// nobody wrote it since, together with the watch-book rows of its escrows

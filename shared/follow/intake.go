@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,10 +32,17 @@ type intake struct {
 	proven map[swap.OrderID]bool   // has a dst leg, or will have
 	placed map[common.Address]bool // dst escrows that some order has, or will have
 	mine   []adoption              // known legs found to be of our making
+	makers []maker                 // of the sources of known orders, as found now
 	parks  []swap.DstCreated
 	lost   map[common.Address]bool     // of those parked: of our own making, and nothing explains them
 	seek   map[uint64][]swap.OrderID   // by dst chain: to be looked for later
 	events map[*chainPass][]occurrence // of what is scanned back
+}
+
+// maker says whether an account of ours made an order's source.
+type maker struct {
+	order *tracked
+	ours  bool
 }
 
 // adoption is a dst escrow of an order: a proven leg, or a candidate.
@@ -127,28 +135,41 @@ func (in *intake) sources(ctx context.Context, c *chainPass) error {
 	if err := in.load(ctx, ids); err != nil {
 		return err
 	}
-	doubtful := map[bool][]source{}
+	wants := map[bool][]want{} // by whether they are of a history
+	ask := func(s source, use func(ours bool)) {
+		history := s.window == past
+		wants[history] = append(wants[history], want{at: s.Leg.Created, use: func(tx Transaction) int {
+			use(in.Policy.Chains[c.id].Ours(tx.From))
+			return 0
+		}})
+	}
 	for _, s := range c.read.srcs {
+		made := s.Leg.Family == swap.BMNv4 // by whom?
 		switch o := in.orders[idOf(s)]; {
 		case in.fresh[idOf(s)] != nil || c.refused[s.Leg.Escrow]:
 		case o != nil && !(o.Closed && !o.Src.Final):
 			// Known. One that was closed because its source had vanished, and
 			// that is there again, is opened again.
-		case s.Leg.Family != swap.BMNv4, in.Policy.Worth(s.Leg) && in.siblings(s) < maxSiblings:
-			in.start(s)
+			again := s.Leg.Created.Tx != o.Src.Created.Tx // by somebody else, perhaps
+			if made && !o.Src.Final && (again || s.window != loose && !o.Src.Ours) {
+				ask(s, func(ours bool) { in.makers = append(in.makers, maker{o, ours}) })
+			}
+		case made:
+			ask(s, func(ours bool) { in.startIfMeant(c, s, ours) })
 		default:
-			doubtful[s.window == past] = append(doubtful[s.window == past], s)
+			in.start(s, false)
+		}
+	}
+	for _, s := range c.read.long {
+		if s.Leg.Family == swap.BMNv4 {
+			ask(s, func(ours bool) { in.tooLong(s, ours) })
+		} else {
+			in.tooLong(s, true)
 		}
 	}
 	for _, history := range []bool{true, false} {
-		var wants []want
-		for _, s := range doubtful[history] {
-			wants = append(wants, want{at: s.Leg.Created, use: func(tx Transaction) int {
-				in.startIfOurs(c, s, tx)
-				return 0
-			}})
-		}
-		if err := in.lookUpWithin(ctx, c, wants, history); err != nil {
+		slices.SortStableFunc(wants[history], func(a, b want) int { return cmp.Compare(a.at.Block, b.at.Block) })
+		if err := in.lookUpWithin(ctx, c, wants[history], history); err != nil {
 			return err
 		}
 	}
@@ -156,11 +177,12 @@ func (in *intake) sources(ctx context.Context, c *chainPass) error {
 	return nil
 }
 
-// startIfOurs takes up a source that is not worth a call by itself if an
-// account of ours created it: then there is a reason.
-func (in *intake) startIfOurs(c *chainPass, s source, tx Transaction) {
-	if in.Policy.Chains[c.id].Ours(tx.From) {
-		in.start(s)
+// startIfMeant takes up a source that anyone can have made, if it is worth a
+// call by itself or an account of ours created it: then there is a reason.
+func (in *intake) startIfMeant(c *chainPass, s source, ours bool) {
+	worth := in.Policy.Worth(s.Leg)
+	if ours || worth && in.siblings(s) < maxSiblings {
+		in.start(s, ours)
 		return
 	}
 	c.refused[s.Leg.Escrow] = true
@@ -169,11 +191,27 @@ func (in *intake) startIfOurs(c *chainPass, s source, tx Transaction) {
 	}
 	in.res.Refused++
 	f := swap.Finding{Code: swap.Worthless, Severity: swap.Info, Order: idOf(s), ChainID: c.id, Escrow: s.Leg.Escrow,
-		Detail: "src created by somebody else, no listed token and a deposit below the fee"}
-	if in.Policy.Worth(s.Leg) {
+		Detail: "src created by somebody else, and no amount of a listed token that is worth a call"}
+	if worth {
 		f.Severity, f.Detail = swap.Critical, "src created by somebody else, and very many others have its hashlock"
 	}
 	in.find(f)
+}
+
+// tooLong tells of a source that is not taken up because no store would hold
+// it. One that is meant needs a person, at once: nobody else looks after it.
+func (in *intake) tooLong(s source, meant bool) {
+	f := swap.Finding{Code: swap.HostileLog, Severity: swap.Warning, Order: idOf(s), ChainID: s.Leg.ChainID, Escrow: s.Leg.Escrow,
+		Detail: "src with parameters that are too long to be followed"}
+	if meant {
+		f.Code, f.Severity = swap.CannotAct, swap.Critical
+	}
+	if s.window != loose {
+		in.res.Refused++
+	}
+	if s.window != loose || meant {
+		in.find(f)
+	}
 }
 
 func idOf(s source) swap.OrderID { return swap.OrderID{ChainID: s.Leg.ChainID, Escrow: s.Leg.Escrow} }
@@ -189,8 +227,9 @@ func (in *intake) siblings(s source) int {
 	return n
 }
 
-// start begins an order, or opens one again.
-func (in *intake) start(s source) {
+// start begins an order, or opens one again. ours: an account of ours is known
+// to have created its source.
+func (in *intake) start(s source, ours bool) {
 	o := &tracked{Order: swap.NewOrder(*s.SrcCreated)}
 	if old := in.orders[idOf(s)]; old != nil {
 		o.Order = old.Order
@@ -198,6 +237,7 @@ func (in *intake) start(s source) {
 	held := s.window == past || in.unread(o.ID.ChainID) || in.unread(o.DstChainID())
 	o.edit(func(o *swap.Order) bool {
 		o.Closed, o.Held = false, held
+		o.Src.Ours = o.Src.Ours || ours
 		return true
 	})
 	in.fresh[o.ID] = o

@@ -48,7 +48,10 @@ func (o *tracked) note(f func(*swap.Order) bool) bool {
 	return true
 }
 
-// load brings orders into memory, consistently; those already there stay.
+// load brings orders into memory, consistently; those already there stay. With
+// an error, those that are missing may be there all the same: whoever needs
+// them to take in what was read ends the pass, so that the marks stay before
+// it.
 func (p *pass) load(ctx context.Context, ids map[swap.OrderID]bool) error {
 	var missing []swap.OrderID
 	for id := range ids {
@@ -60,11 +63,11 @@ func (p *pass) load(ctx context.Context, ids map[swap.OrderID]bool) error {
 		return nil
 	}
 	orders, err := p.Orders.Load(ctx, missing)
-	if err != nil {
-		return fmt.Errorf("load %d orders: %w", len(missing), err)
-	}
 	for _, o := range orders {
 		p.orders[o.ID] = &tracked{Order: o}
+	}
+	if err != nil {
+		return fmt.Errorf("load %d orders: %w", len(missing), err)
 	}
 	return nil
 }

@@ -296,3 +296,75 @@ func TestReportFails(t *testing.T) {
 		t.Error("the marks did not move")
 	}
 }
+
+// An order that cannot be read is not taken as absent: the marks stay before
+// what concerns it, and what is due of the others is planned all the same.
+func TestOneOrderCannotBeRead(t *testing.T) {
+	w, bad := started(t, swap.OneInchV1)
+	good := w.trade(swap.OneInchV1)
+	w.chains[chainA].mine(good.createSrc(taker))
+	w.chains[chainB].mine(good.createTrueDst(taker))
+	w.later(12 * confirmations)
+	w.pass()
+	for _, tr := range []trade{bad, good} {
+		if err := w.orders.SetWakes(t.Context(), *w.order(w.id(tr)), swap.Wakes{Src: simEpoch}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, planned := *w.order(w.id(bad)), w.planned[w.id(good)]
+	w.orders.Damage(func(id swap.OrderID) bool { return id == w.id(bad) })
+	damaged := func() {
+		t.Helper()
+		if _, err := w.follower().Pass(t.Context()); !errors.Is(err, watchtest.ErrDamaged) {
+			t.Fatalf("pass: %v", err)
+		}
+		if d := diff(before, *w.order(w.id(bad))); d != "" {
+			t.Errorf("the order that could not be read was written:\n%s", d)
+		}
+	}
+
+	w.later(12)
+	damaged() // it is due, and nothing has happened to it
+	if w.planned[w.id(good)] != planned+1 || w.stored(chainB).To.Number != w.chains[chainB].head().Number {
+		t.Errorf("planned %d times, chain 2 seen to %d", w.planned[w.id(good)]-planned, w.stored(chainB).To.Number)
+	}
+	mark := w.stored(chainB).To
+	w.chains[chainB].mine(bad.withdraw("dst"), good.withdraw("dst"))
+	w.later(12 * confirmations)
+	damaged() // its dst leg was withdrawn
+	if got := w.stored(chainB).To; got != mark {
+		t.Errorf("the mark moved from %d to %d, past an event of the order", mark.Number, got.Number)
+	}
+	w.orders.Damage(nil)
+	w.pass()
+	for _, tr := range []trade{bad, good} {
+		w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+		if w.order(w.id(tr)).Secret == nil {
+			t.Errorf("%s: the secret is not learned", tr.name)
+		}
+	}
+}
+
+// A source is seen again of an order that is stored and cannot be read: it is
+// not begun anew.
+func TestSourceOfAnOrderThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	tr := w.trade(swap.BMNv4)
+	w.chains[chainA].mine(tr.createSrc(taker))
+	w.pass()
+	before, adopted := *w.order(w.id(tr)), 0
+	w.orders.Damage(func(swap.OrderID) bool { return true })
+	f := w.follower()
+	f.Orders = saving{w.orders, func(swap.Order) { adopted++ }}
+	w.later(12 * confirmations)
+	if _, err := f.Pass(t.Context()); !errors.Is(err, watchtest.ErrDamaged) || adopted > 0 {
+		t.Errorf("%d saved, %v", adopted, err)
+	}
+	w.orders.Damage(nil)
+	w.pass()
+	if o := w.order(w.id(tr)); !o.Src.Final || o.Src.Escrow != before.Src.Escrow || o.Version <= before.Version {
+		t.Errorf("%s", pretty(o))
+	}
+}

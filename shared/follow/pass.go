@@ -330,7 +330,12 @@ func (p *pass) loadDue(ctx context.Context) error {
 			}
 		}
 	}
-	return p.load(ctx, p.due)
+	if err := p.load(ctx, p.due); err != nil {
+		// They are only to be planned: what can be read of them is, and what
+		// happens on the chains is taken in.
+		p.errs = append(p.errs, fmt.Errorf("load due orders: %w", err))
+	}
+	return nil
 }
 
 func (p *pass) summarise() {

@@ -234,12 +234,18 @@ func (p *pass) searchAgain(ctx context.Context, c *chainPass, gone map[common.Ad
 		if err != nil || span.End.Number < from {
 			return fmt.Errorf("search for the end of %d escrows: %w", len(escrows), cmp.Or(err, errNoBlock))
 		}
+		var found []occurrence
 		for _, l := range span.Logs {
 			ev, ok, err := swap.DecodeEscrow(l)
-			rows := c.book[l.Address]
-			if err != nil || !ok || len(rows) == 0 || l.ChainID != c.id || slices.Contains(c.stored.Events, ev) {
-				continue
+			if err == nil && ok && len(c.book[l.Address]) > 0 && l.ChainID == c.id && !slices.Contains(c.stored.Events, ev) {
+				found = append(found, occurrence{ev, firm})
 			}
+		}
+		if err := p.loadFor(ctx, c, found); err != nil {
+			return err
+		}
+		for _, f := range found {
+			ev, rows := f.EscrowEvent, c.book[f.Escrow]
 			p.learn(rows[0], ev)
 			for _, w := range rows {
 				o := p.orders[w.Order]

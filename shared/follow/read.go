@@ -34,6 +34,7 @@ type reading struct {
 	// round; it may be later than trail.
 	through swap.ChainTime
 	srcs    []source
+	long    []source // with parameters too long to be followed
 	dsts    []destination
 	events  []occurrence // of escrows in the book
 	lies    []lie
@@ -297,7 +298,11 @@ func (p *pass) decode(c *chainPass, r *reading, logs []swap.Log, w window) {
 		}
 		switch ev := ev.(type) {
 		case *swap.SrcCreated:
-			if c.ours(ev.Leg.Immutables.TakerAddress()) {
+			switch {
+			case !c.ours(ev.Leg.Immutables.TakerAddress()):
+			case ev.TooLong():
+				r.long = append(r.long, source{ev, w})
+			default:
 				r.srcs = append(r.srcs, source{ev, w})
 			}
 		case *swap.DstCreated:

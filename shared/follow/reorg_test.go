@@ -1,6 +1,7 @@
 package follow_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -153,6 +154,9 @@ func TestReorganisedComplement(t *testing.T) {
 	a := w.chains[chainA]
 	a.mine(tr.createSrc(taker))
 	w.pass()
+	if !w.order(w.id(tr)).Src.Ours {
+		t.Error("not ours")
+	}
 	other := tr
 	other.expect.Amount = number(71)
 	a.reorg(1, 1, func(simTx) bool { return false })
@@ -160,8 +164,8 @@ func TestReorganisedComplement(t *testing.T) {
 	tx.name = "front run"
 	a.mine(tx)
 	w.pass()
-	if got := w.order(w.id(tr)).Expect.Amount; got != number(71) {
-		t.Errorf("expects %s", got)
+	if o := w.order(w.id(tr)); o.Expect.Amount != number(71) || o.Src.Ours {
+		t.Errorf("expects %s, ours %v", o.Expect.Amount, o.Src.Ours)
 	}
 }
 
@@ -306,7 +310,10 @@ func TestHiddenByTheFirstEndpoint(t *testing.T) {
 // another endpoint.
 func TestFundsGone(t *testing.T) {
 	w, tr := started(t, swap.OneInchV1)
-	b := w.chains[chainB]
+	a, b := w.chains[chainA], w.chains[chainB]
+	twin := w.trade(swap.OneInchV1, withSecretOf(tr))
+	a.mine(twin.createSrc(taker))
+	w.pass()
 	escrow := w.escrow(tr, "dst").Escrow
 	end := w.fold(w.id(tr)).Dsts[0].At(swap.DstCancellation)
 	b.hidden[0] = func(l swap.Log) bool { return l.Address == escrow }
@@ -317,10 +324,15 @@ func TestFundsGone(t *testing.T) {
 	w.want(tr, swap.LegOpen, swap.LegOpen)
 	w.later(200)
 	b.hidden[1] = nil
+	if err := w.orders.SetWakes(t.Context(), *w.order(w.id(twin)), swap.Wakes{Src: simEpoch + 1_000_000}); err != nil {
+		t.Fatal(err) // nothing of the twin is due: only the secret concerns it
+	}
 	w.pass()
 	w.want(tr, swap.LegOpen, swap.LegWithdrawn)
-	if o := w.order(w.id(tr)); o.Secret == nil {
-		t.Error("the secret was not found")
+	for _, o := range []trade{tr, twin} {
+		if w.order(w.id(o)).Secret == nil {
+			t.Errorf("%s: the secret was not found", o.name)
+		}
 	}
 	if w.found(swap.FinalityMismatch, swap.Critical) == 0 {
 		t.Error("nobody was told")
@@ -370,4 +382,69 @@ func TestShortSpans(t *testing.T) {
 	}
 	w.pass()
 	w.want(tr, swap.LegOpen, swap.LegWithdrawn)
+}
+
+// A dst leg is reorganised away, its order ends without it and is closed, and
+// then the leg is there again at the same address: it is parked, and a person
+// is told if our money is in it.
+func TestLegBackAfterClosing(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	tr := w.trade(swap.BMNv4)
+	a, b := w.chains[chainA], w.chains[chainB]
+	a.mine(tr.createSrc(taker))
+	b.mine(tr.createTrueDst(taker))
+	w.pass()
+	w.want(tr, swap.LegOpen, swap.LegOpen)
+	b.reorg(1, 1, func(simTx) bool { return false })
+	a.mine(tr.cancel("src"))
+	w.settle()
+	if !w.order(w.id(tr)).Closed {
+		t.Fatal("not closed")
+	}
+	b.mine(tr.createTrueDst(taker))
+	w.settle()
+	leg := w.escrow(tr, "dst")
+	parked, err := w.parked.Parked(t.Context(), chainB, tr.im.Hashlock)
+	if err != nil || len(parked) != 1 || parked[0].Escrow != leg.Escrow {
+		t.Errorf("parked: %v, %v", parked, err)
+	}
+	if n := w.found(swap.ParkedDst, swap.Critical); n != 1 {
+		t.Errorf("findings: %s", pretty(w.findings))
+	}
+}
+
+// The dst leg and its payment are reorganised away after src was claimed on
+// the strength of them, and come back long after everything known is final:
+// the order is still open, and has the leg again to pay the maker by.
+func TestOwedMakerKeepsTheOrderOpen(t *testing.T) {
+	forFamilies(t, func(t *testing.T, fam swap.Family) {
+		w := newWorld(t)
+		w.later(60)
+		w.pass()
+		tr := w.trade(fam)
+		a, b := w.chains[chainA], w.chains[chainB]
+		a.mine(tr.createSrc(taker))
+		b.mine(tr.createTrueDst(taker))
+		b.mine(tr.withdraw("dst"))
+		w.pass()
+		a.mine(tr.withdraw("src"))
+		b.reorg(2, 2, func(simTx) bool { return false })
+		w.later(12 * (confirmations + rewindDepth + 2))
+		w.pass()
+		w.later(12)
+		w.pass()
+		if o := w.order(w.id(tr)); o.Closed || o.Secret == nil {
+			t.Fatalf("given up: %s", pretty(o))
+		}
+		b.mine(tr.createTrueDst(taker))
+		w.later(12 * confirmations)
+		w.pass()
+		leg := w.escrow(tr, "dst")
+		s := w.fold(w.id(tr))
+		if !slices.ContainsFunc(s.Dsts, func(l swap.LegState) bool { return l.Escrow == leg.Escrow && l.Status == swap.LegOpen }) {
+			t.Errorf("the leg is not known again: %s", pretty(s.Dsts))
+		}
+	})
 }

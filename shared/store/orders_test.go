@@ -114,7 +114,7 @@ func noise(n int) []byte {
 }
 
 // An order item that holds another order is an error: nothing is done about a
-// swap under another's name.
+// swap under another's name. It does not hide the others.
 func TestOrderUnderAForeignKey(t *testing.T) {
 	s := newStore(t)
 	a, _ := watchtest.Order(watchtest.Chain(), watchtest.Chain())
@@ -127,6 +127,13 @@ func TestOrderUnderAForeignKey(t *testing.T) {
 	load(t, s, testTables.Orders, []item{it})
 	if got, err := s.Orders().Load(t.Context(), []swap.OrderID{b.ID}); err == nil || len(got) != 0 {
 		t.Errorf("got %d orders, %v", len(got), err)
+	}
+	good, _ := watchtest.Order(a.ID.ChainID, a.DstChainID())
+	if err := s.Orders().Save(t.Context(), good); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Orders().Load(t.Context(), []swap.OrderID{b.ID, good.ID}); err == nil || len(got) != 1 || got[0].ID != good.ID {
+		t.Errorf("got %d orders, %v; want the one that can be read, and an error", len(got), err)
 	}
 }
 

@@ -84,7 +84,7 @@ func BenchmarkFindImmutables(b *testing.B) {
 		}
 	}
 	hostile, lock := hostileCalldata()
-	params := [][]byte{make([]byte, searchParameters), make([]byte, 64<<10)}
+	params := [][]byte{make([]byte, MaxParameters), make([]byte, 64<<10)}
 	params[0][0], params[1][0] = 1, 1
 	b.Run("hostile", func(b *testing.B) {
 		b.ReportAllocs()

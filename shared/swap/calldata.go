@@ -10,10 +10,6 @@ const (
 	// searchBytes is how much calldata is looked at: a transaction pool takes
 	// no transaction above 128 KiB.
 	searchBytes = 128 << 10
-	// searchParameters is the longest parameters field that is followed by its
-	// offset. The contracts set no limit; the known uses need 128 bytes, and
-	// longer ones are still found when the complement names them.
-	searchParameters = 4 << 10
 	// searchWork is how many bytes may be hashed before the search gives up,
 	// about a tenth of a second.
 	searchWork = 16 << 20
@@ -33,7 +29,7 @@ func Unlocks(secret [32]byte, hashlock common.Hash) bool {
 // Where the factory stamps deployedAt it is replaced by the given time of the
 // creating block; otherwise the creator's word stands. For families with
 // parameters, those that the struct's own offset leads to are tried, then each
-// of params, then none. Time is bounded whatever the calldata holds: it
+// of params, then none; none longer than MaxParameters. Time is bounded whatever the calldata holds: it
 // reports false when nothing fits or the bound is reached.
 func (f Factory) FindImmutables(side Side, calldata []byte, escrow common.Address, hashlock common.Hash, deployedAt ChainTime, params [][]byte) (Immutables, bool) {
 	if len(calldata) > searchBytes {
@@ -55,7 +51,7 @@ func (f Factory) FindImmutables(side Side, calldata []byte, escrow common.Addres
 			im = im.WithDeployedAt(deployedAt)
 		}
 		if f.Family.HasParameters() {
-			if p, err := sliceAt(window, words); err == nil && len(p) > 0 && len(p) <= searchParameters {
+			if p, err := sliceAt(window, words); err == nil && len(p) > 0 && len(p) <= MaxParameters {
 				im.Parameters = p
 				if try(im) {
 					im.Parameters = append([]byte(nil), p...)
@@ -63,7 +59,7 @@ func (f Factory) FindImmutables(side Side, calldata []byte, escrow common.Addres
 				}
 			}
 			for _, p := range params {
-				if len(p) == 0 {
+				if len(p) == 0 || len(p) > MaxParameters {
 					continue
 				}
 				im.Parameters = p

@@ -56,13 +56,17 @@ func TestFindImmutablesAnywhere(t *testing.T) {
 func TestFindImmutablesWithGivenParameters(t *testing.T) {
 	for _, fam := range []Family{OneInchV11, BMNv4} {
 		f := testFactory(fam)
-		for name, params := range map[string][]byte{"some": {1, 2, 3}, "none": nil, "long": make([]byte, searchParameters+1)} {
+		for name, params := range map[string][]byte{"some": {1, 2, 3}, "none": nil, "long": make([]byte, MaxParameters), "too long": make([]byte, MaxParameters+1)} {
 			im := testImmutables().WithDeployedAt(createdAt)
 			im.Parameters = params
 			sent := asSent(fam, im)
 			calldata := append(sent.append32([]byte{1, 2, 3, 4, 5}), bytes.Repeat([]byte{0xee}, 64)...)
 			got, ok := f.FindImmutables(Dst, calldata, f.Escrow(Dst, im), im.Hashlock, createdAt, [][]byte{{9}, nil, params})
-			if !ok || !got.Equal(im) {
+			if name == "too long" {
+				if ok {
+					t.Errorf("%s %s: found", fam, name)
+				}
+			} else if !ok || !got.Equal(im) {
 				t.Errorf("%s %s: %t, %+v", fam, name, ok, got)
 			}
 			if _, ok := f.FindImmutables(Dst, calldata, f.Escrow(Dst, im), im.Hashlock, createdAt, nil); ok != (params == nil) {
@@ -168,7 +172,7 @@ func FuzzFindImmutables(f *testing.F) {
 	f.Add(uint8(1), []byte{1, 2, 3, 4}, im.append32(nil), []byte{7}, []byte{5})
 	f.Add(uint8(2), make([]byte, 36), im.append32(nil), make([]byte, 128), make([]byte, 64))
 	f.Fuzz(func(t *testing.T, pick uint8, before, raw, params, after []byte) {
-		if len(raw) < words*32 || len(before)+len(raw)+len(params)+len(after) > 8<<10 || len(params) > searchParameters {
+		if len(raw) < words*32 || len(before)+len(raw)+len(params)+len(after) > 8<<10 || len(params) > MaxParameters {
 			return
 		}
 		fam := Families()[int(pick)%len(Families())]

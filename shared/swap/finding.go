@@ -35,7 +35,7 @@ const (
 	NegativeGap       FindingCode = "negative-safety-gap"
 	UnprovenDst       FindingCode = "dst-unproven"
 	Worthless         FindingCode = "not-worth-its-gas"
-	CannotAct         FindingCode = "cannot-act" // no path, no fee cap, chain not configured
+	CannotAct         FindingCode = "cannot-act" // no path, no fee cap, chain not configured, parameters too long
 	BadParameters     FindingCode = "parameters-too-short"
 	SrcVanished       FindingCode = "src-vanished" // src creation reorganised away while a dst leg holds our money
 	DecoyDst          FindingCode = "decoy-dst"    // a dst escrow naming us that is not what the maker expects

@@ -18,6 +18,12 @@ type Word = common.Hash
 // words is the number of static words in an Immutables struct.
 const words = 8
 
+// MaxParameters is the longest parameters field, in bytes, of a leg that is
+// followed. The contracts set no limit and a log is cheap, so without one a
+// stranger could make an order that no store takes. The largest known use is
+// v1.1's four words; sixteen times that still fits the gas limits of a call.
+const MaxParameters = 2 << 10
+
 // Immutables are an escrow's constants. The contracts store only their hash
 // (it is in the escrow's address), so every call must repeat them to the bit.
 // The words are kept raw: a maker can leave dirt above an address, which the

@@ -68,6 +68,12 @@ type SrcCreated struct {
 	Expect Complement
 }
 
+// TooLong reports whether parameters of the leg, or of the dst leg that it asks
+// for, are longer than MaxParameters: then the swap cannot be followed.
+func (s *SrcCreated) TooLong() bool {
+	return len(s.Leg.Immutables.Parameters) > MaxParameters || len(s.Expect.Parameters) > MaxParameters
+}
+
 // DstCreated is a DstEscrowCreated log. It holds no immutables; they are to be
 // predicted from a src leg or found in calldata, and proven by Escrow.
 type DstCreated struct {

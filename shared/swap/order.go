@@ -55,9 +55,12 @@ func (b Balance) Known() bool { return b.Block.Number != 0 }
 // LegRecord is a leg as an order stores it.
 type LegRecord struct {
 	Leg
-	Final   bool    `json:"final,omitempty"` // its creation has been read again once final
-	Ours    bool    `json:"ours,omitempty"`  // created by a transaction of one of our accounts: our money is in it
-	Balance Balance `json:"balance"`         // the latest reading
+	Final bool `json:"final,omitempty"` // its creation has been read again once final
+	// Ours: created by a transaction of one of our accounts. Of a dst leg: our
+	// money is in it. Of a src leg it is looked up only where anyone can make
+	// one, in the BMN family.
+	Ours    bool    `json:"ours,omitempty"`
+	Balance Balance `json:"balance"` // the latest reading
 }
 
 // Candidate is a dst escrow that names our taker and this order's hashlock but

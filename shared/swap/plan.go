@@ -268,7 +268,7 @@ func (pl *planner) needDeposit(l *LegState, a *Action, urgent bool) {
 		return
 	}
 	severity := Warning
-	if urgent || l.Ours {
+	if urgent || l.Side == Dst && l.Ours {
 		severity = Critical
 	}
 	if !urgent {
@@ -382,7 +382,19 @@ func (pl *planner) finished() bool {
 			return false
 		}
 	}
-	return !pl.dst.known || pl.dst.view.Final.Time >= max(pl.Src.Created.Time, pl.Src.Ended.Time)
+	return !pl.dst.known || pl.dst.view.Final.Time >= pl.quiet()
+}
+
+// quiet is the time on dst's clock after which no dst leg comes any more that
+// the order would have to act on. Where src was taken and the maker is owed, a
+// leg may still come, or come back, to pay him, and without the order it would
+// be nobody's; as long as src could be claimed one is waited for.
+func (pl *planner) quiet() ChainTime {
+	at := max(pl.Src.Created.Time, pl.Src.Ended.Time)
+	if pl.Src.taken() && pl.paid == nil {
+		at = max(at, pl.Src.At(SrcCancellation))
+	}
+	return at
 }
 
 func ptr[T any](v T) *T { return &v }

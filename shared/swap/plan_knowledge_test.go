@@ -83,7 +83,10 @@ func TestPlanKnowledge(t *testing.T) {
 		{"funded candidate keeps the order open", []step{candidate(512), final("src", Cancelled, 301), both(310, 310)}, "", "dst-unproven:critical@candidate"},
 		{"empty candidate does not", []step{candidate(0), final("src", Cancelled, 301), both(310, 310)}, "finished", ""},
 		{"src claimed, dst logs not read so far", []step{final("src", Withdrawn, 101), both(310, 100)}, "", ""},
-		{"src claimed, no dst by final logs", []step{final("src", Withdrawn, 101), both(310, 106)}, "finished", "maker-unpaid:critical@src"},
+		{"src claimed, no dst by final logs", []step{final("src", Withdrawn, 101), both(310, 106)}, "", "maker-unpaid:critical@src"},
+		{"src claimed, a dst leg could still come", []step{final("src", Withdrawn, 101), both(310, 304)}, "", "maker-unpaid:critical@src"},
+		{"src claimed, no dst leg came in time", []step{final("src", Withdrawn, 101), both(310, 305)}, "finished", "maker-unpaid:critical@src"},
+		{"src claimed, the dst leg reorganised away may come back", []step{withDst, ghost("dst"), final("src", Withdrawn, 101), both(310, 304)}, "", "maker-unpaid:critical@src"},
 		{"both chains the same", []step{change(func(w *world) {
 			w.order.Expect.ChainID = word(srcChain)
 			on(srcChain, func(c *ChainPolicy) { c.Tokens[dstCoin] = TokenPolicy{WeiPerUnit: *uint256.NewInt(1)} })(w)

@@ -140,13 +140,23 @@ func (c ChainPolicy) legValue(l *Leg) (wei uint256.Int, priceless bool) {
 	return wei, priceless
 }
 
-// Worth reports whether a leg that holds this much would be worth a call by
-// itself: a token that the operator lists, or a deposit above the price of a
-// withdrawal. A leg below that is only worth a call if our side was given.
-func (p Policy) Worth(l Leg) bool {
-	c := p.Chains[l.ChainID]
-	wei, priceless := c.legValue(&l)
-	return priceless || wei.Gt(ptr(c.FeeCap[Withdraw]))
+// Worth reports whether a src leg that somebody else made would be worth a call
+// by itself: its amount is of a token that the operator lists, and worth more
+// than a withdrawal may cost; without a price, more than dust. The amount is
+// there, since the factory moves it. The deposit does not count: BMN's factory
+// does not look whether it was sent, so that anyone can name any. A leg below
+// that is only worth a call if our side was given.
+func (p Policy) Worth(src Leg) bool {
+	c := p.Chains[src.ChainID]
+	if src.IsNative() {
+		return false // a src escrow knows ERC-20s only
+	}
+	token, amount := src.Immutables.TokenAddress(), src.Immutables.AmountInt()
+	wei, priceless, _ := c.value(token, amount)
+	if priceless {
+		return amount.Gt(ptr(c.dust(token)))
+	}
+	return wei.Gt(ptr(c.FeeCap[Withdraw]))
 }
 
 // dust is the balance of the token up to which an escrow counts as empty. A

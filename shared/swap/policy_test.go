@@ -51,10 +51,10 @@ func TestPolicyOurs(t *testing.T) {
 	}
 }
 
-// A src escrow that names the native coin holds nothing a call could move:
-// anyone can claim any amount of it in an event.
+// What anyone can claim in an event is worth nothing: a deposit that nobody
+// looked for, or native coin in a src escrow, which no call could move.
 func TestWorth(t *testing.T) {
-	w := newWorld(BMNv4)
+	w := newWorld(BMNv4, on(srcChain, func(c *ChainPolicy) { c.Tokens[dstCoin] = TokenPolicy{Dust: *uint256.NewInt(5)} }))
 	p := w.policy
 	src := w.order.Src.Leg
 	with := func(change func(*Immutables)) Leg {
@@ -66,11 +66,17 @@ func TestWorth(t *testing.T) {
 		leg  Leg
 		want bool
 	}{
-		"listed token":               {src, true},
-		"native coin on src":         {with(func(im *Immutables) { im.Token, im.SafetyDeposit = Word{}, Word{} }), false},
-		"unlisted token, deposit":    {with(func(im *Immutables) { im.Token = wordOf(stranger) }), true},
-		"unlisted token, no deposit": {with(func(im *Immutables) { im.Token, im.SafetyDeposit = wordOf(stranger), word(10) }), false},
-		"all the deposit there is":   {with(func(im *Immutables) { im.SafetyDeposit = Word(slices.Repeat([]byte{255}, 32)) }), true},
+		"listed token":         {src, true},
+		"native coin on src":   {with(func(im *Immutables) { im.Token, im.SafetyDeposit = Word{}, Word{} }), false},
+		"native coin, deposit": {with(func(im *Immutables) { im.Token = Word{} }), false},
+		"unlisted token, deposit": {with(func(im *Immutables) {
+			im.Token, im.SafetyDeposit = wordOf(stranger), Word(slices.Repeat([]byte{255}, 32))
+		}), false},
+		"as much as the fee":          {with(func(im *Immutables) { im.Amount = word(10) }), false},
+		"a unit more than the fee":    {with(func(im *Immutables) { im.Amount = word(11) }), true},
+		"a token without a price":     {with(func(im *Immutables) { im.Token, im.Amount = wordOf(dstCoin), word(6) }), true},
+		"dust of one without a price": {with(func(im *Immutables) { im.Token, im.Amount = wordOf(dstCoin), word(5) }), false},
+		"nothing of it":               {with(func(im *Immutables) { im.Token, im.Amount = wordOf(dstCoin), Word{} }), false},
 	} {
 		if got := p.Worth(c.leg); got != c.want {
 			t.Errorf("%s: %t", name, got)

@@ -30,8 +30,8 @@ type Sweeper struct {
 }
 
 // Sweep takes one look at every configured chain. A chain that cannot be read
-// does not hide the others: its orders are left out, the rest are done, and
-// the error is returned.
+// does not hide the others, nor does an order: what cannot be read is left out,
+// the rest is done, and the error is returned.
 func (s *Sweeper) Sweep(ctx context.Context, sel Selection) (Result, error) {
 	views, facts, errView := s.Look(ctx)
 	ids := map[swap.OrderID]bool{}
@@ -52,8 +52,8 @@ func (s *Sweeper) Sweep(ctx context.Context, sel Selection) (Result, error) {
 		}
 	}
 	orders, err := s.Orders.Load(ctx, slices.Collect(maps.Keys(ids)))
-	if err != nil {
-		return Result{}, errors.Join(append(errs, fmt.Errorf("load due orders: %w", err))...)
+	if err != nil { // of some: it must not stop the others
+		errs = append(errs, fmt.Errorf("load due orders: %w", err))
 	}
 	// An order needs its source chain's view; a missing dst view is Plan's
 	// business and makes it cautious. The index may still show an order that
@@ -67,14 +67,14 @@ func (s *Sweeper) Sweep(ctx context.Context, sel Selection) (Result, error) {
 }
 
 // Decide plans the named orders on fresh heads and facts, writing nothing: what
-// the executor asks before it sends. An order whose source chain cannot be
-// read is left out.
+// the executor asks before it sends. An order that cannot be read, or whose
+// source chain cannot, is left out: nothing is known of it then.
 func (s *Sweeper) Decide(ctx context.Context, ids []swap.OrderID) (map[swap.OrderID]swap.Case, swap.Views, error) {
 	views, facts, err := s.Look(ctx)
 	errs := []error{err}
 	orders, err := s.Orders.Load(ctx, ids)
 	if err != nil {
-		return nil, views, errors.Join(append(errs, fmt.Errorf("load orders: %w", err))...)
+		errs = append(errs, fmt.Errorf("load orders: %w", err))
 	}
 	out := make(map[swap.OrderID]swap.Case, len(orders))
 	for _, o := range orders {

@@ -105,8 +105,42 @@ func TestDecide(t *testing.T) {
 	r.faults.Fail(func(op string) watchtest.Fault {
 		return map[string]watchtest.Fault{"orders.load": watchtest.Refused}[op]
 	})
-	if cases, _, err = r.Decide(t.Context(), []swap.OrderID{o.ID}); err == nil || cases != nil {
+	if cases, _, err = r.Decide(t.Context(), []swap.OrderID{o.ID}); err == nil || len(cases) != 0 {
 		t.Errorf("decided without the order: %v, %v", cases, err)
+	}
+}
+
+// One order that cannot be read is not taken as gone, and does not keep the
+// others from being swept and sent.
+func TestOneOrderCannotBeRead(t *testing.T) {
+	r := newRig()
+	bad, good := r.put(t, paid), r.put(t, paid)
+	r.orders.Damage(func(id swap.OrderID) bool { return id == bad.ID })
+	r.at(210)
+	cases, _, err := r.Decide(t.Context(), []swap.OrderID{bad.ID, good.ID})
+	if _, ok := cases[good.ID]; !errors.Is(err, watchtest.ErrDamaged) || !ok || len(cases) != 1 {
+		t.Errorf("decided %v, %v", cases, err)
+	}
+	res, err := r.Sweep(t.Context(), watch.Upcoming)
+	if !errors.Is(err, watchtest.ErrDamaged) || res.Orders != 1 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	live := r.actions.All()
+	if len(live) != 1 || live[0].Order != good.ID || len(r.rung) == 0 {
+		t.Errorf("work %+v, rung %v", live, r.rung)
+	}
+	r.orders.Damage(nil)
+	if o := r.load(t, bad.ID); o.Version != bad.Version || o.Wakes != bad.Wakes {
+		t.Errorf("the order that could not be read was written: %+v", o)
+	}
+	// Work stored of it earlier stays as it is.
+	r.sweep(t)
+	r.orders.Damage(func(id swap.OrderID) bool { return id == bad.ID })
+	if _, err := r.Sweep(t.Context(), watch.Upcoming); !errors.Is(err, watchtest.ErrDamaged) {
+		t.Error(err)
+	}
+	if live := r.actions.All(); len(live) != 2 || live[0].State != swap.WorkPlanned || live[1].State != swap.WorkPlanned {
+		t.Errorf("work %+v", live)
 	}
 }
 

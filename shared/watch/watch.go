@@ -15,7 +15,9 @@ type Orders interface {
 	// so nothing may be concluded from absence. Cost grows with the result.
 	Due(ctx context.Context, chain uint64, side swap.Side, upTo swap.ChainTime) ([]swap.OrderID, error)
 	// Load reads orders consistently, in no particular order. Ids without an
-	// item are left out.
+	// item are left out. An order that cannot be read does not hide the others:
+	// they are returned beside the error, and then nothing may be concluded
+	// from one that is missing.
 	Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, error)
 	// SetWakes writes new wake times if the order still has o.Version, and
 	// returns swap.ErrConflict if not.

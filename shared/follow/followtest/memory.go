@@ -22,7 +22,7 @@ func NewOrders(f *watchtest.Faults) Orders { return Orders{watchtest.NewOrders(f
 
 // Watched implements follow.Orders.
 func (s Orders) Watched(ctx context.Context, chain uint64) (rows []follow.Watched, err error) {
-	err = s.Do(ctx, "orders.watched", func() error {
+	err = s.DoAbout(ctx, "orders.watched", fmt.Sprint(chain), func() error {
 		s.Each(func(o *swap.Order) {
 			if !o.Closed {
 				rows = append(rows, rowsOf(*o, chain)...)
@@ -68,7 +68,7 @@ func NewFacts(f *watchtest.Faults) *Facts {
 
 // Provisional implements follow.Facts.
 func (s *Facts) Provisional(ctx context.Context, chain uint64) (p swap.Provisional, err error) {
-	err = s.Do(ctx, "facts.read", func() error {
+	err = s.DoAbout(ctx, "facts.read", fmt.Sprint(chain), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		p = watchtest.Copy(s.facts[chain])
@@ -80,7 +80,7 @@ func (s *Facts) Provisional(ctx context.Context, chain uint64) (p swap.Provision
 
 // Replace implements follow.Facts.
 func (s *Facts) Replace(ctx context.Context, prev, next swap.Provisional) error {
-	return s.Do(ctx, "facts.replace", func() error {
+	return s.DoAbout(ctx, "facts.replace", fmt.Sprint(next.ChainID), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if bad := wrong(prev, next); bad != "" {
@@ -159,7 +159,7 @@ func (s *Parked) Advance(d time.Duration) {
 
 // Park implements follow.Parked.
 func (s *Parked) Park(ctx context.Context, d swap.DstCreated) (ok bool, err error) {
-	err = s.Do(ctx, "parked.park", func() error {
+	err = s.DoAbout(ctx, "parked.park", fmt.Sprint(d.ChainID, d.Escrow), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		key := swap.OrderID{ChainID: d.ChainID, Escrow: d.Escrow}
@@ -182,7 +182,7 @@ func (s *Parked) Park(ctx context.Context, d swap.DstCreated) (ok bool, err erro
 
 // Parked implements follow.Parked.
 func (s *Parked) Parked(ctx context.Context, chain uint64, hashlock common.Hash) (out []swap.DstCreated, err error) {
-	err = s.Do(ctx, "parked.list", func() error {
+	err = s.DoAbout(ctx, "parked.list", fmt.Sprint(chain, hashlock), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, p := range s.parked {

@@ -62,7 +62,7 @@ func (s *Actions) All() []swap.Work {
 
 // Live implements watch.Actions.
 func (s *Actions) Live(ctx context.Context, chain uint64, taker common.Address) (out []swap.Work, err error) {
-	err = s.Do(ctx, "actions.live", func() error {
+	err = s.DoAbout(ctx, "actions.live", fmt.Sprint(chain, taker), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for k, w := range s.live {
@@ -78,7 +78,7 @@ func (s *Actions) Live(ctx context.Context, chain uint64, taker common.Address) 
 // Save implements watch.Actions. Work becomes submitted in no other way than
 // with its journal entry, so saving such a step panics.
 func (s *Actions) Save(ctx context.Context, w swap.Work) error {
-	return s.Do(ctx, "actions.save", func() error {
+	return s.DoAbout(ctx, "actions.save", fmt.Sprint(w.ChainID, w.Key()), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if old, ok := s.live[w.Key()]; w.State == swap.WorkSubmitted && (!ok || old.State != swap.WorkSubmitted) {

@@ -25,7 +25,7 @@ const (
 // nothing. It is safe for concurrent use.
 type Faults struct {
 	mu    sync.Mutex
-	plan  func(op string) Fault
+	plan  func(op, about string) Fault
 	calls map[string]int
 	order []string
 }
@@ -33,6 +33,17 @@ type Faults struct {
 // Fail installs the plan: f is asked once per call with its name, such as
 // "orders.save". nil ends all faults. f must not call a fake.
 func (f *Faults) Fail(plan func(op string) Fault) {
+	if plan == nil {
+		f.FailAbout(nil)
+		return
+	}
+	f.FailAbout(func(op, _ string) Fault { return plan(op) })
+}
+
+// FailAbout is Fail for a plan that is told what each call is about too. One
+// that decides by that, and not by the order in which calls come, gives the
+// same faults however goroutines are scheduled.
+func (f *Faults) FailAbout(plan func(op, about string) Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.plan = plan
@@ -54,10 +65,16 @@ func (f *Faults) Log() []string {
 
 // Do runs apply as the call op, with the fault planned for it around it.
 func (f *Faults) Do(ctx context.Context, op string, apply func() error) error {
+	return f.DoAbout(ctx, op, "", apply)
+}
+
+// DoAbout is Do for calls that run beside others of their name: about tells
+// them apart.
+func (f *Faults) DoAbout(ctx context.Context, op, about string, apply func() error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	switch f.next(op) {
+	switch f.next(op, about) {
 	case Refused:
 		return fmt.Errorf("%s: %w", op, ErrInjected)
 	case LostSent:
@@ -72,7 +89,7 @@ func (f *Faults) Do(ctx context.Context, op string, apply func() error) error {
 	return nil
 }
 
-func (f *Faults) next(op string) Fault {
+func (f *Faults) next(op, about string) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.calls == nil {
@@ -83,5 +100,5 @@ func (f *Faults) next(op string) Fault {
 	if f.plan == nil {
 		return OK
 	}
-	return f.plan(op)
+	return f.plan(op, about)
 }

@@ -3,7 +3,10 @@ package watchtest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -17,9 +20,10 @@ import (
 // Calls: "orders.due", "orders.load", "orders.wakes", "orders.save".
 type Orders struct {
 	*Faults
-	mu     sync.Mutex
-	orders map[swap.OrderID]swap.Order
-	hidden func(swap.OrderID) bool
+	mu      sync.Mutex
+	orders  map[swap.OrderID]swap.Order
+	hidden  func(swap.OrderID) bool
+	damaged func(swap.OrderID) bool
 }
 
 // NewOrders returns an empty store with the given faults; nil: its own.
@@ -37,6 +41,17 @@ func (s *Orders) HideFromIndex(f func(swap.OrderID) bool) {
 	defer s.mu.Unlock()
 	s.hidden = f
 }
+
+// Damage makes Load fail for orders, beside those that it reads, as an item
+// does that does not decode. nil ends it. f must not call the store.
+func (s *Orders) Damage(f func(swap.OrderID) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.damaged = f
+}
+
+// ErrDamaged is why a damaged order is not read.
+var ErrDamaged = errors.New("damaged")
 
 // All returns every order, in no order.
 func (s *Orders) All() []swap.Order {
@@ -62,7 +77,7 @@ func (s *Orders) Each(f func(o *swap.Order)) {
 
 // Due implements watch.Orders.
 func (s *Orders) Due(ctx context.Context, chain uint64, side swap.Side, upTo swap.ChainTime) (due []swap.OrderID, err error) {
-	err = s.Do(ctx, "orders.due", func() error {
+	err = s.DoAbout(ctx, "orders.due", fmt.Sprint(chain, side), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for id, o := range s.orders {
@@ -83,26 +98,42 @@ func (s *Orders) Due(ctx context.Context, chain uint64, side swap.Side, upTo swa
 	return due, err
 }
 
+// named lists orders, whatever their order.
+func named(ids []swap.OrderID) string {
+	out := make([]string, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, id.String())
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
 // Load implements watch.Orders.
 func (s *Orders) Load(ctx context.Context, ids []swap.OrderID) (out []swap.Order, err error) {
-	err = s.Do(ctx, "orders.load", func() error {
+	err = s.DoAbout(ctx, "orders.load", named(ids), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		var errs []error
 		seen := map[swap.OrderID]bool{}
 		for _, id := range ids {
-			if o, ok := s.orders[id]; ok && !seen[id] {
+			o, ok := s.orders[id]
+			switch {
+			case !ok || seen[id]:
+			case s.damaged != nil && s.damaged(id):
+				errs = append(errs, fmt.Errorf("order %s: %w", id, ErrDamaged))
+			default:
 				seen[id] = true
 				out = append(out, Copy(o))
 			}
 		}
-		return nil
+		return errors.Join(errs...)
 	})
 	return out, err
 }
 
 // SetWakes implements watch.Orders.
 func (s *Orders) SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error {
-	return s.Do(ctx, "orders.wakes", func() error {
+	return s.DoAbout(ctx, "orders.wakes", o.ID.String(), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if w.Src < 0 || w.Dst < 0 {
@@ -124,7 +155,7 @@ func (s *Orders) SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error
 
 // Save creates or replaces an order; see follow.Orders.
 func (s *Orders) Save(ctx context.Context, o swap.Order) error {
-	return s.Do(ctx, "orders.save", func() error {
+	return s.DoAbout(ctx, "orders.save", o.ID.String(), func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		old, ok := s.orders[o.ID]
