@@ -39,8 +39,9 @@ type crowdKey struct {
 	chain uint64
 }
 
-// gather counts a in, if it belongs to a crowd.
-func (d *Desk) gather(a Alert) bool {
+// gather counts a in, if it belongs to a crowd. The log has each by itself, up to
+// maxAlike of a pass: it is where they are looked up.
+func (d *Desk) gather(ctx context.Context, a Alert) bool {
 	if !crowds[a.Kind] || a.Severity >= Critical {
 		return false
 	}
@@ -54,7 +55,9 @@ func (d *Desk) gather(a Alert) bool {
 	if a.Severity > m.Severity {
 		m.Alert = a
 	}
-	m.n++
+	if m.n++; m.n <= maxAlike {
+		d.log.InfoContext(ctx, "counted", "kind", string(a.Kind), "chain", a.Chain, "order", a.Order, "escrow", a.Escrow, "account", a.Account, "what", a.What)
+	}
 	return true
 }
 

@@ -64,7 +64,11 @@ func TestDecoysAreToldTogether(t *testing.T) {
 		t.Errorf("%d saves", saves)
 	}
 	if n := strings.Count(w.log.String(), `"msg":"alert"`); n != 3 {
-		t.Errorf("%d log lines", n)
+		t.Errorf("%d alerts in the log", n)
+	}
+	// Each by itself can be looked up, within bounds: 100 of each kind and chain.
+	if n := strings.Count(w.log.String(), `"msg":"counted"`); n != 201 || !strings.Contains(w.log.String(), decoys(99, 1)[0].Escrow) {
+		t.Errorf("%d counted in the log", n)
 	}
 }
 

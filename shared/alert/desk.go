@@ -48,7 +48,7 @@ func (d *Desk) Raise(ctx context.Context, a Alert, now time.Time) error {
 		d.log.ErrorContext(ctx, "alert refused", "kind", a.Kind, "chain", a.Chain, "order", a.Order, "escrow", a.Escrow, "error", err)
 		return err
 	}
-	if d.gather(a) || a.Severity < Critical && d.count(a) > maxAlike {
+	if d.gather(ctx, a) || a.Severity < Critical && d.count(a) > maxAlike {
 		return nil
 	}
 	return d.raise(ctx, a, now)
