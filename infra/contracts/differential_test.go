@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -28,6 +29,7 @@ const (
 func TestProductAgreesWithEVM(t *testing.T) {
 	answers := map[swap.Revert]int{}
 	var mu sync.Mutex
+	var coin atomic.Int64 // rescues of native coin that the contracts took
 	for _, family := range contracts.Families() {
 		t.Run(string(family), func(t *testing.T) {
 			t.Parallel()
@@ -40,6 +42,9 @@ func TestProductAgreesWithEVM(t *testing.T) {
 					a.compareCalldata(t, l.leg)
 					want, got := a.answer(t, l), l.leg.Check(a.Attempt)
 					seen[want]++
+					if want == swap.RevertNone && a.Call == swap.RescueFunds && a.Token == (common.Address{}) && !a.Amount.IsZero() {
+						coin.Add(1)
+					}
 					if got != want {
 						t.Fatalf("leg %d of %s: swap says %q, the contract %q\nleg %+v\nattempt %+v", n, family, got, want, l.leg, a.Attempt)
 					}
@@ -63,7 +68,10 @@ func TestProductAgreesWithEVM(t *testing.T) {
 				t.Errorf("%q met %d times only", answer, answers[answer])
 			}
 		}
-		t.Logf("answers: %v", answers)
+		if coin.Load() < 20 {
+			t.Errorf("native coin was rescued %d times only", coin.Load())
+		}
+		t.Logf("answers: %v; native coin rescued %d times", answers, coin.Load())
 	})
 }
 
@@ -286,9 +294,16 @@ func (d dice) attempt(t testing.TB, l *openLeg) attempt {
 			return a == crypto.PubkeyToAddress(evmtest.ListedKey.PublicKey)
 		},
 	}}
-	if d.oneIn(2) { // rescue just what is there
+	switch d.IntN(4) { // rescue just what is there
+	case 0, 1:
 		a.Token = a.Immutables.TokenAddress()
 		a.Amount = a.Immutables.AmountInt()
+	case 2: // the deposit, whatever lies beside it, and sometimes a wei more
+		a.Token = common.Address{}
+		a.Amount = *uint256.MustFromBig(l.Balance(l.escrow.Address))
+		if d.oneIn(4) {
+			a.Amount.AddUint64(&a.Amount, 1)
+		}
 	}
 	if a.Caller = a.Immutables.TakerAddress(); a.Call.ByToken() {
 		a.Caller = evmtest.Holder

@@ -263,26 +263,88 @@ func TestResolver(t *testing.T) {
 	}
 }
 
-// Plain transfers to an escrow fail, yet dust gets in, and rescue takes it out.
+// Plain transfers to an escrow fail, yet dust gets in. Rescue takes out what lies
+// there, the deposit and dust as the zero token, each by a call of its own and in
+// either order: for the taker alone, from the delay on, on both legs. Once the
+// deposit is out, nobody can withdraw or cancel any more.
 func TestDustAndRescue(t *testing.T) {
+	const dust = 1
+	coin := common.Address{}
+	for _, family := range contracts.Families() {
+		for _, side := range []contracts.Side{contracts.Src, contracts.Dst} {
+			t.Run(fmt.Sprintf("%s/%s", family, side), func(t *testing.T) {
+				s := sandbox(t, family)
+				e := open(t, s, side, ordinary(s, side))
+				if r := s.Send(evmtest.Admin, contracts.Tx{To: &e.Address, Value: big.NewInt(dust)}); r.OK() {
+					t.Error("the escrow took a plain transfer")
+				}
+				if r := s.Send(evmtest.Admin, contracts.SendDust(e.Address, big.NewInt(dust))); !r.OK() {
+					t.Fatal(r.Answer())
+				}
+				open := start + uint64(family.RescueDelay())
+				for _, c := range []struct {
+					name   string
+					at     uint64
+					by     common.Address
+					token  common.Address
+					amount int64
+					want   string
+				}{
+					{"a second early", open - 1, evmtest.Taker, coin, deposit, "0x6f7eac26"},
+					{"tokens a second early", open - 1, evmtest.Taker, s.Token, amount, "0x6f7eac26"},
+					{"by the maker", open, evmtest.Maker, coin, deposit, "0x48f5c3ed"},
+					{"more than there is", open, evmtest.Taker, coin, deposit + dust + 1, "0x8a0332d5"},
+					{"more tokens than there are", open, evmtest.Taker, s.Token, amount + 1, "0xfb7f5079"},
+					{"deposit and dust", open, evmtest.Taker, coin, deposit + dust, "ok"},
+					{"a part", open, evmtest.Taker, coin, 1, "ok"},
+					{"tokens", open, evmtest.Taker, s.Token, amount, "ok"},
+				} {
+					s.Time = c.at
+					if got := s.Try(c.by, e.RescueFunds(c.token, big.NewInt(c.amount))).Answer(); got != c.want {
+						t.Errorf("%s: %s, want %s", c.name, got, c.want)
+					}
+				}
+				rescue := func(s *evmtest.Sandbox, token common.Address, n int64) {
+					t.Helper()
+					balance := s.Balance
+					if token != coin {
+						balance = func(a common.Address) *big.Int { return s.TokenBalance(token, a) }
+					}
+					before := balance(evmtest.Taker)
+					if r := s.Send(evmtest.Taker, e.RescueFunds(token, big.NewInt(n))); !r.OK() {
+						t.Fatal(r.Answer())
+					}
+					gained(t, token.Hex(), balance(evmtest.Taker), before, n)
+					if left := balance(e.Address); left.Sign() != 0 {
+						t.Errorf("left in the escrow: %s", left)
+					}
+				}
+				s.Time = open
+				tokensFirst := s.Fork()
+				rescue(tokensFirst, s.Token, amount)
+				rescue(tokensFirst, coin, deposit+dust)
+				rescue(s, coin, deposit+dust)
+				if got := s.Try(evmtest.Taker, e.Cancel()).Answer(); got != "0x8a0332d5" {
+					t.Errorf("cancel without a deposit: %s", got)
+				}
+				rescue(s, s.Token, amount)
+			})
+		}
+	}
+}
+
+// A taker that is a contract gets the deposit itself.
+func TestResolverRescuesCoin(t *testing.T) {
 	for _, family := range contracts.Families() {
 		s := sandbox(t, family)
-		e := open(t, s, contracts.Dst, ordinary(s, contracts.Dst))
-		if r := s.Send(evmtest.Admin, contracts.Tx{To: &e.Address, Value: big.NewInt(1)}); r.OK() {
-			t.Errorf("%s: the escrow took a plain transfer", family)
-		}
-		if r := s.Send(evmtest.Admin, contracts.SendDust(e.Address, big.NewInt(1))); !r.OK() {
+		im := ordinary(s, contracts.Src)
+		im.Taker = contracts.AddressWord(s.Resolver)
+		e := open(t, s, contracts.Src, im)
+		s.Time = start + uint64(family.RescueDelay())
+		before := s.Balance(s.Resolver)
+		if r := s.Send(evmtest.Admin, contracts.ArbitraryCalls(s.Resolver, e.RescueFunds(s.Token, big.NewInt(amount)), e.RescueFunds(common.Address{}, big.NewInt(deposit)))); !r.OK() {
 			t.Fatal(r.Answer())
 		}
-		s.Time = start + uint64(family.RescueDelay())
-		if got := s.Try(evmtest.Taker, e.RescueFunds(common.Address{}, big.NewInt(deposit+2))).Answer(); got != "0x8a0332d5" {
-			t.Errorf("%s: rescue of more than there is: %s", family, got)
-		}
-		if got := s.Try(evmtest.Taker, e.RescueFunds(common.Address{}, big.NewInt(deposit+1))).Answer(); got != "ok" {
-			t.Errorf("%s: rescue of deposit and dust: %s", family, got)
-		}
-		if got := s.Try(evmtest.Taker, e.RescueFunds(s.Token, big.NewInt(amount))).Answer(); got != "ok" {
-			t.Errorf("%s: rescue of the tokens: %s", family, got)
-		}
+		gained(t, "resolver contract", s.Balance(s.Resolver), before, deposit)
 	}
 }

@@ -21,10 +21,12 @@ type Desk struct {
 	mu     sync.Mutex
 	due    map[string]Entry // to be announced by Flush; Version 0: could not be stored
 	raised map[group]int    // how many of a sort this pass has raised
+	mobs   map[crowdKey]*mob
 }
 
-// maxAlike is how many alerts of the same sort, short of critical, one pass treats one by one. Decoys
-// are free for whoever makes them, so they must be nearly free for us: the rest is one alert.
+// maxAlike is how many alerts of the same sort, short of critical, one pass treats one by one; the
+// rest is one alert. Nothing that is told one by one is free to make, so this bounds a bad day, not an
+// attack: see crowds for those.
 const maxAlike = 100
 
 // others is the account of the alert that stands for the rest.
@@ -32,20 +34,21 @@ const others = "others"
 
 // NewDesk opens the desk of a pass.
 func NewDesk(s Store, p Publisher, log *slog.Logger) *Desk {
-	return &Desk{store: s, pub: p, log: log, due: map[string]Entry{}, raised: map[group]int{}}
+	return &Desk{store: s, pub: p, log: log, due: map[string]Entry{}, raised: map[group]int{}, mobs: map[crowdKey]*mob{}}
 }
 
 // Raise stores the alert, logs it if it is to be announced, and keeps it for Flush. An alert that
 // cannot be stored is announced nevertheless, without dedup: twice is better than never. The
-// storage error is returned all the same. Of more than maxAlike of one sort, short of critical, the
-// rest becomes one alert that tells their number.
+// storage error is returned all the same. What belongs to a crowd is counted, and stored by Flush as
+// one alert; of more than maxAlike of another sort, short of critical, the rest becomes one alert that
+// tells their number.
 func (d *Desk) Raise(ctx context.Context, a Alert, now time.Time) error {
 	a, err := a.complete()
 	if err != nil {
 		d.log.ErrorContext(ctx, "alert refused", "kind", a.Kind, "chain", a.Chain, "order", a.Order, "escrow", a.Escrow, "error", err)
 		return err
 	}
-	if a.Severity < Critical && d.count(a) > maxAlike {
+	if d.gather(ctx, a) || a.Severity < Critical && d.count(a) > maxAlike {
 		return nil
 	}
 	return d.raise(ctx, a, now)
@@ -137,7 +140,7 @@ const (
 // outbox for the next pass and counts as Waiting; the error says so after all the rest was tried.
 // Delivery is at least once: a crash between delivery and its note announces again.
 func (d *Desk) Flush(ctx context.Context, now time.Time) error {
-	errs := []error{d.rest(ctx, now)}
+	errs := []error{d.rest(ctx, now), d.raiseMobs(ctx, now)}
 	d.mu.Lock()
 	due := d.due
 	d.due = map[string]Entry{}

@@ -138,8 +138,8 @@ func TestOneMessageForEachKindChainAndLevel(t *testing.T) {
 	}
 }
 
-// Thousands of decoys cost a bounded number of writes and one message; criticals are never folded.
-func TestAFloodIsBounded(t *testing.T) {
+// A bad day costs a bounded number of writes and one message; criticals are never folded.
+func TestManyAlikeAreBounded(t *testing.T) {
 	w := newWatch(t)
 	saves := 0
 	w.Fail(func(op string) alerttest.Fault {
@@ -148,24 +148,24 @@ func TestAFloodIsBounded(t *testing.T) {
 		}
 		return alerttest.OK
 	})
-	flood := func(kind alert.Kind) (alerts []alert.Alert) {
+	many := func(kind alert.Kind) (alerts []alert.Alert) {
 		for i := range 3000 {
 			alerts = append(alerts, alert.Alert{Kind: kind, Chain: 10, Escrow: fmt.Sprintf("0x%040x", i)})
 		}
 		return alerts
 	}
-	sent, err := w.pass(0, flood(alert.DecoyDst)...)
-	if err != nil || len(sent) != 1 || sent[0].Subject != "WARNING: decoy-dst on chain 10 (101)" || !strings.Contains(sent[0].Body, "2900 more like these") {
+	sent, err := w.pass(0, many(alert.NegativeGap)...)
+	if err != nil || len(sent) != 1 || sent[0].Subject != "WARNING: negative-safety-gap on chain 10 (101)" || !strings.Contains(sent[0].Body, "2900 more like these") {
 		t.Fatalf("sent %d, %v", len(sent), err)
 	}
 	if saves != 202 { // each raised and noted as delivered
 		t.Errorf("%d saves", saves)
 	}
 	saves = 0
-	if sent, err = w.pass(time.Minute, flood(alert.DecoyDst)...); err != nil || len(sent) != 0 || saves != 0 {
+	if sent, err = w.pass(time.Minute, many(alert.NegativeGap)...); err != nil || len(sent) != 0 || saves != 0 {
 		t.Errorf("the same again: sent %+v, %v, %d saves", sent, err, saves)
 	}
-	if sent, err = w.pass(0, flood(alert.FundsGone)...); err != nil || len(sent) != 1 || !strings.HasSuffix(sent[0].Subject, "(3000)") {
+	if sent, err = w.pass(0, many(alert.FundsGone)...); err != nil || len(sent) != 1 || !strings.HasSuffix(sent[0].Subject, "(3000)") {
 		t.Errorf("criticals: sent %d, %v", len(sent), err)
 	}
 }
@@ -309,9 +309,11 @@ func TestStoreAwayAnnouncesAllTheSame(t *testing.T) {
 		}
 		return alerttest.OK
 	})
-	sent, err := w.pass(0, near("o1", time.Minute))
-	if !errors.Is(err, alerttest.ErrInjected) || len(sent) != 1 {
-		t.Errorf("sent %+v, %v; want it sent and the error", sent, err)
+	for _, a := range []alert.Alert{near("o1", time.Minute), decoys(0, 1)[0]} {
+		sent, err := w.pass(0, a)
+		if !errors.Is(err, alerttest.ErrInjected) || len(sent) != 1 {
+			t.Errorf("sent %+v, %v; want it sent and the error", sent, err)
+		}
 	}
 }
 

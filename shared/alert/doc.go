@@ -10,6 +10,8 @@
 //     delivering, it delivers again.
 //   - What cannot even be stored is announced at once, and the error is returned.
 //   - It is resolved by proof only, and that is announced as well.
+//   - What anybody can make for the price of its gas is told as a crowd: one alert for each kind and
+//     chain, with its number and an example, and ever longer quiet times while it goes on.
 //
 // Everything also goes to the log, whatever becomes of the message.
 package alert

@@ -31,6 +31,7 @@ type Entry struct {
 	NotifiedAt time.Time // zero: the present announcement is not delivered yet
 	ExpiresAt  time.Time // for TTL only; nothing may depend on its being deleted in time
 	Repeats    int       // how often it was announced before in this life
+	Count      int       // of a crowd: how many there were in this life
 	Proof      string    // of a resolved one: what shows that it is over
 }
 

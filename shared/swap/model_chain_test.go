@@ -18,6 +18,14 @@ type ending struct {
 	escrow common.Address
 	call   Call
 	by     string
+	coin   bool // of a rescue: of native coin
+}
+
+func (e ending) what() string {
+	if e.coin {
+		return e.call.String() + " of coin"
+	}
+	return e.call.String()
 }
 
 // simState is the state of a chain after a block.
@@ -138,7 +146,7 @@ func (m *model) apply(c *simChain, b *simBlock, tx *simTx, index uint) {
 	h := b.held[l.Escrow]
 	a := tx.call
 	a.Time = b.Time
-	a.Funds = &Funds{Token: *uint256.NewInt(h.token), Native: *uint256.NewInt(h.native)}
+	a.Funds = m.funds(h)
 	tx.answer = l.Check(a)
 	m.note("chain %d: %s %s by %s at %d: %s", c.id, l.Side, a.Call, tx.by, b.Time.Sub(zeroTime), tx.answer)
 	if tx.by == "us" {
@@ -166,8 +174,14 @@ func (m *model) apply(c *simChain, b *simBlock, tx *simTx, index uint) {
 		}
 		b.held[l.Escrow] = h
 	}
-	b.ends = append(b.ends, ending{l.Escrow, a.Call, tx.by})
+	b.ends = append(b.ends, ending{l.Escrow, a.Call, tx.by, a.Call == RescueFunds && a.Token == zeroAddress})
 	b.events = append(b.events, ev)
+}
+
+// funds is what an escrow holds, and who is barred from it.
+func (m *model) funds(h held) *Funds {
+	return &Funds{Token: *uint256.NewInt(h.token), Native: *uint256.NewInt(h.native),
+		Refuses: func(token, to common.Address) bool { return m.barred && token == srcCoin && to == taker }}
 }
 
 // reorg replaces the last blocks by others of the same times. Transactions go
@@ -224,6 +238,6 @@ func (m *model) rehearse(c *simChain, l Leg, call Attempt) bool {
 		return true // no code: a call succeeds
 	}
 	call.Time = c.head().Time + 1
-	call.Funds = &Funds{Token: *uint256.NewInt(h.token), Native: *uint256.NewInt(h.native)}
+	call.Funds = m.funds(h)
 	return l.Check(call).OK()
 }

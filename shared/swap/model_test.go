@@ -35,6 +35,7 @@ type model struct {
 	sent    map[ActionKey]*simTx // in flight or mined, ours
 	count   map[ActionKey]int
 	early   int
+	barred  bool // the src token's issuer bars the taker: he gets none of it
 	// excused: something happened that no policy can make good.
 	excused string
 	// the resolver's script, -1 for never
@@ -56,6 +57,7 @@ const (
 	modelDelay = 700 // rescue delay, seconds
 	modelEnd   = 1400
 	modelRuns  = 300
+	modelSlack = 400 // seconds: a halt and a lagging reader, on either chain
 )
 
 func newModel(t *testing.T, seed uint64, hostile bool) *model {
@@ -92,6 +94,7 @@ func newModel(t *testing.T, seed uint64, hostile bool) *model {
 		// Before dst can be cancelled; whoever shows it later robs himself.
 		m.leak = 20 + r.Int64N(230)
 	}
+	m.barred = hostile && r.IntN(10) == 0
 	return m
 }
 
@@ -319,7 +322,7 @@ func (m *model) tally(finished bool) {
 	by := func(c *simChain, side Side, calls ...Call) (who []string) {
 		s := c.head().simState
 		for _, e := range s.ends {
-			if s.legs[e.escrow].Side == side && slices.Contains(calls, e.call) && s.legs[e.escrow].ChainID == c.id {
+			if !e.coin && s.legs[e.escrow].Side == side && slices.Contains(calls, e.call) && s.legs[e.escrow].ChainID == c.id {
 				who = append(who, e.by)
 			}
 		}
@@ -349,6 +352,17 @@ func (m *model) tally(finished bool) {
 		if n > 8 {
 			m.fail("%s was sent %d times", k, n)
 		}
+	}
+	if slices.ContainsFunc(m.src.head().ends, func(e ending) bool { return e.coin && e.by == "us" }) && len(paid) == 0 {
+		m.fail("src's deposit was taken though dst was not paid: nobody can cancel src")
+	}
+	// Where the taker is barred from src's tokens, the deposit still comes out
+	// after the rescue delay.
+	if head := m.src.head(); m.barred && len(paid) > 0 && len(given) == 0 && head.Time >= m.order.Src.RescueStart().Add(modelSlack) {
+		if left := head.held[m.order.Src.Escrow]; left.native > 0 {
+			m.fail("left behind: %d of src's deposit", left.native)
+		}
+		m.note("the deposit came out alone")
 	}
 	if m.hostile {
 		return
@@ -391,7 +405,7 @@ func runModels(t *testing.T, n int, hostile bool) {
 		for _, c := range []*simChain{m.src, m.dst} {
 			for _, e := range c.head().ends {
 				if e.by == "us" {
-					done[fmt.Sprint(c.head().legs[e.escrow].Side, " ", e.call)]++
+					done[fmt.Sprint(c.head().legs[e.escrow].Side, " ", e.what())]++
 				}
 			}
 		}
@@ -399,7 +413,7 @@ func runModels(t *testing.T, n int, hostile bool) {
 	t.Log(done)
 	want := []string{"src withdraw", "src cancel", "dst cancel", "dst withdraw"}
 	if hostile {
-		want = append(want, "src rescueFunds")
+		want = append(want, "src rescueFunds", "src rescueFunds of coin")
 	}
 	for _, call := range want {
 		if done[call] == 0 {

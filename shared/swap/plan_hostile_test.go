@@ -59,7 +59,7 @@ func TestPlanHostile(t *testing.T) {
 			bothAt(305, "src.cancel"),
 		}},
 		{name: "src that can never be withdrawn, dst paid", given: []step{stages(map[Stage]uint32{SrcWithdrawal: 301}), withDst, paid}, moments: []moment{
-			bothAt(150, "src.cancel!dst-was-paid src.rescueFunds+691050", "dst-paid-src-expired:critical@src"),
+			bothAt(150, "src.cancel!dst-was-paid src.rescueFunds+691050 src.rescueFunds(coin)+691050", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "public stage after the end: only the taker can claim", given: []step{stages(map[Stage]uint32{SrcPublicWithdrawal: 300}), withDst, paid}, moments: []moment{
 			bothAt(100, "src.withdraw"),
@@ -79,7 +79,7 @@ func TestPlanHostile(t *testing.T) {
 			bothAt(5, "src.cancel"),
 		}},
 		{name: "src deployed at time zero", only: bmn, given: []step{deployedAt(0), withDst, paid}, moments: []moment{
-			bothAt(80, "src.cancel!dst-was-paid src.rescueFunds", "dst-paid-src-expired:critical@src"),
+			bothAt(80, "src.cancel!dst-was-paid src.rescueFunds src.rescueFunds(coin)", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "src deployed in the distant future", only: bmn, given: []step{deployedAt(1<<32 - 1)}, moments: []moment{
 			bothAt(1000, "src.cancel!dst-logs-not-past"),
@@ -141,10 +141,14 @@ func TestPlanHostile(t *testing.T) {
 		}},
 		{name: "src without its deposit, dst paid", only: bmn, given: []step{holding("src", 1, 256, 31), withDst, paid}, moments: []moment{
 			bothAt(150, "src.withdraw", "action-overdue:critical@src deposit-missing:critical@src"),
-			bothAt(300, "src.cancel!dst-was-paid src.rescueFunds+690900", "dst-paid-src-expired:critical@src"),
+			bothAt(300, "src.cancel!dst-was-paid src.rescueFunds+690900 src.rescueFunds(coin)+690900", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "dst without its deposit", only: bmn, given: []step{withDst, holding("dst", 20, 512, 15)}, moments: []moment{
-			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel!deposit-missing dst.rescueFunds+604550", "deposit-missing:critical@dst"),
+			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel!deposit-missing dst.rescueFunds+604550 dst.rescueFunds(coin)+604550", "deposit-missing:critical@dst"),
+		}},
+		{name: "dst without its deposit, while anybody may still claim src for us", only: bmn, given: []step{withDst, public, holding("dst", 20, 512, 15)}, moments: []moment{
+			bothAt(304, "src.cancel dst.cancel!src-still-claimable dst.rescueFunds!src-still-claimable dst.rescueFunds(coin)!src-still-claimable", "deposit-missing:critical@dst"),
+			bothAt(305, "src.cancel dst.cancel!deposit-missing dst.rescueFunds+604515 dst.rescueFunds(coin)+604515", "deposit-missing:critical@dst"),
 		}},
 		{name: "dst empty without an event: nothing is cancelled", given: []step{withDst, holding("dst", 200, 0, 0)}, moments: []moment{
 			bothAt(300, "src.cancel!dst-funds-gone dst.cancel!deposit-missing", "deposit-missing:critical@dst funds-gone:critical@dst"),

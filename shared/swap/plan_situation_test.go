@@ -41,16 +41,32 @@ func TestPlanSituations(t *testing.T) {
 		{name: "paid at the last moment, claimed to the last block", given: []step{withDst, seen("dst", Withdrawn, 269)}, moments: []moment{
 			bothAt(269, "src.withdraw"),
 			bothAt(298, "src.withdraw", "action-overdue:critical@src deadline-unreachable:critical@src"),
-			bothAt(299, "src.cancel!dst-was-paid src.rescueFunds!dst-payment-not-final", "dst-paid-src-expired:critical@src"),
+			bothAt(299, "src.cancel!dst-was-paid src.rescueFunds!dst-payment-not-final src.rescueFunds(coin)!dst-payment-not-final", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "src expired after dst was paid, the payment not final", given: []step{withDst, seen("dst", Withdrawn, 269)}, moments: []moment{
-			bothAt(691200, "src.cancel!dst-was-paid src.rescueFunds!dst-payment-not-final", "dst-paid-src-expired:critical@src"),
+			bothAt(691200, "src.cancel!dst-was-paid src.rescueFunds!dst-payment-not-final src.rescueFunds(coin)!dst-payment-not-final", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "src rescued", given: []step{withDst, paid, seen("src", Rescued, 691201)}, moments: []moment{
-			bothAt(691202, ""),
+			bothAt(691202, "src.rescueFunds(coin)"),
 		}},
 		{name: "src rescued, the deposit is left", given: []step{withDst, paid, final("src", Rescued, 691201)}, moments: []moment{
-			bothAt(691210, "src.rescueFunds"),
+			bothAt(691210, "src.rescueFunds(coin)"),
+		}},
+		{name: "src rescued, and then the payment is in doubt", given: []step{withDst, seen("dst", Withdrawn, 691198), final("src", Rescued, 691201)}, moments: []moment{
+			bothAt(691210, "src.rescueFunds(coin)!dst-payment-not-final"),
+		}},
+		{name: "src expired after dst was paid, its tokens are not there: the deposit", given: []step{withDst, paid, holding("src", 80, 0, 32)}, moments: []moment{
+			bothAt(691199, "src.cancel!dst-was-paid src.rescueFunds(coin)+1", "dst-paid-src-expired:critical@src funds-gone:critical@src"),
+			bothAt(691200, "src.cancel!dst-was-paid src.rescueFunds(coin)", "dst-paid-src-expired:critical@src funds-gone:critical@src"),
+		}},
+		{name: "src expired after dst was paid, the deposit is worth its gas", given: []step{withDst, paid, holding("src", 80, 256, 11)}, moments: []moment{
+			bothAt(691200, "src.cancel!dst-was-paid src.rescueFunds src.rescueFunds(coin)", "dst-paid-src-expired:critical@src"),
+		}},
+		{name: "src expired after dst was paid, the deposit is not", given: []step{withDst, paid, holding("src", 80, 256, 10)}, moments: []moment{
+			bothAt(691200, "src.cancel!dst-was-paid src.rescueFunds", "dst-paid-src-expired:critical@src"),
+		}},
+		{name: "src expired after dst was paid, the deposit is dust", given: []step{withDst, paid, on(srcChain, func(c *ChainPolicy) { c.NativeDust = *uint256.NewInt(32) })}, moments: []moment{
+			bothAt(691200, "src.cancel!dst-was-paid src.rescueFunds", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "src rescued and empty", given: []step{withDst, paid, final("src", Rescued, 691201), holding("src", 691203, 0, 0)}, moments: []moment{
 			bothAt(691210, "finished"),
@@ -198,8 +214,8 @@ func TestPlanWorthless(t *testing.T) {
 			bothAt(210, "finished"),
 		}},
 		{name: "strays worth a rescue", given: given(holding("src", 200, 11, 11)), moments: []moment{
-			bothAt(210, "src.rescueFunds+690990 src.rescueFunds+690990"),
-			bothAt(691200, "src.rescueFunds src.rescueFunds")},
+			bothAt(210, "src.rescueFunds+690990 src.rescueFunds(coin)+690990"),
+			bothAt(691200, "src.rescueFunds src.rescueFunds(coin)")},
 		},
 		{name: "strays of a token that nobody lists", given: given(unlisted, holding("src", 200, 1<<60, 0)), moments: []moment{
 			bothAt(210, "finished"),

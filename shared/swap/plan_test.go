@@ -64,13 +64,13 @@ func TestPlanEdges(t *testing.T) {
 			bothAt(99, "src.withdraw+1"),
 			bothAt(100, "src.withdraw"),
 			bothAt(298, "src.withdraw", "action-overdue:critical@src deadline-unreachable:critical@src"),
-			bothAt(299, "src.cancel!dst-was-paid src.rescueFunds+690901", "dst-paid-src-expired:critical@src"),
-			bothAt(300, "src.cancel!dst-was-paid src.rescueFunds+690900", "dst-paid-src-expired:critical@src"),
+			bothAt(299, "src.cancel!dst-was-paid src.rescueFunds+690901 src.rescueFunds(coin)+690901", "dst-paid-src-expired:critical@src"),
+			bothAt(300, "src.cancel!dst-was-paid src.rescueFunds+690900 src.rescueFunds(coin)+690900", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "src withdraw through the resolver contract", given: []step{withDst, paid, throughResolver}, moments: []moment{
 			bothAt(99, "src.withdraw+1"),
 			bothAt(100, "src.withdraw"),
-			bothAt(299, "src.cancel!dst-was-paid src.rescueFunds+690901", "dst-paid-src-expired:critical@src"),
+			bothAt(299, "src.cancel!dst-was-paid src.rescueFunds+690901 src.rescueFunds(coin)+690901", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "src withdraw by access token", only: oneIn, given: []step{withDst, paid, byToken}, moments: []moment{
 			bothAt(199, "src.publicWithdraw+1"),
@@ -119,8 +119,8 @@ func TestPlanEdges(t *testing.T) {
 			bothAt(269, "dst.cancel!src-was-claimed", "maker-unpaid:critical@src"),
 		}},
 		{name: "src rescue after the delay", given: []step{withDst, paid}, moments: []moment{
-			bothAt(691199, "src.cancel!dst-was-paid src.rescueFunds+1", "dst-paid-src-expired:critical@src"),
-			bothAt(691200, "src.cancel!dst-was-paid src.rescueFunds", "dst-paid-src-expired:critical@src"),
+			bothAt(691199, "src.cancel!dst-was-paid src.rescueFunds+1 src.rescueFunds(coin)+1", "dst-paid-src-expired:critical@src"),
+			bothAt(691200, "src.cancel!dst-was-paid src.rescueFunds src.rescueFunds(coin)", "dst-paid-src-expired:critical@src"),
 		}},
 	})
 }

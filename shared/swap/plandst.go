@@ -80,11 +80,9 @@ func (pl *planner) cancelDst(d *LegState) {
 	}
 	pl.want(a, &d.Leg, d.Ours, since)
 	pl.deadline(&d.Leg, &a, d.At(DstCancellation), Warning)
-	if d.unfunded() && !d.Balance.Token.IsZero() {
+	if d.unfunded() {
 		// Its cancel reverts for ever; what lies there can still be rescued.
-		r := pl.rescue(d, d.Immutables.TokenAddress(), d.Balance.Token)
-		r.refuse(pl.mayTakeDst())
-		pl.want(r, &d.Leg, d.Ours, since)
+		pl.rescueHeld(d, d.Balance.Token, pl.mayTakeDst(), d.Ours, since)
 	}
 }
 

@@ -13,7 +13,11 @@ func (pl *planner) planSrc() {
 		pl.vanished()
 	case src.ended():
 		pl.judgeEnd()
-		pl.rescueLeftover(src)
+		if src.Status == LegRescued && pl.paid != nil && !(src.Final && pl.paid.Final) {
+			pl.rescuePaid() // the rest of what was begun
+		} else {
+			pl.rescueLeftover(src)
+		}
 	default:
 		if !pl.dst.known {
 			pl.find(CannotAct, Critical, &src.Leg, string(UnknownDstChain))
@@ -144,22 +148,40 @@ func (pl *planner) allSeen(present bool) bool {
 	return pl.dst.view.Final.Time >= max(twice, created) && (present || pl.dst.view.SyncedTo.Time >= max(end, created))
 }
 
-// rescuePaid plans to take src's tokens back after the rescue delay. The dst
-// payment must be final: if it could still be undone, the tokens are the
-// maker's.
+// rescuePaid plans to take what lies in src back after the rescue delay: the
+// tokens, and beside them the deposit, which nobody else brings out if the
+// tokens are barred. The dst payment must be final: if it could still be undone,
+// the tokens are the maker's, and the deposit is what a cancellation runs on.
 func (pl *planner) rescuePaid() {
 	src := &pl.Src
 	amount := src.Immutables.AmountInt()
 	if src.Balance.Known() && src.Balance.Token.Lt(&amount) {
-		if amount = src.Balance.Token; amount.IsZero() {
+		amount = src.Balance.Token
+	}
+	if src.Status == LegRescued {
+		amount.Clear() // the tokens are out
+	}
+	why := Reason("")
+	if !pl.paid.Final {
+		why = WaitDstFinal
+	}
+	pl.rescueHeld(src, amount, why, true, pl.paid.Ended.Time+pl.dst.finality())
+}
+
+// rescueHeld plans to fetch what lies in a leg that nothing else empties: so
+// much of its own token, and the native coin if it is worth its gas, each by a
+// call of its own. why is the reason not to, if there is one.
+func (pl *planner) rescueHeld(l *LegState, amount uint256.Int, why Reason, committed bool, since ChainTime) {
+	fetch := func(token common.Address, amount uint256.Int) {
+		if amount.IsZero() {
 			return
 		}
+		a := pl.rescue(l, token, amount)
+		a.refuse(why)
+		pl.want(a, &l.Leg, committed, since)
 	}
-	a := pl.rescue(src, src.Immutables.TokenAddress(), amount)
-	if !pl.paid.Final {
-		a.refuse(WaitDstFinal)
-	}
-	pl.want(a, &src.Leg, true, pl.paid.Ended.Time+pl.dst.finality())
+	fetch(l.Immutables.TokenAddress(), amount)
+	fetch(zeroAddress, pl.strays(l).native)
 }
 
 // vanished: the block that created src was replaced. The fill will be mined

@@ -296,11 +296,15 @@ func (w *world) decide(t reporter) (State, Decision) {
 
 // say writes what a decision wants, in the order of the legs: "src.withdraw"
 // for a call that is legal in a block at the head's time, "src.withdraw+7" for
-// one that becomes so in 7 seconds, "src.cancel!reason" for one refused.
+// one that becomes so in 7 seconds, "src.cancel!reason" for one refused. A rescue
+// of native coin from a leg of another token is "src.rescueFunds(coin)".
 func say(w *world, d Decision) string {
 	var out []string
 	for _, a := range d.Actions {
 		s := w.name(a.Escrow) + "." + a.Call.String()
+		if a.Call == RescueFunds && a.Token == zeroAddress && w.order.TokenAt(a.ChainID, a.Escrow) != zeroAddress {
+			s += "(coin)"
+		}
 		switch ahead := a.From.Sub(w.views[a.ChainID].Head.Time); {
 		case a.Refused != "":
 			s += "!" + string(a.Refused)
