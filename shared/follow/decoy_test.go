@@ -410,3 +410,86 @@ func TestSourceOfOursTurnsOutLater(t *testing.T) {
 		}
 	}
 }
+
+// copySrc creates a BMN source with the trade's complement and hashlock, of some
+// worth and with a deployedAt of a stranger's choice.
+func (w *world) copySrc(tr trade, deployedAt swap.ChainTime) (simTx, swap.OrderID) {
+	f := factoryOf(tr.src, swap.BMNv4, "")
+	im := tr.im.WithDeployedAt(deployedAt)
+	im.Amount = number(50)
+	return simTx{name: tr.name + " copy", from: stranger, run: func(st simState, _ swap.ChainTime) []swap.Log {
+		st[tr.name+" copy"] = simLeg{Leg: f.Leg(swap.Src, im, swap.Position{})}
+		return []swap.Log{srcLog(f, im, tr.expect)}
+	}}, swap.OrderID{ChainID: tr.src, Escrow: f.Escrow(swap.Src, im)}
+}
+
+// onDst lists the live work on dst legs.
+func (w *world) onDst() []swap.Work {
+	return slices.DeleteFunc(w.actions.All(), func(x swap.Work) bool { return x.Side != swap.Dst })
+}
+
+// The copy came first and has work planned: with the order that is meant it is
+// given up at once.
+func TestCopyGivesWay(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	tr := w.trade(swap.OneInchV1)
+	tx, id := w.copySrc(tr, simEpoch)
+	w.chains[chainA].mine(tx)
+	w.chains[chainB].mine(tr.createTrueDst(taker))
+	w.later(5100)
+	w.pass()
+	if got := w.onDst(); len(got) != 1 || got[0].Order != id {
+		t.Fatalf("planned: %s", pretty(got))
+	}
+	w.chains[chainA].mine(tr.createSrc(taker))
+	w.pass()
+	if got := w.onDst(); len(got) != 1 || got[0].Order != w.id(tr) {
+		t.Errorf("planned: %s", pretty(got))
+	}
+}
+
+// Somebody copies a source before the dst leg comes, with windows of his own.
+// The payment is reorganised away when ours has been claimed: the leg is our
+// maker's, and the copy must not get it back for us.
+func TestCopiedSource(t *testing.T) {
+	forFamilies(t, func(t *testing.T, fam swap.Family) {
+		w := newWorld(t)
+		w.later(60)
+		w.pass()
+		tr := w.trade(fam)
+		a, b := w.chains[chainA], w.chains[chainB]
+		tx, id := w.copySrc(tr, simEpoch-7000) // expired
+		a.mine(tx)
+		a.mine(tr.createSrc(taker))
+		w.pass()
+		b.mine(tr.createTrueDst(taker))
+		w.later(2100)
+		w.pass()
+		w.want(tr, swap.LegOpen, swap.LegOpen)
+		if c := w.order(id); c == nil || len(c.Dsts) != 1 || c.Src.Ours || !w.order(w.id(tr)).Src.Ours && fam == swap.BMNv4 {
+			t.Fatalf("the copy: %s", pretty(c))
+		}
+		b.mine(tr.withdraw("dst"))
+		w.pass()
+		a.mine(tr.withdraw("src"))
+		b.reorg(1, 1, func(simTx) bool { return false })
+		w.later(12 * confirmations)
+		w.pass()
+		w.want(tr, swap.LegWithdrawn, swap.LegOpen)
+		if got := w.onDst(); len(got) != 1 || got[0].Call != swap.Withdraw || got[0].Order != w.id(tr) {
+			t.Errorf("planned: %s", pretty(got))
+		}
+		w.later(3500) // past the leg's cancellation time
+		for range 2 {
+			w.pass()
+			for _, x := range w.onDst() {
+				if x.Call != swap.Withdraw {
+					t.Errorf("planned for %s: %s", x.Order, x.Call)
+				}
+			}
+			w.later(12)
+		}
+	})
+}

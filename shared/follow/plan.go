@@ -74,11 +74,14 @@ func (p *pass) plan(ctx context.Context) error {
 			wanted = append(wanted, o)
 		}
 	}
-	errs := []error{p.balances(ctx, wanted, views, facts)}
+	errs := []error{p.balances(ctx, wanted, views, facts), p.loadKin(ctx, wanted)}
 	held := map[*tracked]bool{}
 	for _, o := range wanted {
 		held[o] = o.Held
 		s := swap.Fold(o.Order, facts)
+		if !p.addKin(&s, facts) {
+			continue // not closed before it is known who else has its dst legs
+		}
 		d, err := swap.Plan(s, views, p.Policy)
 		if err != nil {
 			errs = append(errs, err)
@@ -101,6 +104,41 @@ func (p *pass) plan(ctx context.Context) error {
 		errs = append(errs, p.Replan(ctx, orders, facts, views))
 	}
 	return errors.Join(errs...)
+}
+
+// loadKin brings the other orders into memory that have a dst leg of these.
+func (p *pass) loadKin(ctx context.Context, orders []*tracked) error {
+	ids := map[swap.OrderID]bool{}
+	for _, o := range orders {
+		for _, d := range o.Dsts {
+			if c := p.chains[d.ChainID]; c != nil {
+				maps.Copy(ids, orderIDs(c.book[d.Escrow]))
+			}
+		}
+	}
+	return p.load(ctx, ids)
+}
+
+// addKin completes an order's state by the others that have a dst leg of it;
+// false if one of them could not be read.
+func (p *pass) addKin(s *swap.State, facts map[uint64]swap.Provisional) bool {
+	ids := map[swap.OrderID]bool{}
+	for _, d := range s.Dsts {
+		if c := p.chains[d.ChainID]; c != nil {
+			maps.Copy(ids, orderIDs(c.book[d.Escrow]))
+		}
+	}
+	delete(ids, s.ID)
+	for _, id := range sortedIDs(ids) {
+		k := p.orders[id]
+		if k == nil {
+			return false
+		}
+		if !k.Closed {
+			s.Kin = append(s.Kin, swap.Fold(k.Order, facts))
+		}
+	}
+	return true
 }
 
 // over reports whether all that is known of an order has ended for good on

@@ -144,6 +144,34 @@ func TestReorganisedSrc(t *testing.T) {
 	})
 }
 
+// A source moves to another address, and the order that had it leaves its dst
+// leg to the one that has it now: it is closed while the leg is open.
+func TestMovedSourceLeavesItsLeg(t *testing.T) {
+	w := newWorld(t)
+	w.later(60)
+	w.pass()
+	tr := w.trade(swap.OneInchV1)
+	a, b := w.chains[chainA], w.chains[chainB]
+	a.mine(tr.createSrc(taker))
+	w.pass()
+	b.mine(tr.createTrueDst(taker))
+	w.pass()
+	old := w.id(tr)
+	a.reorg(1, 1, nil)
+	w.pass()
+	for range 3 {
+		w.later(12 * (confirmations + rewindDepth + 1))
+		if err := w.orders.SetWakes(t.Context(), *w.order(old), swap.Wakes{Src: simEpoch}); err != nil {
+			t.Fatal(err)
+		}
+		w.pass()
+	}
+	w.want(tr, swap.LegOpen, swap.LegOpen)
+	if o := w.order(old); w.id(tr) == old || !o.Closed {
+		t.Errorf("the old order: %s", pretty(o))
+	}
+}
+
 // After a reorganisation somebody else may have created the very same source,
 // with another complement: that is no part of its address.
 func TestReorganisedComplement(t *testing.T) {

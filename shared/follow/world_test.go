@@ -85,7 +85,7 @@ func newWorld(t testing.TB) *world {
 }
 
 func (w *world) follower() *follow.Follower {
-	planner := &watch.Planner{Orders: w.orders, Actions: w.actions, Ringer: ringer{w}, Report: w.report, Policy: w.policy}
+	planner := &watch.Planner{Orders: w.orders, Sharing: w.orders.Sharing, Actions: w.actions, Ringer: ringer{w}, Report: w.report, Policy: w.policy}
 	return &follow.Follower{Chain: w.sim, Probe: w.sim, Orders: w.orders, Facts: w.facts, Parked: w.parked,
 		Replan: func(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) error {
 			for _, o := range orders {

@@ -18,6 +18,9 @@ const attrHashlock = "h"
 
 func bookKey(chain uint64) string { return "watch#" + strconv.FormatUint(chain, 10) }
 
+// rowPrefix begins the sort keys of an escrow's rows, one for each order.
+func rowPrefix(escrow common.Address) string { return strings.ToLower(escrow.Hex()) + "#" }
+
 // rowsOf builds the watch-book rows of an order; none for a closed one. The
 // side need not be stored: an order's source escrow is its id.
 func rowsOf(o swap.Order) (rows []item) {
@@ -26,7 +29,7 @@ func rowsOf(o swap.Order) (rows []item) {
 	}
 	hashlock := o.Hashlock()
 	for _, e := range o.Escrows() {
-		row := newItem(bookKey(e.ChainID), strings.ToLower(e.Escrow.Hex())+"#"+o.ID.String())
+		row := newItem(bookKey(e.ChainID), rowPrefix(e.Escrow)+o.ID.String())
 		row[attrHashlock] = blob(hashlock[:])
 		if !slices.ContainsFunc(rows, row.sameKey) {
 			rows = append(rows, row)
@@ -48,6 +51,21 @@ func (v Orders) Watched(ctx context.Context, chain uint64) (rows []follow.Watche
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// Sharing is a watch.Sharing.
+func (v Orders) Sharing(ctx context.Context, chain uint64, escrow common.Address) (ids []swap.OrderID, err error) {
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, bookKey(chain), rowPrefix(escrow))) {
+		if err != nil {
+			return nil, fmt.Errorf("list the orders of escrow %s on chain %d: %w", escrow, chain, err)
+		}
+		row, err := readRow(it, chain)
+		if err != nil {
+			return nil, fmt.Errorf("list the orders of escrow %s on chain %d: %w", escrow, chain, err)
+		}
+		ids = append(ids, row.Order)
+	}
+	return ids, nil
 }
 
 func readRow(it item, chain uint64) (follow.Watched, error) {

@@ -95,6 +95,7 @@ const (
 	SrcClaimed        Reason = "src-was-claimed"        // cancelling dst would take the maker's money
 	ClaimPending      Reason = "src-claim-pending"      // the secret is public: src is claimed first
 	UnknownDstChain   Reason = "dst-chain-unknown"      // the maker is to be paid on a chain that is not configured
+	OfAnother         Reason = "dst-of-another-order"   // an order that is meant has this dst leg too, and decides about it
 )
 
 // Waits reports whether a refusal ends by itself, with the next block or log

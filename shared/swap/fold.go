@@ -56,6 +56,9 @@ type State struct {
 	Src      LegState
 	Dsts     []LegState
 	Unproven []CandidateState
+	// Kin are the other open orders that have one of the order's dst legs. Fold
+	// leaves them out; whoever plans an order that AsksKin brings them in.
+	Kin []State
 }
 
 // Fold joins an order's stored facts with the provisional facts of its chains.

@@ -71,35 +71,38 @@ func (d Decision) find(k ActionKey) int {
 //   - dst is cancelled at or after its cancellation time, and never once src
 //     was claimed: then the maker is owed and one dst leg is withdrawn to him;
 //   - what can be neither withdrawn nor cancelled is rescued after the rescue
-//     delay, and only if it is ours by final facts.
+//     delay, and only if it is ours by final facts;
+//   - a dst leg that several orders have (State.Kin) is left to those that are
+//     meant, and is not taken back while the maker of one of them is owed.
 //
 // A view of the dst chain that is missing or zero makes Plan cautious: nothing
 // is concluded from what was not read. The error is non-nil only when the view
 // or policy of the order's source chain is missing: then nothing can be said.
 func Plan(s State, views Views, p Policy) (Decision, error) {
-	pl := planner{State: &s, policy: &p}
-	var known bool
-	if pl.src.view, known = views[s.ID.ChainID]; !known {
+	if _, known := views[s.ID.ChainID]; !known {
 		return Decision{}, fmt.Errorf("plan order %s: no view of chain %d", s.ID, s.ID.ChainID)
 	}
-	if pl.src.ChainPolicy, pl.src.known = p.Chains[s.ID.ChainID]; !pl.src.known {
+	pl := newPlanner(&s, views, &p)
+	if !pl.src.known {
 		return Decision{}, fmt.Errorf("plan order %s: no policy for chain %d", s.ID, s.ID.ChainID)
 	}
 	if s.Closed {
 		return Decision{Finished: true}, nil
 	}
-	dst := s.DstChainID()
-	pl.dst.view = views[dst]
-	pl.dst.ChainPolicy, pl.dst.known = p.Chains[dst]
-
 	if !s.Src.ended() {
 		pl.Actions = make([]Action, 0, 2+len(s.Dsts))
 	}
+	pl.left = pl.yield()
 	pl.paid, pl.payer = pl.findPaid(), pl.findPayer()
 	pl.claim, pl.claimWait = pl.mayClaim()
 	pl.planSrc()
 	for i := range s.Dsts {
 		pl.planDst(i)
+	}
+	for i := range pl.left {
+		if d := &pl.left[i]; d.open() {
+			pl.refuse(&d.Leg, Cancel, OfAnother)
+		}
 	}
 	pl.warnUnproven()
 	pl.Finished = pl.finished()
@@ -143,12 +146,23 @@ type planner struct {
 	*State
 	Decision
 	policy   *Policy
+	views    Views
 	src, dst ground
-	paid     *LegState // the dst leg that paid the maker, nil if none is known
-	payer    int       // index of the dst leg to pay the maker by, if src was taken; -1: none can
-	claim    bool      // src may be claimed now
+	left     []LegState // dst legs that are left to other orders; State.Dsts is without them
+	paid     *LegState  // the dst leg that paid the maker, nil if none is known
+	payer    int        // index of the dst leg to pay the maker by, if src was taken; -1: none can
+	claim    bool       // src may be claimed now
 	// claimWait is why a claim that may become due has to wait.
 	claimWait Reason
+}
+
+func newPlanner(s *State, views Views, p *Policy) *planner {
+	pl := &planner{State: s, policy: p, views: views}
+	src, dst := s.ID.ChainID, s.DstChainID()
+	pl.src.view, pl.dst.view = views[src], views[dst]
+	pl.src.ChainPolicy, pl.src.known = p.Chains[src]
+	pl.dst.ChainPolicy, pl.dst.known = p.Chains[dst]
+	return pl
 }
 
 func (pl *planner) on(l *Leg) *ground {
@@ -391,7 +405,7 @@ func (pl *planner) finished() bool {
 // be nobody's; as long as src could be claimed one is waited for.
 func (pl *planner) quiet() ChainTime {
 	at := max(pl.Src.Created.Time, pl.Src.Ended.Time)
-	if pl.Src.taken() && pl.paid == nil {
+	if pl.Src.taken() && pl.paid == nil && len(pl.left) == 0 {
 		at = max(at, pl.Src.At(SrcCancellation))
 	}
 	return at

@@ -69,7 +69,7 @@ func (pl *planner) payMaker(d *LegState) {
 // hide a claim, after which dst is the maker's.
 func (pl *planner) cancelDst(d *LegState) {
 	a := pl.call(&d.Leg, Cancel)
-	a.refuse(pl.mayTakeDst())
+	a.refuse(pl.mayTakeDst(d))
 	pl.needDeposit(d, &a, false)
 	since := ChainTime(0)
 	switch {
@@ -82,12 +82,21 @@ func (pl *planner) cancelDst(d *LegState) {
 	pl.deadline(&d.Leg, &a, d.At(DstCancellation), Warning)
 	if d.unfunded() {
 		// Its cancel reverts for ever; what lies there can still be rescued.
-		pl.rescueHeld(d, d.Balance.Token, pl.mayTakeDst(), d.Ours, since)
+		pl.rescueHeld(d, d.Balance.Token, pl.mayTakeDst(d), d.Ours, since)
 	}
 }
 
-// mayTakeDst returns why the taker must not take a dst leg back yet, or "".
-func (pl *planner) mayTakeDst() Reason {
+// mayTakeDst returns why the taker must not take a dst leg back yet, or "": by
+// this order, or by another that has the leg too.
+func (pl *planner) mayTakeDst(d *LegState) Reason {
+	if why := pl.dstSpoken(); why != "" {
+		return why
+	}
+	return pl.kinObject(d)
+}
+
+// dstSpoken returns why this order's dst legs are not free to be taken back.
+func (pl *planner) dstSpoken() Reason {
 	src := &pl.Src
 	switch {
 	case src.taken() && pl.paid == nil:
@@ -116,7 +125,7 @@ func (pl *planner) rescueLeftover(l *LegState) {
 	fetch := func(a Action) {
 		// In a dst leg that did not pay him they may be all the maker can get.
 		if l.Side == Dst && l.Status != LegWithdrawn {
-			a.refuse(pl.mayTakeDst())
+			a.refuse(pl.mayTakeDst(l))
 		}
 		pl.want(a, &l.Leg, true, 0)
 	}

@@ -208,8 +208,8 @@ func (pl *planner) judgeEnd() {
 		}
 		return
 	}
-	if pl.paid != nil || pl.payer >= 0 || !pl.dst.known {
-		return
+	if pl.paid != nil || pl.payer >= 0 || !pl.dst.known || len(pl.left) > 0 {
+		return // to whom it was left, the maker is another's
 	}
 	// Nothing can pay the maker by itself any more. With no leg known, the logs
 	// must have been read that far before that is said.

@@ -20,6 +20,7 @@ const writers = 16
 // concurrent use if its parts are.
 type Planner struct {
 	Orders  Orders
+	Sharing Sharing
 	Actions Actions
 	Ringer  Ringer
 	Report  Report
@@ -65,23 +66,18 @@ type Result struct {
 // without a view nothing is written: what is not seen is no reason to change.
 func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) (Result, error) {
 	res := Result{Orders: len(orders)}
-	var errs []error
-	cases := make([]plannedCase, 0, len(orders))
-	for _, o := range orders {
-		s := swap.Fold(o, facts)
-		d, err := swap.Plan(s, views, p.Policy)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		cases = append(cases, plannedCase{Case: swap.Case{State: s, Decision: d}})
+	decided, err := p.decide(ctx, orders, facts, views)
+	errs := []error{err}
+	cases := make([]plannedCase, 0, len(decided))
+	for _, c := range decided {
+		cases = append(cases, plannedCase{Case: c})
 	}
 	live, err := p.live(ctx, cases)
 	errs = append(errs, err)
 
 	var out []Ring
 	var findings []swap.Finding
-	var writes []write
+	var changes, creations []write
 	for i := range cases {
 		c := &cases[i]
 		findings = append(findings, p.news(c, live, views)...)
@@ -94,11 +90,20 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 			if !ok || w.Version == 0 && w.From.Sub(v.Head.Time) > p.Policy.Horizon {
 				continue
 			}
-			writes = append(writes, write{c, func(ctx context.Context) error { return p.save(ctx, w) }})
+			step := write{c, func(ctx context.Context) error { return p.save(ctx, w) }}
+			if w.Version == 0 {
+				creations = append(creations, step)
+			} else {
+				changes = append(changes, step)
+			}
 		}
 	}
-	res.Saved, res.Conflicts, err = run(ctx, writes)
-	errs = append(errs, err)
+	// Of two orders with one dst leg, one may give up what the other wants.
+	for _, writes := range [][]write{changes, creations} {
+		saved, conflicts, err := run(ctx, writes)
+		res.Saved, res.Conflicts = res.Saved+saved, res.Conflicts+conflicts
+		errs = append(errs, err)
+	}
 
 	told := true
 	if out = distinct(out); len(out) > 0 {
@@ -121,7 +126,7 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 		return res, errors.Join(errs...)
 	}
 
-	writes = nil
+	var writes []write
 	for i := range cases {
 		c := &cases[i]
 		wakes := c.Decision.Wakes

@@ -46,7 +46,7 @@ func newRig() *rig {
 		}
 		policy.Chains[chain] = swap.ChainPolicy{MinBlockTime: 1, Inclusion: 1, FeeCap: caps, Takers: map[common.Address]swap.TakerPolicy{}}
 	}
-	r.Sweeper = watch.Sweeper{Heads: r, Facts: r, Planner: watch.Planner{Orders: r.orders, Actions: r.actions, Ringer: r, Policy: policy,
+	r.Sweeper = watch.Sweeper{Heads: r, Facts: r, Planner: watch.Planner{Orders: r.orders, Sharing: r.orders.Sharing, Actions: r.actions, Ringer: r, Policy: policy,
 		Report: func(ctx context.Context, findings []swap.Finding) error {
 			return f.Do(ctx, "report", func() error {
 				r.mu.Lock()
@@ -105,16 +105,7 @@ func (r *rig) Ring(ctx context.Context, rings []watch.Ring) error {
 // dst leg withdrawable in [50,250) and cancellable from 250, all of ours.
 func (r *rig) put(t testing.TB, edit func(*swap.Order)) swap.Order {
 	t.Helper()
-	o, _ := watchtest.Order(srcChain, dstChain)
-	locks := swap.Timelocks{DeployedAt: uint32(epoch)}
-	for i, s := range []uint32{100, 200, 300, 400, 50, 150, 250} {
-		locks.Offsets[swap.Stages()[i]] = s
-	}
-	o.Src.Immutables.Timelocks, o.Dsts[0].Immutables.Timelocks = locks.Pack(), locks.Pack()
-	o.Dsts[0].Immutables.Parameters = make([]byte, 128)
-	o.Dsts[0].Final = true
-	o.Src.Created.Time, o.Dsts[0].Created.Time = epoch, epoch
-	o.Wakes = swap.Wakes{Src: epoch}
+	o, _ := r.sample()
 	if edit != nil {
 		edit(&o)
 	}
@@ -126,6 +117,21 @@ func (r *rig) put(t testing.TB, edit func(*swap.Order)) swap.Order {
 		t.Fatal(err)
 	}
 	return r.load(t, o.ID)
+}
+
+// sample is the order that put stores, and its secret.
+func (r *rig) sample() (swap.Order, [32]byte) {
+	o, secret := watchtest.Order(srcChain, dstChain)
+	locks := swap.Timelocks{DeployedAt: uint32(epoch)}
+	for i, s := range []uint32{100, 200, 300, 400, 50, 150, 250} {
+		locks.Offsets[swap.Stages()[i]] = s
+	}
+	o.Src.Immutables.Timelocks, o.Dsts[0].Immutables.Timelocks = locks.Pack(), locks.Pack()
+	o.Dsts[0].Immutables.Parameters = make([]byte, 128)
+	o.Dsts[0].Final = true
+	o.Src.Created.Time, o.Dsts[0].Created.Time = epoch, epoch
+	o.Wakes = swap.Wakes{Src: epoch}
+	return o, secret
 }
 
 // paid: the dst leg was withdrawn, so that src has to be claimed.

@@ -76,20 +76,13 @@ func (s *Sweeper) Decide(ctx context.Context, ids []swap.OrderID) (map[swap.Orde
 	if err != nil {
 		errs = append(errs, fmt.Errorf("load orders: %w", err))
 	}
-	out := make(map[swap.OrderID]swap.Case, len(orders))
-	for _, o := range orders {
-		if _, ok := views[o.ID.ChainID]; !ok {
-			continue
-		}
-		st := swap.Fold(o, facts)
-		d, err := swap.Plan(st, views, s.Policy)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		out[o.ID] = swap.Case{State: st, Decision: d}
+	orders = slices.DeleteFunc(orders, func(o swap.Order) bool { _, ok := views[o.ID.ChainID]; return !ok })
+	cases, err := s.decide(ctx, orders, facts, views)
+	out := make(map[swap.OrderID]swap.Case, len(cases))
+	for _, c := range cases {
+		out[c.State.ID] = c
 	}
-	return out, views, errors.Join(errs...)
+	return out, views, errors.Join(append(errs, err)...)
 }
 
 // Look takes one snapshot of every configured chain: its facts first, then its

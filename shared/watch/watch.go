@@ -24,6 +24,10 @@ type Orders interface {
 	SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error
 }
 
+// Sharing lists the open orders that have the escrow among theirs, consistently:
+// an order is listed from the write on that gives it the escrow.
+type Sharing func(ctx context.Context, chain uint64, escrow common.Address) ([]swap.OrderID, error)
+
 // Facts tells what state-sync has read of a chain.
 type Facts interface {
 	// Provisional reads the chain's facts between its final block and its head,

@@ -182,7 +182,7 @@ func toAlert(f swap.Finding) alert.Alert {
 // Sweeper looks after orders whose time has come.
 func (p *Parts) Sweeper() *watch.Sweeper {
 	return &watch.Sweeper{
-		Planner: watch.Planner{Orders: p.Store.Orders(), Actions: p.Store.Actions(), Ringer: p.ringer(), Report: p.Report, Policy: p.Policy, Log: p.Log},
+		Planner: watch.Planner{Orders: p.Store.Orders(), Sharing: p.Store.Orders().Sharing, Actions: p.Store.Actions(), Ringer: p.ringer(), Report: p.Report, Policy: p.Policy, Log: p.Log},
 		Heads:   p.Chain, Facts: p.Store.Facts(),
 	}
 }

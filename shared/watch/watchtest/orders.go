@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
@@ -17,7 +19,7 @@ import (
 // with a caller. It is safe for concurrent use, and panics when a caller does
 // what no caller may.
 //
-// Calls: "orders.due", "orders.load", "orders.wakes", "orders.save".
+// Calls: "orders.due", "orders.load", "orders.sharing", "orders.wakes", "orders.save".
 type Orders struct {
 	*Faults
 	mu      sync.Mutex
@@ -129,6 +131,19 @@ func (s *Orders) Load(ctx context.Context, ids []swap.OrderID) (out []swap.Order
 		return errors.Join(errs...)
 	})
 	return out, err
+}
+
+// Sharing is a watch.Sharing.
+func (s *Orders) Sharing(ctx context.Context, chain uint64, escrow common.Address) (ids []swap.OrderID, err error) {
+	err = s.DoAbout(ctx, "orders.sharing", fmt.Sprint(chain, escrow), func() error {
+		s.Each(func(o *swap.Order) {
+			if !o.Closed && slices.Contains(o.Escrows(), swap.OrderID{ChainID: chain, Escrow: escrow}) {
+				ids = append(ids, o.ID)
+			}
+		})
+		return nil
+	})
+	return ids, err
 }
 
 // SetWakes implements watch.Orders.

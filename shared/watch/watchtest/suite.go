@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -30,6 +31,7 @@ func Equal(t testing.TB, what string, want, got any) {
 // fill it.
 type OrdersFixture interface {
 	watch.Orders
+	Sharing(ctx context.Context, chain uint64, escrow common.Address) ([]swap.OrderID, error) // a watch.Sharing
 	Save(ctx context.Context, o swap.Order) error
 }
 
@@ -137,6 +139,39 @@ func TestOrders(t *testing.T, open func(t *testing.T) OrdersFixture) {
 		if got := load(t, s); len(got) != 0 {
 			t.Errorf("no ids: %v", got)
 		}
+	})
+
+	t.Run("the open orders of an escrow are listed", func(t *testing.T) {
+		s, src, dst := open(t), Chain(), Chain()
+		sharing := func(chain uint64, escrow common.Address, want ...swap.OrderID) {
+			t.Helper()
+			got, err := s.Sharing(t.Context(), chain, escrow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.SortFunc(got, byID)
+			slices.SortFunc(want, byID)
+			if !slices.Equal(got, want) {
+				t.Errorf("orders of escrow %s on chain %d: %v, want %v", escrow, chain, got, want)
+			}
+		}
+		a, _ := Order(src, dst)
+		b, _ := Order(src, dst)
+		c, _ := Order(src, dst)
+		shared := a.Dsts[0].Escrow
+		sharing(dst, shared)
+		b.Dsts[0] = a.Dsts[0]
+		b.Held = true
+		a, b = put(t, s, a), put(t, s, b)
+		put(t, s, c)
+		sharing(dst, shared, a.ID, b.ID)
+		sharing(src, shared)
+		sharing(src, a.ID.Escrow, a.ID)
+		sharing(dst, c.Dsts[0].Escrow, c.ID)
+		a.Closed = true
+		put(t, s, a)
+		sharing(dst, shared, b.ID)
+		sharing(src, a.ID.Escrow)
 	})
 
 	t.Run("wake times need the version they were decided at", func(t *testing.T) {
