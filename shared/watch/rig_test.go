@@ -105,6 +105,12 @@ func (r *rig) Ring(ctx context.Context, rings []watch.Ring) error {
 // dst leg withdrawable in [50,250) and cancellable from 250, all of ours.
 func (r *rig) put(t testing.TB, edit func(*swap.Order)) swap.Order {
 	t.Helper()
+	return r.load(t, r.store(t, edit).ID)
+}
+
+// store is put, without reading back what was stored.
+func (r *rig) store(t testing.TB, edit func(*swap.Order)) swap.Order {
+	t.Helper()
 	o, _ := watchtest.Order(srcChain, dstChain)
 	locks := swap.Timelocks{DeployedAt: uint32(epoch)}
 	for i, s := range []uint32{100, 200, 300, 400, 50, 150, 250} {
@@ -125,7 +131,7 @@ func (r *rig) put(t testing.TB, edit func(*swap.Order)) swap.Order {
 	if err := r.orders.Save(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	return r.load(t, o.ID)
+	return o
 }
 
 // paid: the dst leg was withdrawn, so that src has to be claimed.
