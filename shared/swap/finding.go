@@ -43,6 +43,7 @@ const (
 	HostileLog        FindingCode = "hostile-log"  // chain data that does not decode or lies about an address
 	FactoryUnproven   FindingCode = "factory-proof-failed"
 	FinalityMismatch  FindingCode = "finality-mismatch"
+	ChainBehind       FindingCode = "chain-behind"        // see Policy.Lag; one finding a chain
 	ForeignTx         FindingCode = "foreign-transaction" // an exclusive signer's nonce was used by somebody else
 	CallReverts       FindingCode = "call-reverts"        // legal by Plan, and the chain refuses it: a receiver blocks, a contract refuses us
 	TxReverted        FindingCode = "transaction-reverted"

@@ -66,6 +66,11 @@ type Result struct {
 // succeeded: a crash or an error in between leaves the order due. Of a chain
 // without a view nothing is written: what is not seen is no reason to change.
 func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) (Result, error) {
+	return p.replan(ctx, orders, facts, views, nil)
+}
+
+// replan is Replan with findings of the caller's, to be told with the others.
+func (p *Planner) replan(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views, more []swap.Finding) (Result, error) {
 	res := Result{Orders: len(orders)}
 	var errs []error
 	cases := make([]plannedCase, 0, len(orders))
@@ -109,7 +114,7 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 		told = err == nil
 		errs = append(errs, err)
 	}
-	findings := p.news(ctx, cases, live, views)
+	findings := append(p.news(ctx, cases, live, views), more...)
 	if len(findings) > 0 {
 		err := p.Report(ctx, findings)
 		told = told && err == nil

@@ -174,7 +174,9 @@ func (r *rig) state() string {
 	}
 	told := map[string]bool{}
 	for _, f := range r.told {
-		told[string(f.Code)] = true
+		if f.Code != swap.ChainBehind { // of chains; how they are followed is no part of what a sweep leaves behind
+			told[string(f.Code)] = true
+		}
 	}
 	out = append(out, fmt.Sprint("told ", slices.Sorted(maps.Keys(told))), fmt.Sprint("rung ", len(r.rung) > 0))
 	slices.Sort(out)

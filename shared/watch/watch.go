@@ -69,5 +69,9 @@ type Ringer interface {
 	Ring(ctx context.Context, rings []Ring) error
 }
 
+// Over says that a finding of that code about a chain is no longer true, with
+// what proves it. Saying so of what was never found costs a look.
+type Over func(ctx context.Context, code swap.FindingCode, chain uint64, proof string) error
+
 // Report takes the findings of a pass to the alerts.
 type Report func(ctx context.Context, findings []swap.Finding) error

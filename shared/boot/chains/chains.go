@@ -184,8 +184,18 @@ func (p *Parts) Sweeper() *watch.Sweeper {
 	return &watch.Sweeper{
 		Planner: watch.Planner{Orders: p.Store.Orders(), Actions: p.Store.Actions(), Ringer: p.ringer(), Report: p.Report,
 			Probe: escrows{p.Chain}, Policy: p.Policy, Log: p.Log},
-		Heads: p.Chain, Facts: p.Store.Facts(),
+		Heads: p.Chain, Facts: p.Store.Facts(), Over: p.over,
 	}
+}
+
+// over resolves the alert of a finding about a chain. It is announced when the
+// run ends.
+func (p *Parts) over(ctx context.Context, code swap.FindingCode, chain uint64, proof string) error {
+	desk := p.desk.Load()
+	if desk == nil {
+		return fmt.Errorf("resolve %s of chain %d: only scheduled runs have a desk", code, chain)
+	}
+	return desk.Resolve(ctx, toAlert(swap.Finding{Code: code, ChainID: chain}).Key(), proof, time.Now())
 }
 
 // escrows lets a sweep look at balances, in its own words.
