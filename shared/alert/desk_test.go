@@ -113,7 +113,7 @@ func TestOneMessageForEachKindChainAndLevel(t *testing.T) {
 	}
 	other := near("other", 10*time.Minute)
 	other.Chain = 8453
-	alerts = append(alerts, near("urgent", time.Minute), other, alert.Alert{Kind: alert.ActionOverdue, Chain: 10, Order: "late"}, alerts[0], alerts[1])
+	alerts = append(alerts, near("urgent", time.Minute), other, alert.Alert{Kind: alert.FundsGone, Chain: 10, Order: "late"}, alerts[0], alerts[1])
 	sent, err := w.pass(0, alerts...)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestOneMessageForEachKindChainAndLevel(t *testing.T) {
 		subjects = append(subjects, m.Subject)
 	}
 	want := []string{
-		"CRITICAL: action-overdue on chain 10",
+		"CRITICAL: funds-gone on chain 10",
 		"WARNING: deadline-near on chain 10, less than 1 min left",
 		"WARNING: deadline-near on chain 10, less than 10 min left (30)",
 		"WARNING: deadline-near on chain 8453, less than 10 min left",
@@ -212,9 +212,9 @@ func TestDeliveryFailureIsVisibleAndRetried(t *testing.T) {
 		}
 		return alerttest.OK
 	})
-	critical := alert.Alert{Kind: alert.ActionOverdue, Chain: 10, Order: "late"}
+	critical := alert.Alert{Kind: alert.FundsGone, Chain: 10, Order: "late"}
 	sent, err := w.pass(0, critical, near("o1", time.Minute))
-	if !errors.Is(err, alerttest.ErrInjected) || !strings.Contains(err.Error(), "action-overdue") {
+	if !errors.Is(err, alerttest.ErrInjected) || !strings.Contains(err.Error(), "funds-gone") {
 		t.Errorf("error %v, want one that names the alert", err)
 	}
 	if len(sent) != 1 || sent[0].Kind != alert.DeadlineNear {
@@ -223,7 +223,7 @@ func TestDeliveryFailureIsVisibleAndRetried(t *testing.T) {
 	if sent, err = w.pass(10*time.Second, critical); err != nil || len(sent) != 0 {
 		t.Errorf("too early for the outbox: sent %+v, %v", sent, err)
 	}
-	if sent, err = w.pass(15 * time.Second); err != nil || len(sent) != 1 || sent[0].Subject != "CRITICAL: action-overdue on chain 10" {
+	if sent, err = w.pass(15 * time.Second); err != nil || len(sent) != 1 || sent[0].Subject != "CRITICAL: funds-gone on chain 10" {
 		t.Errorf("next pass: sent %+v, %v", sent, err)
 	}
 	if sent, err = w.pass(time.Minute); err != nil || len(sent) != 0 {
@@ -297,6 +297,35 @@ func TestDeliveryIsNotedOnlyForWhatWasDelivered(t *testing.T) {
 	// The other run dies before its flush; a later pass finds the escalation in the outbox.
 	sent, err := w.pass(20 * time.Second)
 	if err != nil || len(sent) != 1 || sent[0].Subject != "WARNING, ESCALATED: deadline-near on chain 10, less than 1 min left" {
+		t.Errorf("sent %+v, %v", sent, err)
+	}
+}
+
+// What has to last is told by the pass that sees it again; where nothing can be
+// stored it is told at once.
+func TestWhatHasToLastIsToldLater(t *testing.T) {
+	late := alert.Alert{Kind: alert.ActionOverdue, Chain: 10, Order: "late"}
+	w := newWatch(t)
+	for _, step := range []struct {
+		after time.Duration
+		sent  int
+	}{{0, 0}, {20 * time.Second, 0}, {time.Minute, 1}, {90 * time.Second, 0}} {
+		sent, err := w.pass(step.after, late)
+		if err != nil || len(sent) != step.sent {
+			t.Errorf("after %s: sent %+v, %v", step.after, sent, err)
+		}
+	}
+	if sent := w.Sent(); len(sent) != 1 || sent[0].Subject != "CRITICAL: action-overdue on chain 10" || strings.Contains(sent[0].Body, "Announced") {
+		t.Errorf("sent %+v", sent)
+	}
+	w = newWatch(t)
+	w.Fail(func(op string) alerttest.Fault {
+		if op == "save" {
+			return alerttest.Refused
+		}
+		return alerttest.OK
+	})
+	if sent, err := w.pass(0, late); !errors.Is(err, alerttest.ErrInjected) || len(sent) != 1 {
 		t.Errorf("sent %+v, %v", sent, err)
 	}
 }

@@ -5,6 +5,7 @@
 //
 //   - The same alert is quiet for QuietTime. A tighter level or a higher severity passes.
 //     The quiet time is compared with the clock; nothing depends on TTL deletion.
+//   - What can be false for a moment is announced only if it is raised again later (lasting).
 //   - The store is the outbox: an entry without a delivery note is announced by every later pass
 //     until one succeeds. If we crash after storing, the next pass delivers; if we crash after
 //     delivering, it delivers again.

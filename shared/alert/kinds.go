@@ -30,6 +30,7 @@ const (
 	HostileLog         Kind = "hostile-log"
 	FinalityMismatch   Kind = "finality-mismatch"
 	FactoryProofFailed Kind = "factory-proof-failed"
+	ChainBehind        Kind = "chain-behind"
 	EndpointTrouble    Kind = "endpoint-trouble"
 
 	// A signer and its transactions.
@@ -56,7 +57,7 @@ var Kinds = map[Kind]KindInfo{
 		"The time left does not suffice to get the transaction included before its hard deadline, or the deadline has passed.",
 		"If time is left, send the call by hand now with the highest fee you accept. After the deadline the principal of this leg is lost or has to wait for the rescue."},
 	ActionOverdue: {Critical,
-		"An action is past the time by which it should have been final.",
+		"An action is legal and wanted, and has not been done for longer than one period of the net.",
 		"Find out what holds it up (refusal reason, gas, endpoint, halted chain). If nothing moves, send the call by hand from the taker's account."},
 	DstPaidSrcExpired: {Critical,
 		"The destination leg was paid out and the source leg is past its cancellation time: withdrawing is no longer possible, and cancelling would hand the tokens to the maker.",
@@ -83,8 +84,8 @@ var Kinds = map[Kind]KindInfo{
 		"The source leg can be cancelled while the destination leg can still be withdrawn.",
 		"The source leg is not cancelled before the destination leg is settled. Choose timelocks whose source cancellation lies after the destination's."},
 	UnprovenDst: {Critical,
-		"A destination leg of ours is known, but not the values that its calls need.",
-		"Look up the transaction that created it and hand in its arguments. Without them the leg can be neither withdrawn nor cancelled."},
+		"A destination escrow names our taker and this order's hashlock, and the words it was created with are not known.",
+		"Find them in the trace of the transaction that created it. If they are what the maker expects, withdraw or cancel it by hand as the taker. If not, cancel src by hand after its cancellation time. Nothing is cancelled before: src goes to the maker, who may be paid there too. It goes on by itself once the escrow's cancellation is final."},
 	Worthless: {Info,
 		"An action is not worth its gas: an unknown token, or a deposit below the fee.",
 		"Nothing, unless the token is worth something to you: then enter it in the chains file with its price."},
@@ -113,6 +114,9 @@ var Kinds = map[Kind]KindInfo{
 	FactoryProofFailed: {Critical,
 		"A configured factory or its implementations are not what the configuration says.",
 		"Swaps of this factory are not acted on. Check the address and family in the chains file; clones of implementations that name another factory can never be withdrawn from."},
+	ChainBehind: {Warning,
+		"A chain is not followed as closely as it should be. What waits for its blocks to be read stands still, and what happens on it is seen late: a secret, a payment, a cancellation.",
+		"See whether state-sync runs and what its errors say, then whether every endpoint of the chain answers with a fresh head. If the chain itself stands still, its timelocks keep running: what is near its deadline is listed under deadline-near, be ready to send it by hand."},
 	EndpointTrouble: {Warning,
 		"Endpoints of a chain fail, lag, or answer for another chain.",
 		"Check the provider. With no healthy endpoint left nothing on this chain can be acted on, while its timelocks keep running."},

@@ -77,7 +77,7 @@ func TestLifeCycle(t *testing.T) {
 		})
 	}
 
-	for name, old := range map[string]Entry{"absent": {}, "resolved": resolved, "expired": expired} {
+	for name, old := range map[string]Entry{"suspected": {Alert: near, State: Suspected, Version: 1, ExpiresAt: t0.Add(time.Hour)}, "absent": {}, "resolved": resolved, "expired": expired} {
 		if _, announce := resolve(old, "proof", t0.Add(time.Minute)); announce {
 			t.Errorf("resolving one that is %s announces", name)
 		}
@@ -85,6 +85,45 @@ func TestLifeCycle(t *testing.T) {
 	got, announce := resolve(open, "tx\n0x1", t0.Add(time.Minute))
 	if !announce || got.State != Resolved || got.Proof != "tx 0x1" || !got.NotifiedAt.IsZero() || !got.ExpiresAt.Equal(t0.Add(time.Minute+keepResolved)) {
 		t.Errorf("resolved: %v, %+v", announce, got)
+	}
+}
+
+// What has to last is told when it is raised again, late enough and not too late.
+func TestWhatHasToLast(t *testing.T) {
+	a := Alert{Kind: ActionOverdue, Severity: Critical, Chain: 10, Order: "o"}
+	hold := lasting[ActionOverdue]
+	first, announce := raise(Entry{}, a, t0)
+	if announce || first.State != Suspected || first.NotifiedAt.IsZero() || !first.ExpiresAt.Equal(t0.Add(forgetSuspicion)) {
+		t.Fatalf("announced %t: %+v", announce, first)
+	}
+	first.Version = 1
+	for _, c := range []struct {
+		after    time.Duration
+		announce bool
+		state    State
+		opened   time.Duration
+	}{
+		{hold - 1, false, Suspected, 0},
+		{hold, true, Open, 0},
+		{forgetSuspicion - 1, true, Open, 0},
+		{forgetSuspicion, false, Suspected, forgetSuspicion},
+	} {
+		got, announce := raise(first, a, t0.Add(c.after))
+		if announce != c.announce || got.State != c.state || !got.OpenedAt.Equal(t0.Add(c.opened)) || got.NotifiedAt.IsZero() != c.announce || got.Repeats != 0 {
+			t.Errorf("after %s: announced %t, %+v", c.after, announce, got)
+		}
+		if c.state == Suspected && c.opened == 0 && got != first {
+			t.Errorf("after %s it is written: %+v", c.after, got)
+		}
+		if c.announce && (!got.QuietUntil.Equal(t0.Add(c.after+QuietTime)) || !got.ExpiresAt.Equal(t0.Add(c.after+keepOpen))) {
+			t.Errorf("after %s: %+v", c.after, got)
+		}
+	}
+	// Once told, it lives as any other.
+	open, _ := raise(first, a, t0.Add(hold))
+	open.Version = 2
+	if _, announce := raise(open, a, t0.Add(hold+time.Second)); announce {
+		t.Error("told twice")
 	}
 }
 

@@ -13,6 +13,7 @@ type State string
 
 // The states.
 const (
+	Suspected State = "suspected" // raised once, of a kind that has to last; announced to nobody
 	Open      State = "open"      // announced, or waiting to be
 	Escalated State = "escalated" // open, and raised again tighter or more severe
 	Resolved  State = "resolved"  // over, on proof
@@ -81,15 +82,36 @@ const (
 	keepResolved = 7 * 24 * time.Hour
 )
 
-// raise is the life cycle: what becomes of the stored entry when a is raised now. announce is
-// false if the entry stays as it is. It looks at the times itself and never relies on TTL.
+// lasting are the kinds that must be raised twice, so long apart by the wall clock, before anybody is
+// told. What is judged by the time of a chain can be false in the moment after the chain stood still:
+// its clock has jumped, and nobody has had the time to act. The first sight of it rings the executor, and
+// the time is what it takes from there to a block.
+var lasting = map[Kind]time.Duration{ActionOverdue: 45 * time.Second}
+
+// forgetSuspicion is after how long one that was not raised again is forgotten: many periods of
+// the sweeps that raise it, lest slow ones never tell.
+const forgetSuspicion = 15 * time.Minute
+
+// raise is the life cycle: what becomes of the stored entry when a is raised now. It has to be stored
+// if it is not the old one, and announced only if announce is true. It looks at the times itself and
+// never relies on TTL.
 func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 	next = Entry{Alert: a, State: Open, Version: old.Version, OpenedAt: now, RaisedAt: now,
 		QuietUntil: now.Add(QuietTime), ExpiresAt: now.Add(keepOpen)}
 	if old.Version == 0 || old.State == Resolved || !now.Before(old.ExpiresAt) {
-		return next, true
+		if lasting[a.Kind] == 0 {
+			return next, true
+		}
+		next.State, next.NotifiedAt, next.ExpiresAt = Suspected, now, now.Add(forgetSuspicion)
+		return next, false
 	}
 	next.OpenedAt = old.OpenedAt
+	if old.State == Suspected {
+		if now.Sub(old.OpenedAt) < lasting[a.Kind] {
+			return old, false
+		}
+		return next, true
+	}
 	next.Repeats = old.Repeats
 	switch {
 	case tighter(a, old.Alert):
@@ -107,7 +129,7 @@ func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 
 // resolve is what becomes of the stored entry when its cause is proven gone.
 func resolve(old Entry, proof string, now time.Time) (next Entry, announce bool) {
-	if old.Version == 0 || old.State == Resolved || !now.Before(old.ExpiresAt) {
+	if old.Version == 0 || old.State == Resolved || old.State == Suspected || !now.Before(old.ExpiresAt) {
 		return old, false
 	}
 	next = old
@@ -130,7 +152,11 @@ func Raise(ctx context.Context, s Store, a Alert, now time.Time) (e Entry, annou
 	if a, err = a.complete(); err != nil {
 		return Entry{}, false, err
 	}
-	return change(ctx, s, a.Key(), func(old Entry) (Entry, bool) { return raise(old, a, now) })
+	e, _, err = change(ctx, s, a.Key(), func(old Entry) (next Entry, changed bool) {
+		next, announce = raise(old, a, now)
+		return next, next != old
+	})
+	return e, announce && err == nil, err
 }
 
 // saveTries bounds how often a conflicting change is read and applied again. A conflict means that

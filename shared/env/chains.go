@@ -184,6 +184,7 @@ func (r reader) chain(n node, before []Chain) (c Chain) {
 			o.at("factories").problem("missing")
 		}
 		c.ChainPolicy = swap.ChainPolicy{MinBlockTime: int64(c.MinBlockTime), Inclusion: int64(c.Inclusion),
+			BlockTime: int64(c.BlockTime), Confirmations: c.Confirmations,
 			Tokens: map[common.Address]swap.TokenPolicy{}, Takers: map[common.Address]swap.TakerPolicy{},
 			Helpers: map[common.Address]bool{}, NativeDust: o.field("nativeDust").amount()}
 		c.FeeCap = r.feeCaps(o.field("maxFee"))

@@ -52,6 +52,11 @@ func TestPackagedChainsFileIsValid(t *testing.T) {
 	if limit.Dec() != "2000000000000000" {
 		t.Errorf("withdraw cap %s wei", limit.Dec())
 	}
+	for _, ch := range c.Chains { // by what a lag is judged
+		if p := c.Policy().Chains[ch.ID]; p.BlockTime == 0 || p.BlockTime != int64(ch.BlockTime) || p.Confirmations == 0 || p.Confirmations != ch.Confirmations {
+			t.Errorf("chain %d: policy with blocks of %d s, %d confirmations", ch.ID, p.BlockTime, p.Confirmations)
+		}
+	}
 	if err := c.CheckLive(); err == nil || !strings.Contains(err.Error(), "chains[1].endpoints") {
 		t.Errorf("live with one provider on optimism: %v", err)
 	}

@@ -31,8 +31,9 @@ func (s State) WantBalances(views Views) []OrderID {
 		c := &s.Unproven[i]
 		head := views[c.ChainID].Head
 		// One that holds the maker's due is looked at again: its creation may
-		// have been reorganised away.
-		if head.Number != 0 && (!c.Balance.Known() || c.Status == LegOpen && s.pays(c.Candidate) && c.Balance.olderThan(head, probeSeldom)) {
+		// have been reorganised away, or a cancellation may have moved nothing.
+		pays := c.Status != LegWithdrawn && s.pays(c.Candidate)
+		if head.Number != 0 && (!c.Balance.Known() || pays && (c.Balance.olderThan(head, probeSeldom) || c.Final && c.readBeforeEnd())) {
 			out = append(out, OrderID{c.ChainID, c.Escrow})
 		}
 	}

@@ -51,6 +51,13 @@ func TestWantBalances(t *testing.T) {
 			w.order.SetBalance(dstChain, stranger, balance)
 		}
 	}
+	funded := candidate(Balance{Block: block(30), Token: *uint256.NewInt(512)})
+	ends := func(kind EventKind) step {
+		return func(w *world) {
+			w.order.Learn(preimag)
+			w.order.AddEvent(EscrowEvent{ChainID: dstChain, Escrow: stranger, Kind: kind, Secret: preimag, At: place(80, 0)})
+		}
+	}
 	for _, c := range []struct {
 		name  string
 		given []step
@@ -78,6 +85,9 @@ func TestWantBalances(t *testing.T) {
 		{name: "a chain that cannot be read", given: []step{withDst, change(func(w *world) { w.order.Dsts[0].Balance = Balance{} })}, at: -1000},
 		{name: "a candidate", given: []step{candidate(Balance{})}, at: 150, want: "candidate"},
 		{name: "a candidate that pays nobody", given: []step{candidate(Balance{Block: block(30)})}, at: 1000},
+		{name: "a candidate that paid, cancelled since", given: []step{funded, ends(Cancelled)}, at: 81, want: "candidate"},
+		{name: "a candidate that paid, cancelled, and looked at", given: []step{funded, ends(Cancelled), candidate(Balance{Block: block(80)})}, at: 1000},
+		{name: "a candidate that paid, withdrawn since", given: []step{funded, ends(Withdrawn)}, at: 1000},
 		{name: "a candidate that pays, seldom", given: []step{candidate(Balance{Block: block(30), Token: *uint256.NewInt(512)})}, at: 629},
 		{name: "a candidate that pays, again", given: []step{candidate(Balance{Block: block(30), Token: *uint256.NewInt(512)})}, at: 630, want: "candidate"},
 	} {

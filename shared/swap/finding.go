@@ -25,7 +25,7 @@ type FindingCode string
 const (
 	DeadlineNear      FindingCode = "deadline-near"        // Deadline is Level seconds away or less
 	DeadlineLost      FindingCode = "deadline-unreachable" // too late to be included before Deadline, or past it
-	ActionOverdue     FindingCode = "action-overdue"       // legal and wanted for longer than the net's period
+	ActionOverdue     FindingCode = "action-overdue"       // see Late
 	DstPaidSrcExpired FindingCode = "dst-paid-src-expired"
 	PaidTwice         FindingCode = "maker-paid-twice" // dst withdrawn and src cancelled
 	MakerUnpaid       FindingCode = "maker-unpaid"     // src claimed and dst can no longer be withdrawn
@@ -43,6 +43,7 @@ const (
 	HostileLog        FindingCode = "hostile-log"  // chain data that does not decode or lies about an address
 	FactoryUnproven   FindingCode = "factory-proof-failed"
 	FinalityMismatch  FindingCode = "finality-mismatch"
+	ChainBehind       FindingCode = "chain-behind"        // see Policy.Lag; one finding a chain
 	ForeignTx         FindingCode = "foreign-transaction" // an exclusive signer's nonce was used by somebody else
 	CallReverts       FindingCode = "call-reverts"        // legal by Plan, and the chain refuses it: a receiver blocks, a contract refuses us
 	TxReverted        FindingCode = "transaction-reverted"
@@ -60,7 +61,6 @@ type Finding struct {
 	Escrow   common.Address
 	Call     Call        // the call that the finding is about, zero if none
 	Deadline ChainTime   // zero if none
-	Since    ChainTime   // of ActionOverdue: from when it could have been done
 	Level    int64       // of DeadlineNear: the warning level crossed, seconds
 	AtRisk   uint256.Int // wei
 	Detail   string      // constant words plus field names; no secret, no number that changes from pass to pass

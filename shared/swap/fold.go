@@ -48,6 +48,7 @@ type CandidateState struct {
 	Candidate
 	Status LegStatus // LegOpen, LegWithdrawn (with the order's secret) or LegCancelled
 	Final  bool      // of a status other than LegOpen: it can no longer be undone
+	Ended  Position  // of such a status: the first event that says so
 }
 
 // State is an order with its final and provisional facts joined: what Plan sees.
@@ -228,14 +229,19 @@ func (r *LegRecord) rescues(facts []rescueFact) (out []EscrowEvent, whole end) {
 
 func foldCandidate(o *Order, c Candidate, p Provisional) CandidateState {
 	s := CandidateState{Candidate: c, Status: LegOpen}
+	become := func(status LegStatus, at Position, final bool) {
+		again := s.Status == status
+		if !again || at.Less(s.Ended) {
+			s.Ended = at
+		}
+		s.Status, s.Final = status, final || again && s.Final
+	}
 	o.facts(c.ChainID, c.Escrow, p, func(ev *EscrowEvent, final bool) {
 		switch {
 		case ev.Kind == Withdrawn && o.shows(ev.Secret):
-			s.Final = final || s.Status == LegWithdrawn && s.Final
-			s.Status = LegWithdrawn
+			become(LegWithdrawn, ev.At, final)
 		case ev.Kind == Cancelled && s.Status != LegWithdrawn:
-			s.Final = final || s.Status == LegCancelled && s.Final
-			s.Status = LegCancelled
+			become(LegCancelled, ev.At, final)
 		}
 	})
 	return s

@@ -160,20 +160,26 @@ func TestFoldCandidates(t *testing.T) {
 		final, seen []EscrowEvent
 		want        LegStatus
 		isFinal     bool
+		ended       int64 // second
 	}{
-		{"nothing", nil, nil, LegOpen, false},
-		{"seen", nil, []EscrowEvent{ev(Withdrawn, 75, preimag)}, LegWithdrawn, false},
-		{"final", []EscrowEvent{ev(Withdrawn, 75, preimag)}, nil, LegWithdrawn, true},
-		{"final, then seen", []EscrowEvent{ev(Withdrawn, 75, preimag)}, []EscrowEvent{ev(Withdrawn, 76, preimag)}, LegWithdrawn, true},
-		{"cancelled for good, withdrawn as seen", []EscrowEvent{ev(Cancelled, 75, [32]byte{})}, []EscrowEvent{ev(Withdrawn, 76, preimag)}, LegWithdrawn, false},
-		{"withdrawn, then cancelled", []EscrowEvent{ev(Withdrawn, 75, preimag), ev(Cancelled, 76, [32]byte{})}, nil, LegWithdrawn, true},
-		{"wrong secret", []EscrowEvent{ev(Withdrawn, 75, secretOf("x"))}, nil, LegOpen, false},
+		{"nothing", nil, nil, LegOpen, false, 0},
+		{"seen", nil, []EscrowEvent{ev(Withdrawn, 75, preimag)}, LegWithdrawn, false, 75},
+		{"final", []EscrowEvent{ev(Withdrawn, 75, preimag)}, nil, LegWithdrawn, true, 75},
+		{"final, then seen", []EscrowEvent{ev(Withdrawn, 75, preimag)}, []EscrowEvent{ev(Withdrawn, 76, preimag)}, LegWithdrawn, true, 75},
+		{"cancelled for good, withdrawn as seen", []EscrowEvent{ev(Cancelled, 75, [32]byte{})}, []EscrowEvent{ev(Withdrawn, 76, preimag)}, LegWithdrawn, false, 76},
+		{"withdrawn, then cancelled", []EscrowEvent{ev(Withdrawn, 75, preimag), ev(Cancelled, 76, [32]byte{})}, nil, LegWithdrawn, true, 75},
+		{"wrong secret", []EscrowEvent{ev(Withdrawn, 75, secretOf("x"))}, nil, LegOpen, false, 0},
+		{"cancelled twice, the latter first", []EscrowEvent{ev(Cancelled, 77, [32]byte{}), ev(Cancelled, 75, [32]byte{})}, nil, LegCancelled, true, 75},
 	} {
 		o := w.order
 		o.Events = c.final
 		s := Fold(o, map[uint64]Provisional{dstChain: {ChainID: dstChain, Events: c.seen}})
-		if got := s.Unproven[0]; got.Status != c.want || got.Final != c.isFinal {
-			t.Errorf("%s: %s final %t", c.name, got.Status, got.Final)
+		ended := Position{}
+		if c.ended != 0 {
+			ended = place(c.ended, uint(c.ended))
+		}
+		if got := s.Unproven[0]; got.Status != c.want || got.Final != c.isFinal || got.Ended != ended {
+			t.Errorf("%s: %s final %t at %+v", c.name, got.Status, got.Final, got.Ended)
 		}
 	}
 }

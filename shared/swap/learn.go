@@ -121,7 +121,8 @@ func (o *Order) AddCandidate(d DstCreated) bool {
 }
 
 // pays reports whether an unproven dst escrow held what the maker expects when
-// it was last read.
+// it was last read. The deposit does not count: a leg pays as well with another
+// one, and one that lacks it pays as soon as anybody sends it.
 func (o *Order) pays(c Candidate) bool {
 	want := intOf(o.Expect.Amount)
 	return !want.IsZero() && c.Balance.Known() && !c.Balance.Token.Lt(&want)

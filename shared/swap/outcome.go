@@ -98,7 +98,7 @@ func (pl *planner) mayClaim() (ok bool, wait Reason) {
 		switch pays := pl.pays(c.Candidate); {
 		case c.Status == LegWithdrawn && pays:
 			return true, ""
-		case c.Status == LegWithdrawn, c.Status == LegOpen && (pays || !c.Balance.Known()):
+		case pl.mayHavePaid(c), c.Status == LegOpen && (pays || !c.Balance.Known()):
 			open = true
 		}
 	}
@@ -150,15 +150,85 @@ func fairFees(have, want []byte) bool {
 	return ok && !h.Gt(&w)
 }
 
-// warnUnproven reports unproven dst escrows that hold or held what the maker
-// expects: nothing is cancelled or closed over one of them.
+// mayHavePaid reports whether the maker may have been paid by an unproven dst
+// escrow: it was withdrawn, and nothing shows that it did not hold his due. One
+// that held less at some time before cannot be his leg, since the factories take
+// the whole amount of a token when they create a leg; of native coin the BMN
+// factory takes any value, which can be sent later.
+//
+// So a decoy that is withdrawn in vain counts for nothing if it was looked at in
+// time, and can only be made by who knows the secret.
+func (pl *planner) mayHavePaid(c *CandidateState) bool {
+	if want := intOf(pl.Expect.Amount); c.Status != LegWithdrawn || want.IsZero() {
+		return false
+	}
+	inTime := c.Created.Block <= c.Balance.Block.Number && c.Balance.Block.Number < c.Ended.Block
+	return !(inTime && pl.seenShort(c) && addressOf(pl.Expect.Token) != zeroAddress)
+}
+
+// seenShort reports that an unproven dst escrow held less than the maker expects
+// at a block that is final now.
+func (pl *planner) seenShort(c *CandidateState) bool {
+	return c.Balance.Known() && c.Balance.Block.Number <= pl.dst.view.Final.Number && !pl.pays(c.Candidate)
+}
+
+// candidate returns why src must not be cancelled yet because of an unproven
+// dst escrow, or "". It counts if it holds, or may have held, the whole of what
+// the maker expects in the token that he expects: making one that does costs
+// that much, making any other costs its gas and holds up nothing.
+func (pl *planner) candidate(c *CandidateState) Reason {
+	want := intOf(pl.Expect.Amount)
+	switch {
+	case pl.mayHavePaid(c):
+		return CandidateUnproven
+	case want.IsZero(), c.Status == LegWithdrawn, pl.seenShort(c):
+		return ""
+	case !pl.pays(c.Candidate):
+		return WaitCandidate // not read, or not for good
+	case c.Status == LegCancelled && !c.Final:
+		return WaitDstFinal
+	case c.Status == LegCancelled && c.readBeforeEnd():
+		return WaitCandidate
+	}
+	return CandidateUnproven
+}
+
+// readBeforeEnd reports that the balance on record is older than the event that
+// ended the escrow. BMN's can report a cancellation that moved nothing.
+func (c *CandidateState) readBeforeEnd() bool {
+	return c.Status != LegOpen && c.Balance.Block.Number < c.Ended.Block
+}
+
+// warnUnproven reports the unproven dst escrows that count: nothing is cancelled
+// or closed over one of them, and only a person can find out what it is. The
+// order is looked at again and again until that has happened, so that the alert
+// is repeated.
 func (pl *planner) warnUnproven() {
 	for i := range pl.Unproven {
-		if c := &pl.Unproven[i]; c.Status == LegWithdrawn || c.Status == LegOpen && pl.pays(c.Candidate) {
-			pl.Findings = append(pl.Findings, Finding{Code: UnprovenDst, Severity: Critical, Order: pl.ID,
-				ChainID: c.ChainID, Escrow: c.Escrow, Detail: "holds or held what the maker expects, immutables unknown"})
+		c := &pl.Unproven[i]
+		if pl.candidate(c) != CandidateUnproven {
+			continue
 		}
+		detail := "holds what the maker expects, immutables unknown: src is not cancelled"
+		switch {
+		case c.Status == LegWithdrawn && pl.pays(c.Candidate):
+			detail = "held what the maker expects and was withdrawn, immutables unknown: src is not cancelled"
+		case c.Status == LegWithdrawn:
+			detail = "was withdrawn with the secret before anybody had looked at its balance, immutables unknown: src is not cancelled"
+		}
+		pl.unproven(c, detail)
 	}
+}
+
+// unproven reports an unproven dst escrow as critical, with what hangs on it.
+func (pl *planner) unproven(c *CandidateState, detail string) {
+	f := Finding{Code: UnprovenDst, Severity: Critical, Order: pl.ID, ChainID: c.ChainID, Escrow: c.Escrow, Detail: detail}
+	if pl.Src.open() {
+		f.AtRisk, _ = pl.src.legValue(&pl.Src.Leg)
+		f.Deadline = pl.Src.At(SrcCancellation)
+	}
+	pl.Findings = append(pl.Findings, f)
+	pl.wake(&pl.Src.Leg, pl.recheck(&pl.Src.Leg, helplessRecheck))
 }
 
 // readFinal reports whether the balance was read at a block that is final now.

@@ -2,7 +2,6 @@ package swap
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -16,9 +15,6 @@ const (
 	worthlessRecheck = 3600
 	helplessRecheck  = 600
 )
-
-// unknownSince: the reason to act is there, and nothing says since when.
-const unknownSince ChainTime = math.MaxInt64
 
 // minParameters is what a v1.1 dst leg must carry in bytes for withdraw to
 // decode its two fees (the contract reads them at offsets 0 and 32).
@@ -175,9 +171,9 @@ func (pl *planner) on(l *Leg) *ground {
 // reaction is the time to be reckoned with from a decision to the inclusion of
 // a call, a second attempt included, in seconds: until the next look notices
 // and until the transaction is mined, twice.
-func (pl *planner) reaction(g *ground) ChainTime {
-	return ChainTime(pl.policy.Overdue + 2*g.Inclusion)
-}
+func (pl *planner) reaction(g *ground) ChainTime { return pl.policy.reaction(g) }
+
+func (p *Policy) reaction(g *ground) ChainTime { return ChainTime(p.Overdue + 2*g.Inclusion) }
 
 // call fills in what every call of a leg has in common, choosing the path: the
 // taker's own, or the public one where an access token opens it. Nothing is
@@ -231,13 +227,13 @@ func (a *Action) soft(at ChainTime) {
 }
 
 // want adds the action, unless it is not worth its gas. committed: our side
-// has been given already, so the question does not arise. since is when the
-// reason to act was there, on the leg's chain, if that was after From.
+// has been given already, so the question does not arise. Whether it is late
+// only its stored work can tell, see Late.
 //
 // An action wakes its order when it becomes legal, and from then on in every
 // sweep until the chain shows that it is done or it is refused; what only a
 // person can help is looked at again after a back-off.
-func (pl *planner) want(a Action, l *Leg, committed bool, since ChainTime) {
+func (pl *planner) want(a Action, l *Leg, committed bool) {
 	head := pl.on(l).view.Head.Time
 	backoff := ChainTime(0)
 	switch worth := committed || a.Priceless || a.AtRisk.Gt(&a.FeeCap); {
@@ -266,11 +262,6 @@ func (pl *planner) want(a Action, l *Leg, committed bool, since ChainTime) {
 		pl.wake(l, pl.recheck(l, backoff))
 	}
 	pl.Actions = append(pl.Actions, a)
-	if since = max(since, a.From, l.Created.Time); a.Refused == "" && pl.policy.Overdue > 0 && head.Sub(since) > pl.policy.Overdue {
-		f := pl.finding(ActionOverdue, Critical, l, &a, "legal and wanted, and not done")
-		f.Since = since
-		pl.Findings = append(pl.Findings, f)
-	}
 }
 
 // needDeposit reports an escrow that cannot pay its safety deposit out, so that
@@ -392,7 +383,7 @@ func (pl *planner) finished() bool {
 		}
 	}
 	for i := range pl.Unproven {
-		if c := &pl.Unproven[i]; pl.pays(c.Candidate) && !(c.Status != LegOpen && c.Final) {
+		if c := &pl.Unproven[i]; pl.pays(c.Candidate) && !(c.Status == LegWithdrawn && c.Final) {
 			return false
 		}
 	}

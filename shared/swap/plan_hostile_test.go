@@ -52,7 +52,7 @@ func TestPlanHostile(t *testing.T) {
 			bothAt(110, "src.withdraw"),
 		}},
 		{name: "dirt above the addresses, expired", given: []step{dirty, withDst}, moments: []moment{
-			bothAt(300, "src.cancel dst.cancel", "action-overdue:critical@dst"),
+			bothAt(300, "src.cancel dst.cancel"),
 		}},
 		{name: "src that can never be withdrawn is cancelled", given: []step{stages(map[Stage]uint32{SrcWithdrawal: 300})}, moments: []moment{
 			bothAt(304, "src.cancel!dst-logs-not-past"),
@@ -140,7 +140,7 @@ func TestPlanHostile(t *testing.T) {
 			bothAt(300, "src.cancel!deposit-missing", "deposit-missing:warning@src"),
 		}},
 		{name: "src without its deposit, dst paid", only: bmn, given: []step{holding("src", 1, 256, 31), withDst, paid}, moments: []moment{
-			bothAt(150, "src.withdraw", "action-overdue:critical@src deposit-missing:critical@src"),
+			bothAt(150, "src.withdraw", "deposit-missing:critical@src"),
 			bothAt(300, "src.cancel!dst-was-paid src.rescueFunds+690900 src.rescueFunds(coin)+690900", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "dst without its deposit", only: bmn, given: []step{withDst, holding("dst", 20, 512, 15)}, moments: []moment{
@@ -158,7 +158,7 @@ func TestPlanHostile(t *testing.T) {
 		}},
 		{name: "v1.1 dst without parameters can only be cancelled", only: []Family{OneInchV11}, given: []step{short}, moments: []moment{
 			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel", "parameters-too-short:warning@dst"),
-			bothAt(300, "src.cancel dst.cancel", "action-overdue:critical@dst parameters-too-short:warning@dst"),
+			bothAt(300, "src.cancel dst.cancel", "parameters-too-short:warning@dst"),
 		}},
 		{name: "v1.1 dst without parameters, src claimed", only: []Family{OneInchV11}, given: []step{short, final("src", Withdrawn, 101)}, moments: []moment{
 			bothAt(110, "dst.withdraw!parameters-too-short dst.cancel!src-was-claimed", "maker-unpaid:critical@src parameters-too-short:warning@dst"),

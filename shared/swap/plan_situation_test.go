@@ -24,7 +24,7 @@ func TestPlanSituations(t *testing.T) {
 		{name: "both expire", given: []step{withDst}, moments: []moment{
 			bothAt(30, "src.cancel!dst-logs-not-past dst.cancel+240"),
 			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel"),
-			bothAt(300, "src.cancel dst.cancel", "action-overdue:critical@dst"),
+			bothAt(300, "src.cancel dst.cancel"),
 		}},
 		{name: "both expire, dst cancelled", given: []step{withDst, seen("dst", Cancelled, 271)}, moments: []moment{
 			bothAt(272, "src.cancel!dst-payment-not-final"),
@@ -40,7 +40,7 @@ func TestPlanSituations(t *testing.T) {
 		}},
 		{name: "paid at the last moment, claimed to the last block", given: []step{withDst, seen("dst", Withdrawn, 269)}, moments: []moment{
 			bothAt(269, "src.withdraw"),
-			bothAt(298, "src.withdraw", "action-overdue:critical@src deadline-unreachable:critical@src"),
+			bothAt(298, "src.withdraw", "deadline-unreachable:critical@src"),
 			bothAt(299, "src.cancel!dst-was-paid src.rescueFunds!dst-payment-not-final src.rescueFunds(coin)!dst-payment-not-final", "dst-paid-src-expired:critical@src"),
 		}},
 		{name: "src expired after dst was paid, the payment not final", given: []step{withDst, seen("dst", Withdrawn, 269)}, moments: []moment{
@@ -92,8 +92,8 @@ func TestPlanSituations(t *testing.T) {
 			bothAt(110, "src.withdraw"),
 		}},
 		{name: "dst leg of nothing is ignored", given: []step{change(func(w *world) { w.order.Expect.Amount = Word{} }), withDst}, moments: []moment{
-			bothAt(299, "src.cancel!dst-logs-not-past dst.cancel", "action-overdue:critical@dst"),
-			bothAt(300, "src.cancel dst.cancel", "action-overdue:critical@dst"),
+			bothAt(299, "src.cancel!dst-logs-not-past dst.cancel"),
+			bothAt(300, "src.cancel dst.cancel"),
 		}},
 		{name: "reused secret, no dst", given: []step{public}, moments: []moment{
 			bothAt(150, "src.cancel!dst-logs-not-past"),
@@ -120,14 +120,14 @@ func TestPlanSituations(t *testing.T) {
 		{name: "claimed before the payment: paid when the claim is final", given: []step{withDst, public, seen("src", Withdrawn, 150)}, moments: []moment{
 			bothAt(151, "dst.withdraw!src-claim-not-final"),
 			bothAt(250, "dst.withdraw!src-claim-not-final"),
-			bothAt(251, "dst.withdraw", "action-overdue:critical@dst"), // no time is left to wait
+			bothAt(251, "dst.withdraw"), // no time is left to wait
 		}},
 		{name: "reorg took the payment away", given: []step{withDst, public, final("src", Withdrawn, 101)}, moments: []moment{
 			bothAt(110, "dst.withdraw"),
 		}},
 		{name: "two dst legs: the maker is paid by one", given: []step{withDst, withDstAt(40), final("src", Withdrawn, 101)}, moments: []moment{
 			bothAt(110, "dst.cancel!src-was-claimed dst2.withdraw"),
-			bothAt(280, "dst.cancel!src-was-claimed dst2.withdraw", "action-overdue:critical@dst2"),
+			bothAt(280, "dst.cancel!src-was-claimed dst2.withdraw"),
 		}},
 		{name: "two dst legs: one paid, the other goes back once that is final", given: []step{withDst, withDstAt(40), final("src", Withdrawn, 101), seen("dst", Withdrawn, 105)}, moments: []moment{
 			bothAt(290, "dst2.cancel!dst-payment-not-final"),

@@ -63,7 +63,7 @@ func TestPlanEdges(t *testing.T) {
 		{name: "src withdraw by the taker", given: []step{withDst, paid}, moments: []moment{
 			bothAt(99, "src.withdraw+1"),
 			bothAt(100, "src.withdraw"),
-			bothAt(298, "src.withdraw", "action-overdue:critical@src deadline-unreachable:critical@src"),
+			bothAt(298, "src.withdraw", "deadline-unreachable:critical@src"),
 			bothAt(299, "src.cancel!dst-was-paid src.rescueFunds+690901 src.rescueFunds(coin)+690901", "dst-paid-src-expired:critical@src"),
 			bothAt(300, "src.cancel!dst-was-paid src.rescueFunds+690900 src.rescueFunds(coin)+690900", "dst-paid-src-expired:critical@src"),
 		}},
@@ -75,7 +75,7 @@ func TestPlanEdges(t *testing.T) {
 		{name: "src withdraw by access token", only: oneIn, given: []step{withDst, paid, byToken}, moments: []moment{
 			bothAt(199, "src.publicWithdraw+1"),
 			bothAt(200, "src.publicWithdraw"),
-			bothAt(298, "src.publicWithdraw", "action-overdue:critical@src deadline-unreachable:critical@src"),
+			bothAt(298, "src.publicWithdraw", "deadline-unreachable:critical@src"),
 			bothAt(299, "src.publicCancel!dst-was-paid src.rescueFunds!no-path", "cannot-act:critical@src dst-paid-src-expired:critical@src"),
 		}},
 		{name: "no public call in a family without access token", only: bmn, given: []step{withDst, paid, byToken}, moments: []moment{
@@ -86,7 +86,7 @@ func TestPlanEdges(t *testing.T) {
 			bothAt(299, "src.cancel!dst-logs-not-past"),
 			bothAt(300, "src.cancel"),
 			bothAt(310, "src.cancel"),
-			bothAt(311, "src.cancel", "action-overdue:critical@src"),
+			bothAt(311, "src.cancel"),
 		}},
 		{name: "src cancel by access token, no dst", only: oneIn, given: []step{byToken}, moments: []moment{
 			bothAt(299, "src.publicCancel!dst-logs-not-past"),
@@ -97,14 +97,14 @@ func TestPlanEdges(t *testing.T) {
 			bothAt(269, "src.cancel!dst-logs-not-past dst.cancel+1"),
 			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel"),
 			bothAt(275, "src.cancel+25 dst.cancel"),
-			bothAt(281, "src.cancel+19 dst.cancel", "action-overdue:critical@dst"),
+			bothAt(281, "src.cancel+19 dst.cancel"),
 		}},
 		{name: "dst cancel has no public call", only: oneIn, given: []step{withDst, byToken}, moments: []moment{
 			bothAt(269, "src.publicCancel!dst-logs-not-past dst.cancel!no-path", "cannot-act:critical@dst"),
 		}},
 		{name: "dst withdraw once src was claimed", given: []step{withDst, claimed}, moments: []moment{
 			bothAt(110, "dst.withdraw"),
-			bothAt(268, "dst.withdraw", "action-overdue:critical@dst deadline-unreachable:critical@dst"),
+			bothAt(268, "dst.withdraw", "deadline-unreachable:critical@dst"),
 			bothAt(269, "dst.cancel!src-was-claimed", "maker-unpaid:critical@src"),
 			bothAt(270, "dst.cancel!src-was-claimed", "maker-unpaid:critical@src"),
 		}},
@@ -115,7 +115,7 @@ func TestPlanEdges(t *testing.T) {
 		{name: "dst withdraw by access token", only: oneIn, given: []step{withDst, claimed, byToken}, moments: []moment{
 			bothAt(169, "dst.publicWithdraw+1"),
 			bothAt(170, "dst.publicWithdraw"),
-			bothAt(268, "dst.publicWithdraw", "action-overdue:critical@dst deadline-unreachable:critical@dst"),
+			bothAt(268, "dst.publicWithdraw", "deadline-unreachable:critical@dst"),
 			bothAt(269, "dst.cancel!src-was-claimed", "maker-unpaid:critical@src"),
 		}},
 		{name: "src rescue after the delay", given: []step{withDst, paid}, moments: []moment{

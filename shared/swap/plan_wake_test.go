@@ -21,6 +21,13 @@ func sayWakes(w Wakes) string {
 func TestPlanWakes(t *testing.T) {
 	paid := final("dst", Withdrawn, 75)
 	warn := change(func(w *world) { w.policy.WarnLevels = []int64{60, 10} })
+	long := change(func(w *world) { // src can be cancelled at 1000
+		im := w.order.Src.Immutables
+		locks := UnpackTimelocks(im.Timelocks)
+		locks.Offsets[SrcCancellation] = 1000
+		im.Timelocks = locks.Pack()
+		w.replaceSrc(im)
+	})
 	for _, c := range []struct {
 		name  string
 		given []step
@@ -44,13 +51,11 @@ func TestPlanWakes(t *testing.T) {
 		{"when it waits for finality", []step{withDst, seen("dst", Withdrawn, 75), seen("src", Withdrawn, 101)}, 105, "400 -"},
 		{"at once when it is finished, to be closed", []step{withDst, paid, final("src", Withdrawn, 101)}, 110, "0 -"},
 		{"never once it is closed", []step{change(func(w *world) { w.order.Closed = true })}, 110, "- -"},
-		{"when balances are probed", []step{change(func(w *world) {
-			im := w.order.Src.Immutables
-			locks := UnpackTimelocks(im.Timelocks)
-			locks.Offsets[SrcCancellation] = 1000
-			im.Timelocks = locks.Pack()
-			w.replaceSrc(im)
-		})}, 110, "700 -"},
+		{"when balances are probed", []step{long}, 110, "700 -"},
+		{"again and again over an unproven dst escrow that may be the true one", []step{long, change(func(w *world) {
+			w.order.AddCandidate(DstCreated{ChainID: dstChain, Escrow: stranger, At: place(20, 0)})
+			w.order.SetBalance(dstChain, stranger, Balance{Block: block(20), Token: *uint256.NewInt(512)})
+		})}, 110, "400 -"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(OneInchV1, c.given...)

@@ -61,7 +61,7 @@ func (pl *planner) payMaker(d *LegState) {
 	if late := a.Hard - pl.reaction(&pl.dst) - pl.src.finality(); !pl.Src.Final && pl.dst.now() < late {
 		a.refuse(WaitSrcFinal)
 	}
-	pl.want(a, &d.Leg, true, pl.Src.Ended.Time+pl.src.finality())
+	pl.want(a, &d.Leg, true)
 	pl.deadline(&d.Leg, &a, a.Hard, Critical)
 }
 
@@ -71,18 +71,11 @@ func (pl *planner) cancelDst(d *LegState) {
 	a := pl.call(&d.Leg, Cancel)
 	a.refuse(pl.mayTakeDst(d))
 	pl.needDeposit(d, &a, false)
-	since := ChainTime(0)
-	switch {
-	case pl.paid != nil:
-		since = pl.paid.Ended.Time + pl.dst.finality()
-	case pl.Secret != nil && pl.Src.open():
-		since = pl.Src.At(SrcCancellation) + pl.src.finality()
-	}
-	pl.want(a, &d.Leg, d.Ours, since)
+	pl.want(a, &d.Leg, d.Ours)
 	pl.deadline(&d.Leg, &a, d.At(DstCancellation), Warning)
 	if d.unfunded() {
 		// Its cancel reverts for ever; what lies there can still be rescued.
-		pl.rescueHeld(d, d.Balance.Token, pl.mayTakeDst(d), d.Ours, since)
+		pl.rescueHeld(d, d.Balance.Token, pl.mayTakeDst(d), d.Ours)
 	}
 }
 
@@ -127,7 +120,7 @@ func (pl *planner) rescueLeftover(l *LegState) {
 		if l.Side == Dst && l.Status != LegWithdrawn {
 			a.refuse(pl.mayTakeDst(l))
 		}
-		pl.want(a, &l.Leg, true, 0)
+		pl.want(a, &l.Leg, true)
 	}
 	if !left.token.IsZero() {
 		fetch(pl.rescue(l, l.Immutables.TokenAddress(), left.token))

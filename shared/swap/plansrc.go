@@ -52,15 +52,12 @@ func (pl *planner) claimSrc(a Action) {
 	a.Hard = src.At(SrcCancellation)
 	a.soft(src.At(SrcPublicWithdrawal))
 	pl.needDeposit(src, &a, pl.paid != nil)
-	since := unknownSince
 	if !pl.claim {
 		a.refuse(pl.claimWait)
-	} else if pl.paid != nil {
-		since = pl.paid.Ended.Time // on dst's clock, which is near enough for a complaint
 	}
 	// Once the maker is paid the claim is worth any token the order names: we
 	// have given our side for it.
-	pl.want(a, &src.Leg, pl.paid != nil, since)
+	pl.want(a, &src.Leg, pl.paid != nil)
 	pl.deadline(&src.Leg, &a, a.Hard, Critical)
 }
 
@@ -76,13 +73,8 @@ func (pl *planner) cancelSrc() {
 	a.soft(src.At(SrcPublicCancellation))
 	pl.needDeposit(src, &a, false)
 	a.refuse(pl.mayCancelSrc())
-	since := ChainTime(0)
-	for i := range pl.Dsts {
-		if d := &pl.Dsts[i]; d.Status != LegAbsent && !pl.hollow(d) {
-			since = max(since, min(d.At(DstCancellation), pl.dst.view.Head.Time)+pl.dst.finality())
-		}
-	}
-	pl.want(a, &src.Leg, false, since)
+	pl.warnUnread(&a)
+	pl.want(a, &src.Leg, false)
 	pl.deadline(&src.Leg, &a, src.At(SrcCancellation), Warning)
 }
 
@@ -113,19 +105,30 @@ func (pl *planner) mayCancelSrc() Reason {
 		present = true
 	}
 	for i := range pl.Unproven {
-		c := &pl.Unproven[i]
-		switch {
-		case c.Status == LegCancelled && c.Final:
-		case c.Status != LegWithdrawn && !c.Balance.Known():
-			return WaitCandidate
-		case c.Status == LegWithdrawn || pl.pays(c.Candidate):
-			return CandidateUnproven
+		if why := pl.candidate(&pl.Unproven[i]); why != "" {
+			return why
 		}
 	}
 	if !pl.allSeen(present) {
 		return WaitDstLogs
 	}
 	return ""
+}
+
+// warnUnread reports unproven dst escrows whose balance cannot be read although
+// state-sync has had the time to: src waits for it, and nobody would know.
+func (pl *planner) warnUnread(a *Action) {
+	patience := pl.policy.Overdue + pl.policy.SyncLag
+	if a.Refused != WaitCandidate || pl.src.view.Head.Time.Sub(a.From) <= patience {
+		return
+	}
+	for i := range pl.Unproven {
+		c := &pl.Unproven[i]
+		unread := !c.Balance.Known() || c.readBeforeEnd()
+		if known := max(c.Created.Time, c.Ended.Time); unread && pl.candidate(c) == WaitCandidate && pl.dst.view.Head.Time.Sub(known) > patience {
+			pl.unproven(c, "its balance of what the maker expects cannot be read, immutables unknown: src is not cancelled")
+		}
+	}
 }
 
 // provenEnd reports whether the leg is known to be empty after a cancellation.
@@ -165,20 +168,20 @@ func (pl *planner) rescuePaid() {
 	if !pl.paid.Final {
 		why = WaitDstFinal
 	}
-	pl.rescueHeld(src, amount, why, true, pl.paid.Ended.Time+pl.dst.finality())
+	pl.rescueHeld(src, amount, why, true)
 }
 
 // rescueHeld plans to fetch what lies in a leg that nothing else empties: so
 // much of its own token, and the native coin if it is worth its gas, each by a
 // call of its own. why is the reason not to, if there is one.
-func (pl *planner) rescueHeld(l *LegState, amount uint256.Int, why Reason, committed bool, since ChainTime) {
+func (pl *planner) rescueHeld(l *LegState, amount uint256.Int, why Reason, committed bool) {
 	fetch := func(token common.Address, amount uint256.Int) {
 		if amount.IsZero() {
 			return
 		}
 		a := pl.rescue(l, token, amount)
 		a.refuse(why)
-		pl.want(a, &l.Leg, committed, since)
+		pl.want(a, &l.Leg, committed)
 	}
 	fetch(l.Immutables.TokenAddress(), amount)
 	fetch(zeroAddress, pl.strays(l).native)

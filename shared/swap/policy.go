@@ -31,6 +31,11 @@ type ChainPolicy struct {
 	// zero where blocks may share a time. The next block is at least this much
 	// later than the head.
 	MinBlockTime int64
+	// BlockTime is the usual step, in seconds, and Confirmations the depth at
+	// which a block counts as final: by them it is judged whether the chain is
+	// followed closely. Zero where that is not known.
+	BlockTime     int64
+	Confirmations uint64
 	// Inclusion is the time from broadcast to inclusion to be reckoned with
 	// (p99), in seconds.
 	Inclusion int64

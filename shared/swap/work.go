@@ -28,6 +28,10 @@ type Work struct {
 	// Attempt counts from 1 and grows each time the action is opened again
 	// after a reorg, a drop or a foreign nonce.
 	Attempt int `json:"attempt"`
+	// Stored is the head's time on its chain when the action was first stored:
+	// the first moment at which anybody could have acted on it. Zero where that
+	// was not noted.
+	Stored ChainTime `json:"stored,omitempty"`
 	// RetryAt is the block time before which a refused action is left alone.
 	RetryAt ChainTime `json:"retryAt,omitempty"`
 	// Why is the reason of the latest refusal or of the end; constant words.
@@ -81,15 +85,8 @@ func (w Work) Sendable(now ChainTime) bool {
 }
 
 func (s *State) endedLeg(chain uint64, escrow common.Address) bool {
-	if s.Src.ChainID == chain && s.Src.Escrow == escrow {
-		return s.Src.ended()
-	}
-	for i := range s.Dsts {
-		if d := &s.Dsts[i]; d.ChainID == chain && d.Escrow == escrow {
-			return d.ended()
-		}
-	}
-	return false
+	l := s.legAt(chain, escrow)
+	return l != nil && l.ended()
 }
 
 func refusal(d Decision, k ActionKey) Reason {

@@ -8,6 +8,10 @@
 // under everything else. Both do the same with what they find: Plan, compare
 // with the stored work, write the difference, ring the executor, report.
 //
+// A sweep also judges how each chain is followed: the age of its head, and how far
+// its seen and final marks lie behind it. Cancellations and rescues wait for
+// those marks, and state-sync, which moves them, cannot tell of its own death.
+//
 // A ring is only a doorbell. It is repeated by every sweep until the work is
 // done, so a lost one costs at most a period, and a doubled one costs a look.
 package watch

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
@@ -24,8 +23,11 @@ type Planner struct {
 	Actions Actions
 	Ringer  Ringer
 	Report  Report
-	Policy  swap.Policy
-	Log     *slog.Logger // each decision that was stored; nil: none
+	// Probe is asked before a person is woken because of the time, nil: nobody
+	// is. State-sync needs none: it has just read the logs.
+	Probe  Probe
+	Policy swap.Policy
+	Log    *slog.Logger // each decision that was stored; nil: none
 }
 
 // decided are the log messages of stored decisions.
@@ -65,6 +67,11 @@ type Result struct {
 // succeeded: a crash or an error in between leaves the order due. Of a chain
 // without a view nothing is written: what is not seen is no reason to change.
 func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) (Result, error) {
+	return p.replan(ctx, orders, facts, views, nil)
+}
+
+// replan is Replan with findings of the caller's, to be told with the others.
+func (p *Planner) replan(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views, more []swap.Finding) (Result, error) {
 	res := Result{Orders: len(orders)}
 	decided, err := p.decide(ctx, orders, facts, views)
 	errs := []error{err}
@@ -76,11 +83,9 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 	errs = append(errs, err)
 
 	var out []Ring
-	var findings []swap.Finding
 	var changes, creations []write
 	for i := range cases {
 		c := &cases[i]
-		findings = append(findings, p.news(c, live, views)...)
 		out = append(out, rings(c.Decision, live.byKey, views, p.Policy.Horizon)...)
 		if c.failed = !live.read(c); c.failed {
 			continue
@@ -90,12 +95,12 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 			if !ok || w.Version == 0 && w.From.Sub(v.Head.Time) > p.Policy.Horizon {
 				continue
 			}
-			step := write{c, func(ctx context.Context) error { return p.save(ctx, w) }}
-			if w.Version == 0 {
-				creations = append(creations, step)
-			} else {
-				changes = append(changes, step)
+			if w.Version != 0 {
+				changes = append(changes, write{c, func(ctx context.Context) error { return p.save(ctx, w) }})
+				continue
 			}
+			w.Stored = v.Head.Time
+			creations = append(creations, write{c, func(ctx context.Context) error { return p.save(ctx, w) }})
 		}
 	}
 	// Of two orders with one dst leg, one may give up what the other wants.
@@ -111,6 +116,7 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 		told = err == nil
 		errs = append(errs, err)
 	}
+	findings := append(p.news(ctx, cases, live, views), more...)
 	if len(findings) > 0 {
 		err := p.Report(ctx, findings)
 		told = told && err == nil
@@ -142,25 +148,6 @@ func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uin
 	_, conflicts, err := run(ctx, writes)
 	res.Conflicts += conflicts
 	return res, errors.Join(append(errs, err)...)
-}
-
-// news lists the findings of a case, without those of delays that are none: an
-// action that this very pass has found out about cannot have been done before,
-// and what a transaction on its way has done shows only once the logs are read
-// again.
-func (p *Planner) news(c *plannedCase, live liveWork, views swap.Views) []swap.Finding {
-	if !live.read(c) {
-		return c.Decision.Findings
-	}
-	return slices.DeleteFunc(slices.Clone(c.Decision.Findings), func(f swap.Finding) bool {
-		if f.Code != swap.ActionOverdue {
-			return false
-		}
-		work := live.byOrder[c.State.ID]
-		i := slices.IndexFunc(work, func(w swap.Work) bool { return w.ChainID == f.ChainID && w.Escrow == f.Escrow && w.Call == f.Call })
-		return i < 0 || work[i].State == swap.WorkSubmitted &&
-			views[f.ChainID].Head.Time.Sub(f.Since) <= p.Policy.Overdue+p.Policy.SyncLag
-	})
 }
 
 // plannedCase is a case and whether something of it could not be written: then

@@ -27,24 +27,30 @@ type Sweeper struct {
 	Planner
 	Heads Heads
 	Facts Facts
+	// Over takes back what a sweep told of a chain; nil: nobody does.
+	Over Over
 }
 
 // Sweep takes one look at every configured chain. A chain that cannot be read
 // does not hide the others, nor does an order: what cannot be read is left out,
-// the rest is done, and the error is returned.
+// the rest is done, and the error is returned. Each sweep also tells of chains
+// that are not followed as they should be: state-sync, which follows them, may be
+// what stands still.
 func (s *Sweeper) Sweep(ctx context.Context, sel Selection) (Result, error) {
-	views, facts, errView := s.Look(ctx)
-	ids := map[swap.OrderID]bool{}
+	looks := s.look(ctx)
+	views, facts, errView := together(looks)
+	lags := s.lags(looks)
 	errs := []error{errView}
-	for chain, v := range views {
-		upTo := v.Head.Time
-		if sel == Upcoming {
-			upTo = upTo.Add(s.Policy.Horizon)
+	ids := map[swap.OrderID]bool{}
+	for _, l := range looks {
+		upTo, ok := s.upTo(l, lags, sel)
+		if !ok {
+			continue
 		}
 		for _, side := range []swap.Side{swap.Src, swap.Dst} {
-			due, err := s.Orders.Due(ctx, chain, side, upTo)
+			due, err := s.Orders.Due(ctx, l.chain, side, upTo)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("list %s orders due on chain %d: %w", side, chain, err))
+				errs = append(errs, fmt.Errorf("list %s orders due on chain %d: %w", side, l.chain, err))
 			}
 			for _, id := range due {
 				ids[id] = true
@@ -55,15 +61,17 @@ func (s *Sweeper) Sweep(ctx context.Context, sel Selection) (Result, error) {
 	if err != nil { // of some: it must not stop the others
 		errs = append(errs, fmt.Errorf("load due orders: %w", err))
 	}
+	orders = slices.DeleteFunc(orders, func(o swap.Order) bool { return o.Closed || o.Held })
+	behind := s.behind(lags, orders)
 	// An order needs its source chain's view; a missing dst view is Plan's
 	// business and makes it cautious. The index may still show an order that
 	// has no wake times any more.
 	orders = slices.DeleteFunc(orders, func(o swap.Order) bool {
 		_, ok := views[o.ID.ChainID]
-		return !ok || o.Closed || o.Held
+		return !ok
 	})
-	res, err := s.Replan(ctx, orders, facts, views)
-	return res, errors.Join(append(errs, err)...)
+	res, err := s.replan(ctx, orders, facts, views, behind)
+	return res, errors.Join(append(errs, err, s.recovered(ctx, lags))...)
 }
 
 // Decide plans the named orders on fresh heads and facts, writing nothing: what
@@ -88,21 +96,31 @@ func (s *Sweeper) Decide(ctx context.Context, ids []swap.OrderID) (map[swap.Orde
 // Look takes one snapshot of every configured chain: its facts first, then its
 // head, so that the logs read never reach beyond the head judged against.
 func (s *Sweeper) Look(ctx context.Context) (swap.Views, map[uint64]swap.Provisional, error) {
+	return together(s.look(ctx))
+}
+
+// look is what was seen of one chain.
+type look struct {
+	chain uint64
+	view  swap.ChainView
+	fact  swap.Provisional
+	known bool // the facts could be read
+	err   error
+}
+
+func (s *Sweeper) look(ctx context.Context) []look {
 	chains := slices.Sorted(maps.Keys(s.Policy.Chains))
-	type look struct {
-		view swap.ChainView
-		fact swap.Provisional
-		err  error
-	}
 	looks := make([]look, len(chains))
 	var wg sync.WaitGroup
 	for i, chain := range chains {
 		wg.Go(func() {
 			l := &looks[i]
+			l.chain = chain
 			if l.fact, l.err = s.Facts.Provisional(ctx, chain); l.err != nil {
 				l.err = fmt.Errorf("read facts of chain %d: %w", chain, l.err)
 				return
 			}
+			l.known = true
 			head, age, err := s.Heads.Head(ctx, chain)
 			if err != nil {
 				l.err = fmt.Errorf("read head of chain %d: %w", chain, err)
@@ -113,14 +131,19 @@ func (s *Sweeper) Look(ctx context.Context) (swap.Views, map[uint64]swap.Provisi
 		})
 	}
 	wg.Wait()
+	return looks
+}
+
+// together are the chains that could be read, and why the others could not.
+func together(looks []look) (swap.Views, map[uint64]swap.Provisional, error) {
 	views, facts := swap.Views{}, map[uint64]swap.Provisional{}
 	var errs []error
-	for i, chain := range chains {
-		if looks[i].err != nil {
-			errs = append(errs, looks[i].err)
+	for _, l := range looks {
+		if l.err != nil {
+			errs = append(errs, l.err)
 			continue
 		}
-		views[chain], facts[chain] = looks[i].view, looks[i].fact
+		views[l.chain], facts[l.chain] = l.view, l.fact
 	}
 	return views, facts, errors.Join(errs...)
 }

@@ -46,6 +46,17 @@ type Actions interface {
 	Save(ctx context.Context, w swap.Work) error
 }
 
+// Probe reads what escrows hold.
+type Probe interface {
+	// Balances reads the token and native balances of escrows at the given
+	// block, in the order asked. The zero token is the native coin. One whose
+	// token does not answer has the zero value.
+	Balances(ctx context.Context, chain uint64, at swap.Block, of []Holding) ([]swap.Balance, error)
+}
+
+// Holding is an escrow and the token to read there.
+type Holding struct{ Escrow, Token common.Address }
+
 // Heads reads the head of a chain: the block, and its age by the wall clock.
 type Heads interface {
 	Head(ctx context.Context, chain uint64) (swap.Block, time.Duration, error)
@@ -63,6 +74,10 @@ type Ring struct {
 type Ringer interface {
 	Ring(ctx context.Context, rings []Ring) error
 }
+
+// Over says that a finding of that code about a chain is no longer true, with
+// what proves it. Saying so of what was never found costs a look.
+type Over func(ctx context.Context, code swap.FindingCode, chain uint64, proof string) error
 
 // Report takes the findings of a pass to the alerts.
 type Report func(ctx context.Context, findings []swap.Finding) error

@@ -182,9 +182,32 @@ func toAlert(f swap.Finding) alert.Alert {
 // Sweeper looks after orders whose time has come.
 func (p *Parts) Sweeper() *watch.Sweeper {
 	return &watch.Sweeper{
-		Planner: watch.Planner{Orders: p.Store.Orders(), Sharing: p.Store.Orders().Sharing, Actions: p.Store.Actions(), Ringer: p.ringer(), Report: p.Report, Policy: p.Policy, Log: p.Log},
-		Heads:   p.Chain, Facts: p.Store.Facts(),
+		Planner: watch.Planner{Orders: p.Store.Orders(), Sharing: p.Store.Orders().Sharing, Actions: p.Store.Actions(), Ringer: p.ringer(),
+			Report: p.Report, Probe: escrows{p.Chain}, Policy: p.Policy, Log: p.Log},
+		Heads: p.Chain, Facts: p.Store.Facts(), Over: p.over,
 	}
+}
+
+// over resolves the alert of a finding about a chain. It is announced when the
+// run ends.
+func (p *Parts) over(ctx context.Context, code swap.FindingCode, chain uint64, proof string) error {
+	desk := p.desk.Load()
+	if desk == nil {
+		return fmt.Errorf("resolve %s of chain %d: only scheduled runs have a desk", code, chain)
+	}
+	return desk.Resolve(ctx, toAlert(swap.Finding{Code: code, ChainID: chain}).Key(), proof, time.Now())
+}
+
+// escrows lets a sweep look at balances, in its own words.
+type escrows struct{ *chain.Client }
+
+// Balances implements watch.Probe.
+func (e escrows) Balances(ctx context.Context, chain uint64, at swap.Block, of []watch.Holding) ([]swap.Balance, error) {
+	asked := make([]follow.Holding, len(of))
+	for i, h := range of {
+		asked[i] = follow.Holding(h)
+	}
+	return e.Client.Balances(ctx, chain, at, asked)
 }
 
 // ringer rings the executor, or nobody where nothing may be sent.
@@ -205,6 +228,7 @@ func (silent) Ring(context.Context, []watch.Ring) error { return nil }
 // that is not what it has to be is left out by itself, and a person is told.
 func (p *Parts) Follower(ctx context.Context) (*follow.Follower, error) {
 	planner := p.Sweeper().Planner
+	planner.Probe = nil // it plans on logs that it has just read
 	f := &follow.Follower{
 		Chain: p.Chain, Probe: p.Chain, Orders: p.Store.Orders(), Facts: p.Store.Facts(), Parked: p.Store.Parked(),
 		Replan: func(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) error {
