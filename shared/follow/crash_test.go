@@ -2,6 +2,7 @@ package follow_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -58,18 +59,27 @@ func script(w *world) []func() {
 	}
 }
 
-// A pass is killed at each of its calls in turn, before or after the call took
-// effect. Whatever was stored by then, the passes that follow come to the same
-// end as those that were never disturbed.
+// writes are the calls that change something. To die after any other one took
+// effect is to die at it.
+func writes(op string) bool {
+	return slices.Contains([]string{"orders.save", "orders.wakes", "facts.replace", "parked.park", "actions.save"}, op)
+}
+
+// A pass is killed at each of its calls in turn, before the call took effect or,
+// if it writes, after. Whatever was stored by then, the passes that follow come
+// to the same end as those that were never disturbed.
 func TestKilledAtEveryCall(t *testing.T) {
 	undisturbed := newWorld(t)
 	steps := script(undisturbed)
-	var calls []int
+	calls := map[watchtest.Fault][]int{} // that can be hit in each step
 	for _, step := range steps {
 		step()
 		before := len(undisturbed.Log())
 		undisturbed.pass()
-		calls = append(calls, len(undisturbed.Log())-before)
+		made := undisturbed.Log()[before:]
+		calls[watchtest.Refused] = append(calls[watchtest.Refused], len(made))
+		made = slices.DeleteFunc(made, func(op string) bool { return !writes(op) })
+		calls[watchtest.LostSent] = append(calls[watchtest.LostSent], len(made))
 	}
 	undisturbed.settle()
 	want := undisturbed.snapshot()
@@ -82,9 +92,9 @@ func TestKilledAtEveryCall(t *testing.T) {
 		}
 	}
 	total := 0
-	for at := range steps {
-		for n := range calls[at] {
-			for _, fault := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+	for fault, inStep := range calls {
+		for at := range steps {
+			for n := range inStep[at] {
 				total++
 				t.Run(fmt.Sprint("step ", at, " call ", n, " fault ", fault), func(t *testing.T) {
 					t.Parallel()
@@ -92,7 +102,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 					for i, step := range script(w) {
 						step()
 						if i == at {
-							w.kill(n, fault)
+							w.Fail(killing(n, fault))
 							if _, err := w.follower().Pass(t.Context()); err == nil {
 								t.Error("a killed pass succeeds")
 							}
@@ -134,9 +144,11 @@ func TestKilledWhileDstChainIsDown(t *testing.T) {
 	undisturbed.down("rpc.logs.2")
 	undisturbed.fails()
 	undisturbed.want(tr, swap.LegOpen) // taken up without its dst leg
-	calls := len(undisturbed.Log()) - before
-	for n := range calls {
-		for _, fault := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+	made := undisturbed.Log()[before:]
+	calls := map[watchtest.Fault]int{watchtest.Refused: len(made)}
+	calls[watchtest.LostSent] = len(slices.DeleteFunc(made, func(op string) bool { return !writes(op) }))
+	for fault, n := range calls {
+		for n := range n {
 			t.Run(fmt.Sprint("call ", n, " fault ", fault), func(t *testing.T) {
 				t.Parallel()
 				w, tr := prepared(t)
@@ -162,18 +174,21 @@ func TestKilledWhileDstChainIsDown(t *testing.T) {
 	}
 }
 
-// kill makes call n fail, and all after it, as when the process dies.
-func (w *world) kill(n int, fault watchtest.Fault) { w.Fail(killing(n, fault)) }
-
+// killing makes call n fail, and all after it, as when the process dies. Where
+// the call is to take effect first, only those are counted that have one.
 func killing(n int, fault watchtest.Fault) func(string) watchtest.Fault {
-	return func(string) watchtest.Fault {
-		n--
+	dead := false
+	return func(op string) watchtest.Fault {
 		switch {
-		case n >= 0:
+		case dead:
+			return watchtest.Refused
+		case fault == watchtest.LostSent && !writes(op):
 			return watchtest.OK
-		case n == -1:
-			return fault
 		}
-		return watchtest.Refused
+		if n--; n >= 0 {
+			return watchtest.OK
+		}
+		dead = true
+		return fault
 	}
 }

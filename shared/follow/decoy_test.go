@@ -418,7 +418,7 @@ func (w *world) copySrc(tr trade, deployedAt swap.ChainTime) (simTx, swap.OrderI
 	im := tr.im.WithDeployedAt(deployedAt)
 	im.Amount = number(50)
 	return simTx{name: tr.name + " copy", from: stranger, run: func(st simState, _ swap.ChainTime) []swap.Log {
-		st[tr.name+" copy"] = simLeg{Leg: f.Leg(swap.Src, im, swap.Position{})}
+		st[tr.name+" copy"] = open(f.Leg(swap.Src, im, swap.Position{}))
 		return []swap.Log{srcLog(f, im, tr.expect)}
 	}}, swap.OrderID{ChainID: tr.src, Escrow: f.Escrow(swap.Src, im)}
 }

@@ -267,7 +267,7 @@ func (p *player) verify() {
 		p.compare(tr, s.Src, leg)
 		var secret bool
 		for _, dst := range p.chains[tr.dst].head().state {
-			if dst.Side != swap.Dst || s.Matches(dst.Leg) != "" {
+			if dst.Side != swap.Dst || s.Matches(*dst.Leg) != "" {
 				continue
 			}
 			i := slices.IndexFunc(s.Dsts, func(l swap.LegState) bool { return l.Escrow == dst.Escrow })

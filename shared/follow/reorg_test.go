@@ -200,7 +200,11 @@ func TestReorganisedComplement(t *testing.T) {
 // A final block that is replaced takes the marks back, and the orders forget
 // what they took for final.
 func TestFinalBlockReplaced(t *testing.T) {
-	for _, kill := range []int{-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} {
+	kills := []func(string) watchtest.Fault{nil}
+	for n := range 16 {
+		kills = append(kills, killing(n, watchtest.Refused), killing(n/3, watchtest.LostSent))
+	}
+	for kill, plan := range kills {
 		w, tr := started(t, swap.OneInchV11)
 		b := w.chains[chainB]
 		b.mine(tr.withdraw("dst"))
@@ -210,11 +214,11 @@ func TestFinalBlockReplaced(t *testing.T) {
 			t.Fatalf("%d final events", n)
 		}
 		b.reorg(confirmations+1, 2, func(simTx) bool { return false })
-		if kill >= 0 {
-			w.kill(kill, watchtest.LostSent)
+		if plan != nil {
+			w.Fail(plan)
 			_, _ = w.follower().Pass(t.Context())
 			w.Fail(nil)
-			if kill%2 == 0 { // the first branch wins after all
+			if kill%4 < 2 { // the first branch wins after all
 				b.forks += 10
 				b.reorg(confirmations+3, 0, nil)
 			}

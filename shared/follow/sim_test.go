@@ -42,9 +42,11 @@ type simTx struct {
 type simState map[string]simLeg
 
 type simLeg struct {
-	swap.Leg
-	ended bool
+	*swap.Leg // never changed: the states of all blocks share it
+	ended     bool
 }
+
+func open(l swap.Leg) simLeg { return simLeg{Leg: &l} }
 
 type simBlock struct {
 	swap.Block
@@ -94,7 +96,10 @@ func (c *simChain) head() simBlock { return c.blocks[len(c.blocks)-1] }
 // mine adds a block with the transactions.
 func (c *simChain) mine(txs ...simTx) simBlock {
 	prev := c.head()
-	b := simBlock{Block: swap.Block{Number: prev.Number + 1, Time: prev.Time + c.step}, txs: txs, state: maps.Clone(prev.state)}
+	b := simBlock{Block: swap.Block{Number: prev.Number + 1, Time: prev.Time + c.step}, txs: txs, state: prev.state}
+	if len(txs) > 0 {
+		b.state = maps.Clone(prev.state)
+	}
 	b.Hash = crypto.Keccak256Hash(prev.Hash[:], binary.BigEndian.AppendUint64(nil, uint64(c.forks)))
 	for _, tx := range txs {
 		for _, l := range tx.run(b.state, b.Time) {

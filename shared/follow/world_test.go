@@ -245,7 +245,7 @@ func (tr trade) createSrc(from common.Address) simTx {
 		if tr.fam == swap.BMNv4 {
 			im = tr.im.WithDeployedAt(simEpoch) // the creator's word
 		}
-		st[tr.name+" src"] = simLeg{Leg: f.Leg(swap.Src, im, swap.Position{})}
+		st[tr.name+" src"] = open(f.Leg(swap.Src, im, swap.Position{}))
 		return []swap.Log{srcLog(f, im, tr.expect)}
 	}}
 }
@@ -277,7 +277,7 @@ func (tr trade) createDst(leg string, from common.Address, im swap.Immutables) s
 				return nil
 			}
 		}
-		st[tr.name+" "+leg] = simLeg{Leg: l}
+		st[tr.name+" "+leg] = open(l)
 		return []swap.Log{dstLog(f, l.Escrow, im)}
 	}}
 }
