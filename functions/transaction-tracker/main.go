@@ -15,15 +15,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		tracker := p.Tracker()
-		return p.Scheduled(job.TransactionTracker, func(ctx context.Context, r *job.Run) error {
-			res, err := tracker.TrackAll(ctx, p.Accounts())
-			r.Note("open", res.Open)
-			r.Note("confirmed", res.Confirmed)
-			r.Note("reverted", res.Reverted)
-			r.Note("foreign", res.Foreign)
-			r.Note("reopened", res.Reopened)
-			return err
-		})
+		return p.Scheduled(job.TransactionTracker, p.Track)
 	})
 }

@@ -35,7 +35,8 @@ var (
 	HeadAge = &Metric{"HeadAge", "Seconds", false}
 	// AlertsUndelivered is the number of alerts that a pass could not deliver.
 	AlertsUndelivered = &Metric{"AlertsUndelivered", "Count", false}
-	// MarginLeft is the time between inclusion of our transaction and its hard deadline.
+	// MarginLeft is the least time, by block time, that was left to a hard deadline when a transaction of
+	// ours was included, of those settled in the run; negative is too late.
 	MarginLeft = &Metric{"MarginLeft", "Seconds", false}
 )
 

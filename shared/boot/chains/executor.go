@@ -17,16 +17,24 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 )
 
-// Tracker settles what was sent.
-func (p *Parts) Tracker() *txn.Tracker {
+// Track is the body of the job that settles what was sent.
+func (p *Parts) Track(ctx context.Context, r *job.Run) error {
 	ringer := p.ringer()
-	return &txn.Tracker{
-		Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(), Facts: p.Store.Facts(),
+	m := newMargins(p.Chain, p.Store.Journal(), r.Metrics, p.Log)
+	tracker := &txn.Tracker{
+		Backend: m, Journal: m, Works: p.Store.Actions(), Facts: p.Store.Facts(),
 		Ring: func(ctx context.Context, a txn.Account) error {
 			return ringer.Ring(ctx, []watch.Ring{{ChainID: a.ChainID, Signer: a.Signer}})
 		},
 		Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Log: p.Log,
 	}
+	res, err := tracker.TrackAll(ctx, p.Accounts())
+	r.Note("open", res.Open)
+	r.Note("confirmed", res.Confirmed)
+	r.Note("reverted", res.Reverted)
+	r.Note("foreign", res.Foreign)
+	r.Note("reopened", res.Reopened)
+	return err
 }
 
 // Executor is the handler that drains accounts with the given signer: those
