@@ -95,10 +95,10 @@ func (pl *planner) mayClaim() (ok bool, wait Reason) {
 	}
 	for i := range pl.Unproven {
 		c := &pl.Unproven[i]
-		switch pays := pl.pays(c.Candidate); {
-		case c.Status == LegWithdrawn && pays:
+		switch {
+		case c.Status == LegWithdrawn && pl.pays(c.Candidate):
 			return true, ""
-		case pl.mayHavePaid(c), c.Status == LegOpen && (pays || !c.Balance.Known()):
+		case pl.candidate(c) != "":
 			open = true
 		}
 	}
@@ -209,12 +209,12 @@ func (pl *planner) warnUnproven() {
 		if pl.candidate(c) != CandidateUnproven {
 			continue
 		}
-		detail := "holds what the maker expects, immutables unknown: src is not cancelled"
+		detail := "holds what the maker expects"
 		switch {
 		case c.Status == LegWithdrawn && pl.pays(c.Candidate):
-			detail = "held what the maker expects and was withdrawn, immutables unknown: src is not cancelled"
+			detail = "held what the maker expects and was withdrawn"
 		case c.Status == LegWithdrawn:
-			detail = "was withdrawn with the secret before anybody had looked at its balance, immutables unknown: src is not cancelled"
+			detail = "was withdrawn with the secret before anybody had looked at its balance"
 		}
 		pl.unproven(c, detail)
 	}
@@ -222,8 +222,10 @@ func (pl *planner) warnUnproven() {
 
 // unproven reports an unproven dst escrow as critical, with what hangs on it.
 func (pl *planner) unproven(c *CandidateState, detail string) {
-	f := Finding{Code: UnprovenDst, Severity: Critical, Order: pl.ID, ChainID: c.ChainID, Escrow: c.Escrow, Detail: detail}
+	f := Finding{Code: UnprovenDst, Severity: Critical, Order: pl.ID, ChainID: c.ChainID, Escrow: c.Escrow,
+		Detail: detail + "; its immutables are not known, and the order stays open"}
 	if pl.Src.open() {
+		f.Detail = detail + "; its immutables are not known, and src is not cancelled"
 		f.AtRisk, _ = pl.src.legValue(&pl.Src.Leg)
 		f.Deadline = pl.Src.At(SrcCancellation)
 	}

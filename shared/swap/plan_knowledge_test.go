@@ -1,6 +1,7 @@
 package swap
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +104,8 @@ func TestPlanKnowledge(t *testing.T) {
 		{"funded candidate cancelled", []step{candidate(512), candidateEnds(Cancelled), candidateHolds(81, 0), both(310, 310)}, "src.cancel", ""},
 		{"funded candidate cancelled, which moved nothing", []step{candidate(512), candidateEnds(Cancelled), candidateHolds(81, 512), both(310, 310)}, "src.cancel!dst-candidate-unproven", "dst-unproven:critical@candidate"},
 		{"funded candidate cancelled, not for good", []step{candidate(512), candidateSeen(Cancelled), both(310, 310)}, "src.cancel!dst-payment-not-final", ""},
+		{"funded candidate whose cancellation moved nothing, secret public: waits", []step{public, candidate(512), candidateEnds(Cancelled), candidateHolds(81, 512), both(150, 150)}, "src.withdraw!dst-outcome-open", "dst-unproven:critical@candidate"},
+		{"funded candidate whose cancellation moved nothing, secret public: last call", []step{public, candidate(512), candidateEnds(Cancelled), candidateHolds(81, 512), both(286, 286)}, "src.withdraw", "dst-unproven:critical@candidate"},
 		{"candidate withdrawn while it held the maker's due", []step{candidate(512), candidateEnds(Withdrawn), both(150, 150)}, "src.withdraw", "dst-unproven:critical@candidate"},
 		{"candidate withdrawn while it held the maker's due, src expired", []step{candidate(512), candidateEnds(Withdrawn), both(310, 310)}, "src.cancel!dst-candidate-unproven", "dst-unproven:critical@candidate"},
 		{"candidate withdrawn, first seen afterwards: waits", []step{candidate(), candidateEnds(Withdrawn), candidateHolds(80, 0), both(150, 150)}, "src.withdraw!dst-outcome-open", "dst-unproven:critical@candidate"},
@@ -157,7 +160,11 @@ func TestUnprovenDstSaysWhatIsAtStake(t *testing.T) {
 		t.Fatalf("findings %+v", d.Findings)
 	}
 	f := d.Findings[0]
-	if f.Order != w.order.ID || f.ChainID != dstChain || f.Escrow != stranger || f.AtRisk.Uint64() != 288 || f.Deadline != zeroTime+300 || f.Detail == "" {
+	if f.Order != w.order.ID || f.ChainID != dstChain || f.Escrow != stranger || f.AtRisk.Uint64() != 288 || f.Deadline != zeroTime+300 || !strings.Contains(f.Detail, "src is not cancelled") {
 		t.Errorf("%+v", f)
+	}
+	final("src", Cancelled, 110)(w)
+	if _, d = w.plan(t, 150, 150); len(d.Findings) != 1 || !d.Findings[0].AtRisk.IsZero() || d.Findings[0].Deadline != 0 || !strings.Contains(d.Findings[0].Detail, "stays open") {
+		t.Errorf("%+v", d.Findings)
 	}
 }

@@ -126,7 +126,7 @@ func (pl *planner) warnUnread(a *Action) {
 		c := &pl.Unproven[i]
 		unread := !c.Balance.Known() || c.readBeforeEnd()
 		if known := max(c.Created.Time, c.Ended.Time); unread && pl.candidate(c) == WaitCandidate && pl.dst.view.Head.Time.Sub(known) > patience {
-			pl.unproven(c, "its balance of what the maker expects cannot be read, immutables unknown: src is not cancelled")
+			pl.unproven(c, "its balance of what the maker expects cannot be read")
 		}
 	}
 }

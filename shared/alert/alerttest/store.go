@@ -30,7 +30,7 @@ func entry(version int64) alert.Entry {
 			What: "what \"quoted\" ☂", AtStake: "1.5 USDC", UntilWhen: "12:05 UTC", WhatToDo: "rescue"},
 		State: alert.Open, Version: version, Write: rand.Text(),
 		OpenedAt: epoch, RaisedAt: epoch.Add(time.Second), QuietUntil: epoch.Add(10 * time.Minute),
-		ExpiresAt: epoch.Add(24 * time.Hour), Repeats: 2, Proof: "withdrawn in 0x1",
+		ExpiresAt: epoch.Add(24 * time.Hour), Repeats: 2, Count: 3, Proof: "withdrawn in 0x1",
 	}
 }
 

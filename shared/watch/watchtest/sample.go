@@ -98,6 +98,6 @@ func Work(chain uint64, taker common.Address) swap.Work {
 			From: epoch, Until: epoch + 600, Hard: epoch + 600, Soft: epoch + 300,
 			FeeCap: *uint256.NewInt(1_000_000_000_000_000), AtRisk: *uint256.NewInt(5_000_000_000_000_000_000),
 		},
-		State: swap.WorkPlanned, Attempt: 1,
+		State: swap.WorkPlanned, Attempt: 1, Stored: epoch - 60,
 	}
 }
