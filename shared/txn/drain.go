@@ -123,7 +123,7 @@ func (r *drain) pass(ctx context.Context) (next swap.ChainTime, err error) {
 
 	for _, f := range flying {
 		if err := r.tend(ctx, f); err != nil {
-			errs = append(errs, fmt.Errorf("nonce %d, %s of escrow %s: %w", f.Nonce, f.Action.Call, f.Action.Escrow, err))
+			errs = append(errs, fmt.Errorf("nonce %d, %s of escrow %s: %w", f.Nonce, f.act.Action.Call, f.act.Action.Escrow, err))
 		}
 		if r.stopped() {
 			return 0, errors.Join(append(errs, r.hold.Check())...)
@@ -163,7 +163,9 @@ func (r *drain) pass(ctx context.Context) (next swap.ChainTime, err error) {
 func (r *drain) sendable(ctx context.Context) ([]swap.Work, error) {
 	busy := map[swap.ActionKey]bool{}
 	for _, e := range r.entries {
-		busy[e.Action] = true
+		for _, a := range e.Acts {
+			busy[a.Action] = true
+		}
 	}
 	works, err := r.live(ctx, r.Account)
 	return slices.DeleteFunc(works, func(w swap.Work) bool { return !w.Sendable(r.head.Time) || busy[w.Key()] }), err
@@ -174,7 +176,7 @@ func (r *drain) sendable(ctx context.Context) ([]swap.Work, error) {
 func (r *drain) decide(ctx context.Context, flying []flying, works []swap.Work) (err error) {
 	ids := map[swap.OrderID]bool{}
 	for _, f := range flying {
-		ids[f.Order] = true
+		ids[f.act.Order] = true
 	}
 	for _, w := range works {
 		ids[w.Order] = true

@@ -29,6 +29,7 @@ func stale(t Tx, head swap.Block, inclusion int64, times int64) bool {
 type flying struct {
 	Entry
 	at    int  // index among the drain's entries
+	act   Act
 	known bool // a pool has its latest transaction
 }
 
@@ -40,7 +41,7 @@ func (r *drain) flying(ctx context.Context) ([]flying, error) {
 		if e.Nonce < r.state.Latest {
 			continue // the tracker finds out by what it was used
 		}
-		waiting, unmined = append(waiting, flying{Entry: e, at: i}), append(unmined, e)
+		waiting, unmined = append(waiting, flying{Entry: e, at: i, act: e.Acts[0]}), append(unmined, e)
 	}
 	outcomes, err := lookUp(ctx, r.Backend, r.Account, unmined)
 	if err != nil {
@@ -88,10 +89,10 @@ func lookUp(ctx context.Context, b Backend, a Account, entries []Entry) (out [][
 // is no reason to stop anything: its bytes were right when they were signed.
 func (r *drain) tend(ctx context.Context, f flying) error {
 	last := f.Txs[len(f.Txs)-1]
-	c, whole, ok := r.decided(f.Order)
-	a, wanted := c.Decision.Wanted(f.Action)
+	c, whole, ok := r.decided(f.act.Order)
+	a, wanted := c.Decision.Wanted(f.act.Action)
 	wanted = wanted && a.Signer == r.Account.Signer
-	forbidden := ok && whole && !isNoop(last) && forbids(c, f.Entry, r.head.Time)
+	forbidden := ok && whole && !isNoop(last) && forbids(c, f.act.Action, r.head.Time)
 	if wanted && r.sendAt(a.From) > r.head.Time {
 		return nil // a reorg took the time back
 	}
@@ -124,15 +125,15 @@ func (r *drain) tend(ctx context.Context, f flying) error {
 // Some refusals say nothing against an action that was right when it was sent,
 // such as one for its price. One that only waits stops what loses nothing by
 // being later; what has a hard deadline would be lost by it.
-func forbids(c swap.Case, e Entry, head swap.ChainTime) bool {
-	leg, ok := legOf(c.State, e.ChainID, e.Action.Escrow)
+func forbids(c swap.Case, k swap.ActionKey, head swap.ChainTime) bool {
+	leg, ok := legOf(c.State, k.ChainID, k.Escrow)
 	if !ok || leg.Status != swap.LegOpen {
 		return false
 	}
-	if w, _ := leg.Window(e.Action.Call); w.Until != 0 && head >= w.Until {
+	if w, _ := leg.Window(k.Call); w.Until != 0 && head >= w.Until {
 		return false
 	}
-	i := slices.IndexFunc(c.Decision.Actions, func(a swap.Action) bool { return a.Key() == e.Action })
+	i := slices.IndexFunc(c.Decision.Actions, func(a swap.Action) bool { return a.Key() == k })
 	if i < 0 {
 		return true
 	}
@@ -153,8 +154,8 @@ var harmless = []swap.Reason{"", swap.NoPath, swap.NoFeeCap, swap.NotWorthIt, sw
 // the action might have. It reports whether the journal has it.
 func (r *drain) replace(ctx context.Context, f flying, action *swap.Action, c swap.Case) (bool, error) {
 	last := f.Txs[len(f.Txs)-1]
-	about := swap.Action{Order: f.Order, ChainID: r.ChainID, Escrow: f.Action.Escrow, Call: f.Action.Call}
-	call, limit := noop(r.Account), r.chain.FeeCap[f.Action.Call]
+	about := swap.Action{Order: f.act.Order, ChainID: r.ChainID, Escrow: f.act.Action.Escrow, Call: f.act.Action.Call}
+	call, limit := noop(r.Account), r.chain.FeeCap[f.act.Action.Call]
 	if action != nil {
 		var err error
 		if call, err = r.build(c, *action); err != nil {
@@ -184,7 +185,7 @@ func (r *drain) replace(ctx context.Context, f flying, action *swap.Action, c sw
 	r.entries[f.at].Txs = next.Txs
 	r.state.Balance = *minus(spend, cost(call.Gas, &fees.FeeCap))
 	r.done.Bumped++
-	r.Log.InfoContext(ctx, "replacing", "order", f.Order.String(), "chain", r.ChainID, "escrow", f.Action.Escrow.Hex(),
-		"action", f.Action.Call.String(), "tx", tx.Hash.Hex(), "nonce", f.Nonce, "nothing", action == nil)
+	r.Log.InfoContext(ctx, "replacing", "order", f.act.Order.String(), "chain", r.ChainID, "escrow", f.act.Action.Escrow.Hex(),
+		"action", f.act.Action.Call.String(), "tx", tx.Hash.Hex(), "nonce", f.Nonce, "nothing", action == nil)
 	return true, r.broadcast(ctx, tx)
 }

@@ -174,7 +174,7 @@ func TestReplacedByNothing(t *testing.T) {
 		d.head().state.events = nil // the payment is undone, the secret stays public
 		w.syncAll()
 		c, err := w.plan(w.ids[0], w.views())
-		if err != nil || !c.Decision.Waits(w.entries()[0].Action) {
+		if err != nil || !c.Decision.Waits(w.entries()[0].Acts[0].Action) {
 			t.Fatalf("%+v, %v", c.Decision.Actions, err)
 		}
 		w.expect("drain", w.sent(), txn.Drained{})

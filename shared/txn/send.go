@@ -70,10 +70,10 @@ func (r *drain) send(ctx context.Context, d ready) error {
 	if err != nil {
 		return err
 	}
-	e := Entry{Account: r.Account, Nonce: nonce, Order: a.Order, Action: a.Key(), State: Open, Txs: []Tx{tx}}
+	e := Entry{Account: r.Account, Nonce: nonce, Acts: []Act{{a.Order, a.Key()}}, State: Open, Txs: []Tx{tx}}
 	w := d.work
 	w.State, w.Why, w.RetryAt = swap.WorkSubmitted, "", 0
-	if err := r.record(ctx, e, &w); err != nil {
+	if err := r.record(ctx, e, []swap.Work{w}); err != nil {
 		return err
 	}
 	r.add(e)
@@ -100,12 +100,12 @@ func (r *drain) build(c swap.Case, a swap.Action) (Call, error) {
 
 // record journals an entry. A write without an answer is repeated once, which
 // succeeds if it was applied.
-func (r *drain) record(ctx context.Context, e Entry, w *swap.Work) (err error) {
+func (r *drain) record(ctx context.Context, e Entry, works []swap.Work) (err error) {
 	for range 2 {
 		if err := r.hold.Check(); err != nil {
 			return err
 		}
-		err = r.Journal.Record(ctx, r.hold.Fence(), e, w)
+		err = r.Journal.Record(ctx, r.hold.Fence(), e, works)
 		r.conflict = errors.Is(err, swap.ErrConflict)
 		if r.unsure = err != nil && !r.conflict; !r.unsure || ctx.Err() != nil {
 			break

@@ -34,7 +34,7 @@ func TestDrainOrder(t *testing.T) {
 	w.expect("drain", w.sent(), txn.Drained{Sent: 4})
 	var got []common.Address
 	for _, e := range w.entries() {
-		got = append(got, e.Action.Escrow)
+		got = append(got, e.Acts[0].Action.Escrow)
 	}
 	if want := []common.Address{first.Src.Escrow, high.Src.Escrow, low.Src.Escrow, patient.Src.Escrow}; !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)

@@ -122,17 +122,24 @@ func (c *simChain) includable(b *simBlock) (out []*simTx) {
 	return out
 }
 
+// execute runs a transaction: all of its calls, or none of them.
 func (c *simChain) execute(b *simBlock, tx *simTx) {
 	b.txs = append(b.txs, tx.hash)
-	revert := swap.RevertNone
+	before := b.state.clone()
 	calls := []swap.InnerCall{{Target: tx.to, Data: tx.data}}
 	caller := tx.from
 	if inner, ok, err := swap.Unwrap(tx.data); ok && err == nil && tx.to == c.resolver {
 		calls, caller = inner, c.resolver
 	}
+	out := txn.Outcome{Known: true, Mined: true, Success: true, Block: b.Block, GasUsed: 50_000 * uint64(max(1, len(calls)))}
 	for _, call := range calls {
-		if r := c.call(b, tx, caller, call); r != swap.RevertNone {
-			revert = r
+		ev, r := c.call(b, tx, caller, call)
+		if r != swap.RevertNone {
+			b.state, out.Success, out.Events = before, false, nil
+			break
+		}
+		if ev.Kind != 0 {
+			out.Events = append(out.Events, ev)
 		}
 	}
 	if !tx.stranger {
@@ -141,34 +148,34 @@ func (c *simChain) execute(b *simBlock, tx *simTx) {
 			b.state.used[tx.nonce] = tx.hash
 		}
 	}
-	b.state.mined[tx.hash] = txn.Outcome{Known: true, Mined: true, Success: revert == swap.RevertNone, Block: b.Block, GasUsed: 50_000}
+	b.state.mined[tx.hash] = out
 }
 
 // call runs one call of an escrow; anything else succeeds and does nothing.
-func (c *simChain) call(b *simBlock, tx *simTx, caller common.Address, call swap.InnerCall) swap.Revert {
+func (c *simChain) call(b *simBlock, tx *simTx, caller common.Address, call swap.InnerCall) (ev swap.EscrowEvent, r swap.Revert) {
 	leg, ok := c.legs[call.Target]
 	if !ok || leg.ChainID != c.id {
-		return swap.RevertNone
+		return ev, swap.RevertNone
 	}
 	in, ok, err := swap.DecodeCall(call.Data)
 	if !ok || err != nil {
-		return swap.RevertEmpty
+		return ev, swap.RevertEmpty
 	}
-	r := c.answer(b.state, leg, in, caller, b.Time, tx.stranger)
+	r = c.answer(b.state, leg, in, caller, b.Time, tx.stranger)
 	if w, _ := leg.Window(in.Call); r == swap.RevertInvalidTime && b.Time < w.From {
 		c.fail("%s of escrow %s was included at %d, before %d", in.Call, leg.Escrow, b.Time, w.From)
 	}
 	if r != swap.RevertNone {
-		return r
+		return ev, r
 	}
-	ev := swap.EscrowEvent{ChainID: c.id, Escrow: leg.Escrow, Kind: swap.Cancelled,
+	ev = swap.EscrowEvent{ChainID: c.id, Escrow: leg.Escrow, Kind: swap.Cancelled,
 		At: swap.Position{Block: b.Number, BlockHash: b.Hash, Time: b.Time, Tx: tx.hash, Index: uint(len(b.txs))}}
 	if in.Call.TakesSecret() {
 		ev.Kind, ev.Secret = swap.Withdrawn, in.Args.Secret
 	}
 	b.state.ended[leg.Escrow] = ev.Kind
 	b.state.events = append(b.state.events, ev)
-	return swap.RevertNone
+	return ev, swap.RevertNone
 }
 
 func (c *simChain) answer(s simState, leg swap.Leg, in swap.EscrowCall, caller common.Address, at swap.ChainTime, token bool) swap.Revert {

@@ -173,12 +173,12 @@ func (s seam) Entries(ctx context.Context, a txn.Account) (open []txn.Entry, nex
 	return open, next, err
 }
 
-func (s seam) Record(ctx context.Context, f txn.Fence, e txn.Entry, w *swap.Work) error {
-	return s.do(ctx, "journal.record", func() error { return s.journal.Record(ctx, f, e, w) })
+func (s seam) Record(ctx context.Context, f txn.Fence, e txn.Entry, works []swap.Work) error {
+	return s.do(ctx, "journal.record", func() error { return s.journal.Record(ctx, f, e, works) })
 }
 
-func (s seam) Settle(ctx context.Context, e txn.Entry, w *swap.Work) error {
-	return s.do(ctx, "journal.settle", func() error { return s.journal.Settle(ctx, e, w) })
+func (s seam) Settle(ctx context.Context, e txn.Entry, works []swap.Work) error {
+	return s.do(ctx, "journal.settle", func() error { return s.journal.Settle(ctx, e, works) })
 }
 
 func (s seam) Live(ctx context.Context, chain uint64, taker common.Address) (out []swap.Work, err error) {

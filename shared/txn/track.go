@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -61,11 +62,8 @@ func (t *Tracker) Track(ctx context.Context, a Account) (res Tracked, err error)
 	}
 	var findings []swap.Finding
 	for i := range found {
-		s := &found[i]
-		if w, ok := works[s.Action]; ok && w.State == swap.WorkSubmitted {
-			s.work = s.next(w)
-		}
-		findings = append(findings, s.findings()...)
+		found[i].steps(works)
+		findings = append(findings, found[i].findings()...)
 	}
 	var errs []error
 	told := true
@@ -117,12 +115,28 @@ func (t *Tracker) TrackAll(ctx context.Context, accounts []Account) (sum Tracked
 type settlement struct {
 	Entry
 	tx      common.Hash // that was mined; the first of ours if a foreign one was
-	success bool        // it did what its action is for
+	success bool        // it was mined and did not revert
 	noop    bool
 	lost    bool       // not mined, and the executor has to look after it
 	head    swap.Block // at which it was found
-	work    *swap.Work // the step that goes with it, nil for none
+	ends    []ending   // of each of the acts, once the entry is settled
 }
+
+// ending is what became of an act of a settled entry.
+type ending struct {
+	did  did
+	work *swap.Work // the step that goes with it, nil for none
+}
+
+// did says what the mined transaction did for an act.
+type did uint8
+
+const (
+	nothing  did = iota // it did not hold the act's call, or was not ours
+	done                // the escrow's own event stands in the receipt
+	reverted            // it held the call and reverted
+	silent              // it succeeded, and the escrow's event is missing
+)
 
 // look finds out what became of each entry. The chain's facts are read before
 // its head and the head before the receipts, so that nothing is concluded from
@@ -160,13 +174,13 @@ func judge(e Entry, mine []Outcome, s AccountState, final swap.Block, depth uint
 		// A receipt above the head, or of a nonce that is not used up, is of
 		// another reading of the chain.
 		if o.Block.Number <= min(deepest, final.Number) && s.Latest > e.Nonce {
-			out.State, out.tx, out.noop = Mined, e.Txs[i].Hash, isNoop(e.Txs[i])
-			out.success = o.Success && !out.noop
+			out.State, out.tx, out.noop, out.success = Mined, e.Txs[i].Hash, isNoop(e.Txs[i]), o.Success
+			out.ends = endings(e, e.Txs[i], o)
 		}
 		return out
 	}
 	if s.Settled > e.Nonce && deepest <= final.Number {
-		out.State = Foreign
+		out.State, out.ends = Foreign, make([]ending, len(e.Acts))
 		return out
 	}
 	last := len(mine) - 1
@@ -174,71 +188,137 @@ func judge(e Entry, mine []Outcome, s AccountState, final swap.Block, depth uint
 	return out
 }
 
-// next is the step of the work of a settled entry. What did not do its job is
-// open again, and the plan decides whether it is wanted still.
-func (s settlement) next(w swap.Work) *swap.Work {
-	switch {
-	case s.State == Open:
-		return nil
-	case s.success:
-		w.State = swap.WorkConfirmed
-	case s.State == Mined && !s.noop:
-		// The rehearsal of the next attempt says why it failed.
-		w = putOff(w, "our transaction reverted", s.head.Time)
-	default:
-		w.State = swap.WorkPlanned
-		w.Attempt++
+// endings says what a mined transaction did for each act of its entry. That it
+// succeeded proves nothing by itself: a resolver contract may swallow the
+// failure of a call. The event of the escrow does.
+func endings(e Entry, t Tx, o Outcome) []ending {
+	out := make([]ending, len(e.Acts))
+	for _, i := range carried(e, t) {
+		switch k := e.Acts[i].Action; {
+		case !o.Success:
+			out[i].did = reverted
+		case slices.ContainsFunc(o.Events, k.EndedBy):
+			out[i].did = done
+		default:
+			out[i].did = silent
+		}
 	}
-	return &w
+	return out
 }
 
-func (s settlement) findings() []swap.Finding {
-	f := swap.Finding{Order: s.Order, ChainID: s.ChainID, Escrow: s.Action.Escrow, Call: s.Action.Call}
-	if s.work != nil {
-		f.AtRisk, f.Deadline = s.work.AtRisk, s.work.Hard
+// carried lists the indexes of the acts whose calls a transaction holds.
+func carried(e Entry, t Tx) []int {
+	if t.Acts != nil || isNoop(t) {
+		return t.Acts
 	}
-	switch {
-	case s.State == Foreign:
-		f.Code, f.Severity = swap.ForeignTx, swap.Critical
-		f.Detail = "a nonce of this signer was used by a transaction that is not in the journal"
-	case s.State == Mined && !s.success && !s.noop:
-		f.Code, f.Severity = swap.TxReverted, swap.Warning
-		f.Detail = "our transaction was included and reverted"
-		if f.Deadline != 0 {
-			f.Severity = swap.Critical
+	all := make([]int, len(e.Acts))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// revertedTogether is why work is open again whose call was one of several in a
+// transaction that reverted: which of them is to blame is not known.
+const revertedTogether swap.Reason = "reverted together with others"
+
+// steps decides the step of the work of each act of a settled entry. What did
+// not do its job is open again, and the plan decides whether it is wanted still.
+func (s *settlement) steps(works map[swap.ActionKey]swap.Work) {
+	together := 0
+	for _, e := range s.ends {
+		if e.did == reverted {
+			together++
 		}
-	default:
-		return nil
 	}
-	return []swap.Finding{f}
+	for i := range s.ends {
+		w, ok := works[s.Acts[i].Action]
+		if !ok || w.State != swap.WorkSubmitted || w.Order != s.Acts[i].Order {
+			continue
+		}
+		switch d := s.ends[i].did; {
+		case d == done:
+			w.State = swap.WorkConfirmed
+		case d == silent:
+			w = putOff(w, "our transaction did not make the call", s.head.Time)
+		case d == reverted && together == 1:
+			// The rehearsal of the next attempt says why it failed.
+			w = putOff(w, "our transaction reverted", s.head.Time)
+		case d == reverted:
+			w.State, w.Why = swap.WorkPlanned, revertedTogether
+			w.Attempt++
+		default:
+			w.State = swap.WorkPlanned
+			w.Attempt++
+		}
+		s.ends[i].work = &w
+	}
+}
+
+func (s *settlement) findings() (out []swap.Finding) {
+	for i, e := range s.ends {
+		a := s.Acts[i]
+		f := swap.Finding{Order: a.Order, ChainID: s.ChainID, Escrow: a.Action.Escrow, Call: a.Action.Call}
+		if e.work != nil {
+			f.AtRisk, f.Deadline = e.work.AtRisk, e.work.Hard
+		}
+		switch {
+		case s.State == Foreign:
+			f.Code, f.Severity = swap.ForeignTx, swap.Critical
+			f.Detail = "a nonce of this signer was used by a transaction that is not in the journal"
+		case e.did == reverted:
+			f.Code, f.Severity = swap.TxReverted, swap.Warning
+			f.Detail = "our transaction was included and reverted"
+			if f.Deadline != 0 {
+				f.Severity = swap.Critical
+			}
+		case e.did == silent:
+			f.Code, f.Severity = swap.CallReverts, swap.Critical
+			f.Detail = "our transaction succeeded without the call: no event of the escrow in its receipt"
+		default:
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // settle writes one settlement. A conflict means that somebody was faster.
 func (t *Tracker) settle(ctx context.Context, s settlement, res *Tracked) (reopened bool, err error) {
-	if err := t.Journal.Settle(ctx, s.Entry, s.work); err != nil {
+	var works []swap.Work
+	for _, e := range s.ends {
+		if e.work != nil {
+			works = append(works, *e.work)
+		}
+	}
+	if err := t.Journal.Settle(ctx, s.Entry, works); err != nil {
 		if errors.Is(err, swap.ErrConflict) {
 			return false, nil
 		}
 		return false, fmt.Errorf("settle nonce %d of %s on chain %d: %w", s.Nonce, s.Signer, s.ChainID, err)
 	}
-	switch {
-	case s.State == Foreign:
+	if s.State == Foreign {
 		res.Foreign++
-	case s.success:
-		res.Confirmed++
-	case !s.noop:
-		res.Reverted++
 	}
-	work := swap.WorkState("")
-	if s.work != nil {
-		work = s.work.State
-		reopened = work == swap.WorkPlanned
+	for i, e := range s.ends {
+		switch e.did {
+		case done:
+			res.Confirmed++
+		case reverted, silent:
+			res.Reverted++
+		}
+		work := swap.WorkState("")
+		if e.work != nil {
+			work = e.work.State
+			reopened = reopened || work == swap.WorkPlanned
+		}
+		if work == swap.WorkPlanned || work == swap.WorkRefused {
+			res.Reopened++
+		}
+		a := s.Acts[i]
+		t.Log.InfoContext(ctx, "settled", "order", a.Order.String(), "chain", s.ChainID, "escrow", a.Action.Escrow.Hex(),
+			"action", a.Action.Call.String(), "tx", s.tx.Hex(), "nonce", s.Nonce, "state", string(s.State), "work", string(work))
 	}
-	if reopened || work == swap.WorkRefused {
-		res.Reopened++
-	}
-	t.Log.InfoContext(ctx, "settled", "order", s.Order.String(), "chain", s.ChainID, "escrow", s.Action.Escrow.Hex(),
-		"action", s.Action.Call.String(), "tx", s.tx.Hex(), "state", string(s.State), "work", string(work))
 	return reopened, nil
 }
 
@@ -247,16 +327,19 @@ func (t *Tracker) works(ctx context.Context, a Account, found []settlement) (map
 	out := map[swap.ActionKey]swap.Work{}
 	seen := map[common.Address]bool{}
 	for _, s := range found {
-		if s.State == Open || seen[s.Action.Taker] {
-			continue
-		}
-		seen[s.Action.Taker] = true
-		live, err := t.Works.Live(ctx, a.ChainID, s.Action.Taker)
-		if err != nil {
-			return nil, fmt.Errorf("read live work of %s on chain %d: %w", s.Action.Taker, a.ChainID, err)
-		}
-		for _, w := range live {
-			out[w.Key()] = w
+		for _, act := range s.Acts {
+			taker := act.Action.Taker
+			if s.State == Open || seen[taker] {
+				continue
+			}
+			seen[taker] = true
+			live, err := t.Works.Live(ctx, a.ChainID, taker)
+			if err != nil {
+				return nil, fmt.Errorf("read live work of %s on chain %d: %w", taker, a.ChainID, err)
+			}
+			for _, w := range live {
+				out[w.Key()] = w
+			}
 		}
 	}
 	return out, nil

@@ -87,25 +87,30 @@ func (s *Actions) Save(ctx context.Context, w swap.Work) error {
 		if s.repeated(w) {
 			return nil
 		}
-		return s.write(&w)
+		return s.write(w)
 	})
 }
 
-// Together runs other in one transaction with writing w (nil: nothing): if
-// either fails, neither is applied. It is for the fakes of other packages;
-// repeats are theirs to recognise.
-func (s *Actions) Together(w *swap.Work, other func() error) error {
+// Together runs other in one transaction with writing the works, each of
+// another key: if anything fails, nothing is applied. It is for the fakes of
+// other packages; repeats are theirs to recognise.
+func (s *Actions) Together(works []swap.Work, other func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w != nil {
-		if err := s.check(*w); err != nil {
+	for _, w := range works {
+		if err := s.check(w); err != nil {
 			return err
 		}
 	}
 	if err := other(); err != nil {
 		return err
 	}
-	return s.write(w)
+	for _, w := range works {
+		if err := s.write(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Actions) check(w swap.Work) error {
@@ -128,14 +133,11 @@ func (s *Actions) check(w swap.Work) error {
 	return nil
 }
 
-func (s *Actions) write(w *swap.Work) error {
-	if w == nil {
-		return nil
-	}
-	if err := s.check(*w); err != nil {
+func (s *Actions) write(w swap.Work) error {
+	if err := s.check(w); err != nil {
 		return err
 	}
-	next := Copy(*w)
+	next := Copy(w)
 	if next.Version == 0 {
 		next.Version = s.last
 	}
