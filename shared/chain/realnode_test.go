@@ -3,8 +3,8 @@ package chain_test
 import (
 	"errors"
 	"math/big"
-	"strings"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"

@@ -176,12 +176,12 @@ func TestZombie(t *testing.T) {
 		t.Run(f.String(), func(t *testing.T) {
 			w := newWorld(t, 1)
 			w.claims(3)
-			signed := 0
+			written := 0
 			w.fault = func(_ int, op string) fault {
-				if op == "sign" {
-					signed++
+				if op == "journal.record" {
+					written++
 				}
-				if op == "journal.record" && signed == 2 {
+				if op == "journal.record" && written == 2 {
 					return f
 				}
 				return fine

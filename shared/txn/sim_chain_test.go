@@ -30,6 +30,7 @@ type simChain struct {
 	seen    map[common.Hash]*simTx // all that were ever sent
 	baseFee uint64                 // of the next block, wei
 	tip     uint64
+	dataFee uint64 // of L1, wei per byte
 	legacy  bool
 	balance map[common.Address]*uint256.Int // absent: plenty
 	refuses func(token, to common.Address) bool
@@ -37,6 +38,9 @@ type simChain struct {
 	full    bool   // mines none
 	halted  bool   // makes no blocks while somebody waits
 	lag     uint64 // blocks that the node which rehearses is behind
+	// dead are the nonces that were ever used in vain: by a foreign transaction,
+	// or by a batch that reverted. What was sent with them may be sent again.
+	dead map[uint64]bool
 }
 
 type simTx struct {
@@ -72,7 +76,7 @@ func (s simState) clone() simState {
 
 func newChain(w *world, id uint64, step swap.ChainTime) *simChain {
 	c := &simChain{world: w, id: id, step: step, pool: map[common.Hash]*simTx{}, seen: map[common.Hash]*simTx{},
-		baseFee: 2 * gwei, tip: gwei, balance: map[common.Address]*uint256.Int{}}
+		baseFee: 2 * gwei, tip: gwei, balance: map[common.Address]*uint256.Int{}, dead: map[uint64]bool{}}
 	c.blocks = []simBlock{{Block: swap.Block{Number: 100, Time: simStart, Hash: c.hash()}, state: simState{
 		map[common.Address]uint64{}, map[common.Address]swap.EventKind{}, map[common.Hash]txn.Outcome{}, map[uint64]common.Hash{}, nil}}}
 	return c
@@ -141,6 +145,9 @@ func (c *simChain) execute(b *simBlock, tx *simTx) {
 		if ev.Kind != 0 {
 			out.Events = append(out.Events, ev)
 		}
+	}
+	if tx.from == c.signer && (tx.foreign || !out.Success && len(calls) > 1) {
+		c.dead[tx.nonce] = true
 	}
 	if !tx.stranger {
 		b.state.nonces[tx.from]++

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
@@ -139,6 +141,18 @@ func (s seam) Rehearse(ctx context.Context, call txn.Call, at swap.ChainTime) (r
 		return nil
 	})
 	return r, err
+}
+
+func (s seam) DataFee(ctx context.Context, chain uint64, unsigned []byte) (fee uint256.Int, err error) {
+	err = s.do(ctx, "backend.data", func() error {
+		var t types.Transaction
+		if err := t.UnmarshalBinary(unsigned); err != nil {
+			return err
+		}
+		fee.SetUint64(s.chains[chain].dataFee * uint64(len(unsigned)))
+		return nil
+	})
+	return fee, err
 }
 
 func (s seam) Send(ctx context.Context, chain uint64, raw []byte) error {

@@ -23,6 +23,7 @@ type Tracker struct {
 	Report  Report
 	Policy  swap.Policy
 	Chains  map[uint64]ChainConfig
+	Keys    Keys
 	Log     *slog.Logger
 }
 
@@ -61,9 +62,10 @@ func (t *Tracker) Track(ctx context.Context, a Account) (res Tracked, err error)
 		return res, err
 	}
 	var findings []swap.Finding
+	held := t.Keys.Of(a.Signer)
 	for i := range found {
-		found[i].steps(works)
-		findings = append(findings, found[i].findings()...)
+		found[i].steps(works, found[i+1:])
+		findings = append(findings, found[i].findings(held, found)...)
 	}
 	var errs []error
 	told := true
@@ -79,7 +81,7 @@ func (t *Tracker) Track(ctx context.Context, a Account) (res Tracked, err error)
 			res.Waiting++
 			ring = ring || s.lost
 			continue
-		case !told && len(s.findings()) > 0:
+		case !told && len(s.findings(held, found)) > 0:
 			continue
 		}
 		reopened, err := t.settle(ctx, s, &res)
@@ -223,8 +225,9 @@ func carried(e Entry, t Tx) []int {
 const revertedTogether swap.Reason = "reverted together with others"
 
 // steps decides the step of the work of each act of a settled entry. What did
-// not do its job is open again, and the plan decides whether it is wanted still.
-func (s *settlement) steps(works map[swap.ActionKey]swap.Work) {
+// not do its job is open again, and the plan decides whether it is wanted still;
+// unless a later entry holds the act too, which then decides.
+func (s *settlement) steps(works map[swap.ActionKey]swap.Work, later []settlement) {
 	together := 0
 	for _, e := range s.ends {
 		if e.did == reverted {
@@ -236,9 +239,12 @@ func (s *settlement) steps(works map[swap.ActionKey]swap.Work) {
 		if !ok || w.State != swap.WorkSubmitted || w.Order != s.Acts[i].Order {
 			continue
 		}
+		again := slices.ContainsFunc(later, func(l settlement) bool { return l.Has(w.Key()) })
 		switch d := s.ends[i].did; {
 		case d == done:
 			w.State = swap.WorkConfirmed
+		case again:
+			continue
 		case d == silent:
 			w = putOff(w, "our transaction did not make the call", s.head.Time)
 		case d == reverted && together == 1:
@@ -255,17 +261,32 @@ func (s *settlement) steps(works map[swap.ActionKey]swap.Work) {
 	}
 }
 
-func (s *settlement) findings() (out []swap.Finding) {
+// didIt reports whether an entry of the same look did what an act is for.
+func didIt(all []settlement, k swap.ActionKey) bool {
+	return slices.ContainsFunc(all, func(s settlement) bool {
+		i := slices.IndexFunc(s.Acts, func(a Act) bool { return a.Action == k })
+		return i >= 0 && s.ends != nil && s.ends[i].did == done
+	})
+}
+
+// findings is what a person should know of a settled entry. A nonce that was
+// used by somebody else is expected of a shared key.
+func (s *settlement) findings(held Custody, all []settlement) (out []swap.Finding) {
+	if s.State == Foreign && len(s.Acts) == 0 {
+		return []swap.Finding{{ChainID: s.ChainID, Code: swap.ForeignTx, Severity: foreignSeverity(held), Detail: foreignDetail(held, s.Signer)}}
+	}
 	for i, e := range s.ends {
 		a := s.Acts[i]
+		if e.did == reverted && didIt(all, a.Action) {
+			continue // it was sent twice because the first looked lost
+		}
 		f := swap.Finding{Order: a.Order, ChainID: s.ChainID, Escrow: a.Action.Escrow, Call: a.Action.Call}
 		if e.work != nil {
 			f.AtRisk, f.Deadline = e.work.AtRisk, e.work.Hard
 		}
 		switch {
 		case s.State == Foreign:
-			f.Code, f.Severity = swap.ForeignTx, swap.Critical
-			f.Detail = "a nonce of this signer was used by a transaction that is not in the journal"
+			f.Code, f.Severity, f.Detail = swap.ForeignTx, foreignSeverity(held), foreignDetail(held, s.Signer)
 		case e.did == reverted:
 			f.Code, f.Severity = swap.TxReverted, swap.Warning
 			f.Detail = "our transaction was included and reverted"
@@ -281,6 +302,17 @@ func (s *settlement) findings() (out []swap.Finding) {
 		out = append(out, f)
 	}
 	return out
+}
+
+func foreignSeverity(held Custody) swap.Severity {
+	if held == Shared {
+		return swap.Info
+	}
+	return swap.Critical
+}
+
+func foreignDetail(held Custody, signer common.Address) string {
+	return "a nonce of " + string(held) + " signer " + signer.Hex() + " was used by a transaction that is not in the journal"
 }
 
 // settle writes one settlement. A conflict means that somebody was faster.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
@@ -190,6 +191,11 @@ func (c trackedChain) Account(_ context.Context, a txn.Account, d uint64) (txn.A
 func (c trackedChain) Rehearse(context.Context, txn.Call, swap.ChainTime) (txn.Rehearsal, error) {
 	c.Fatal("the tracker rehearses")
 	return txn.Rehearsal{}, nil
+}
+
+func (c trackedChain) DataFee(context.Context, uint64, []byte) (fee uint256.Int, err error) {
+	c.Fatal("the tracker asks for prices")
+	return fee, nil
 }
 
 func (c trackedChain) Send(context.Context, uint64, []byte) error {

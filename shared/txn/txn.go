@@ -18,18 +18,6 @@ type Account struct {
 	Signer  common.Address
 }
 
-// Custody says who else uses a signer's key.
-type Custody string
-
-const (
-	// Exclusive: nobody else. A transaction of this signer that is not in the
-	// journal is critical.
-	Exclusive Custody = "exclusive"
-	// Contract: the taker is a resolver contract and the key holds gas only.
-	// Nonces are treated as for Exclusive.
-	Contract Custody = "contract"
-)
-
 // Signer signs with one key. It never sees more than a digest; what is signed
 // is guarded by Guard before.
 type Signer interface {
@@ -51,6 +39,10 @@ type Backend interface {
 	// the node has no block-time override it runs at the head's time, and
 	// says so. A revert is a result, not an error.
 	Rehearse(ctx context.Context, c Call, at swap.ChainTime) (Rehearsal, error)
+	// DataFee reads what a rollup charges for publishing a transaction on L1, in
+	// wei, beside its gas; zero on chains that charge nothing or charge it as
+	// gas. unsigned is the transaction without its signature, as it is signed.
+	DataFee(ctx context.Context, chain uint64, unsigned []byte) (uint256.Int, error)
 	// Send broadcasts raw bytes to every endpoint that takes them. Success
 	// includes "already known" and "nonce too low": the journal decides what
 	// became of a nonce, not the node's answer.

@@ -17,15 +17,23 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 )
 
+// nextRound is how long after a drain ends whose time was not enough the account
+// is drained again: by then its lease is released.
+const nextRound = 2 * time.Second
+
 // Tracker settles what was sent.
 func (p *Parts) Tracker() *txn.Tracker {
-	ringer := p.ringer()
 	return &txn.Tracker{
 		Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(), Facts: p.Store.Facts(),
-		Ring: func(ctx context.Context, a txn.Account) error {
-			return ringer.Ring(ctx, []watch.Ring{{ChainID: a.ChainID, Signer: a.Signer}})
-		},
-		Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Log: p.Log,
+		Ring: p.ring(0), Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Keys: p.Keys(), Log: p.Log,
+	}
+}
+
+// ring rings for one account.
+func (p *Parts) ring(after time.Duration) func(context.Context, txn.Account) error {
+	ringer := p.ringer()
+	return func(ctx context.Context, a txn.Account) error {
+		return ringer.Ring(ctx, []watch.Ring{{ChainID: a.ChainID, Signer: a.Signer, After: after}})
 	}
 }
 
@@ -36,7 +44,8 @@ func (p *Parts) Tracker() *txn.Tracker {
 func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 	drainer := &txn.Drainer{
 		Signer: signer, Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(),
-		Decide: p.Sweeper().Decide, Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Log: p.Log,
+		Decide: p.Sweeper().Decide, Report: p.Report, Ring: p.ring(nextRound),
+		Policy: p.Policy, Chains: p.Sending(), Keys: p.Keys(), Log: p.Log,
 	}
 	drain := func(ctx context.Context, r *job.Run, a txn.Account) error {
 		if p.Config.Mode != env.Live {

@@ -61,16 +61,35 @@ func TestJournalPolices(t *testing.T) {
 			e.Nonce, e.Acts = 1, []txn.Act{{Order: e.Acts[0].Order, Action: swap.ActionKey{Call: swap.Cancel}}}
 			return j.Record(t.Context(), f, e, step)
 		},
-		"too many":   func() error { e, steps := txntest.Entry(a, 1, many(a, txn.MaxActs+1)...); return j.Record(t.Context(), f, e, steps) },
-		"one twice":  func() error { e, steps := txntest.Entry(a, 1, w, w); return j.Record(t.Context(), f, e, steps) },
+		"too many": func() error {
+			e, steps := txntest.Entry(a, 1, many(a, txn.MaxActs+1)...)
+			return j.Record(t.Context(), f, e, steps)
+		},
+		"one twice": func() error { e, steps := txntest.Entry(a, 1, w, w); return j.Record(t.Context(), f, e, steps) },
 		"two takers": func() error {
 			e, steps := txntest.Entry(a, 1, w, watchtest.Work(a.ChainID, watchtest.Address()))
 			return j.Record(t.Context(), f, e, steps)
 		},
-		"one work less":  func() error { e, steps := txntest.Entry(a, 1, many(a, 2)...); return j.Record(t.Context(), f, e, steps[:1]) },
-		"acts of others": func() error { e := e; e.Nonce, e.Txs = 1, []txn.Tx{txntest.Tx()}; e.Txs[0].Acts = []int{1}; return j.Record(t.Context(), f, e, step) },
-		"bump moves work": func() error { e := stored; e.Txs = append(slices.Clone(e.Txs), txntest.Tx()); return j.Record(t.Context(), f, e, step) },
-		"other acts": func() error { e, _ := txntest.Entry(a, 0, many(a, 1)...); e.Version, e.Txs = stored.Version, append(slices.Clone(stored.Txs), txntest.Tx()); return j.Record(t.Context(), f, e, nil) },
+		"one work less": func() error {
+			e, steps := txntest.Entry(a, 1, many(a, 2)...)
+			return j.Record(t.Context(), f, e, steps[:1])
+		},
+		"acts of others": func() error {
+			e := e
+			e.Nonce, e.Txs = 1, []txn.Tx{txntest.Tx()}
+			e.Txs[0].Acts = []int{1}
+			return j.Record(t.Context(), f, e, step)
+		},
+		"bump moves work": func() error {
+			e := stored
+			e.Txs = append(slices.Clone(e.Txs), txntest.Tx())
+			return j.Record(t.Context(), f, e, step)
+		},
+		"other acts": func() error {
+			e, _ := txntest.Entry(a, 0, many(a, 1)...)
+			e.Version, e.Txs = stored.Version, append(slices.Clone(stored.Txs), txntest.Tx())
+			return j.Record(t.Context(), f, e, nil)
+		},
 		"not signed":        func() error { e := e; e.Nonce, e.Txs = 1, []txn.Tx{{}}; return j.Record(t.Context(), f, e, step) },
 		"bump drops one":    func() error { e := stored; e.Txs = []txn.Tx{txntest.Tx()}; return j.Record(t.Context(), f, e, nil) },
 		"recorded settled":  func() error { e := stored; e.State = txn.Mined; return j.Record(t.Context(), f, e, nil) },

@@ -1,0 +1,65 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+)
+
+// lift raises the fees of what waits in front of something with a deadline to
+// the latter's: their nonces come first, so nobody is served before they are.
+// Each pays for itself, up to its own cap.
+func (r *drain) lift(ctx context.Context) error {
+	if r.stopped() {
+		return nil
+	}
+	var errs []error
+	var need *Fees
+	var pays uint256.Int // to a builder, for each gas
+	for i := len(r.entries) - 1; i >= 0; i-- {
+		e := r.entries[i]
+		if e.Nonce < r.state.Latest || e.State != Open {
+			continue
+		}
+		f := flying{Entry: e, at: i, known: true}
+		own := f.last().fees()
+		tip, ok := own.earns(&r.state.BaseFee)
+		s := r.standing(f)
+		if slow := need != nil && !s.early && !s.forbidden && (!ok || below(tip, pays)); slow && r.touched[e.Nonce] {
+			r.left = true // what was written in this pass has to be read anew first
+		} else if slow {
+			lifted, err := r.replace(ctx, f, s, need)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("lift nonce %d: %w", e.Nonce, err))
+			}
+			if r.stopped() {
+				break
+			}
+			if !lifted && err == nil {
+				r.find(swap.FeeCapLow, swap.Critical, swap.Action{}, "the cap of a transaction in front of one with a deadline leaves no room to lift it")
+			}
+		}
+		if ok && pressed(s) && (need == nil || below(pays, tip)) {
+			need, pays = &own, tip
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// below reports whether a price is lower than another by what a replacement
+// takes: less is not worth one.
+func below(a, b uint256.Int) bool { return raised(a).Lt(&b) }
+
+// pressed reports whether a transaction holds anything that has a deadline.
+func pressed(s standing) bool {
+	for _, d := range s.wanted {
+		if pressing(d.work.Action) {
+			return true
+		}
+	}
+	return false
+}
