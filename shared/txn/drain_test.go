@@ -19,7 +19,7 @@ func (w *world) claims(n int) {
 	now := int64(w.chains[srcChain].head().Time - simStart)
 	var made []*swap.Order
 	for range n {
-		made = append(made, w.swapOf(w.signer, swap.OneInchV1, [32]byte{9, byte(len(w.ids))}, false))
+		made = append(made, w.swapOf(w.signer, swap.OneInchV1, [32]byte{9, byte(len(w.ids)), byte(len(w.ids) >> 8)}, false))
 	}
 	w.until(now + 22)
 	w.pay(made...)

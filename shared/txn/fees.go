@@ -120,8 +120,11 @@ func share(v *uint256.Int, parts int64) *uint256.Int {
 	return out
 }
 
-// pressing reports whether an action has a deadline of any kind.
-func pressing(a swap.Action) bool { return a.Hard != 0 || a.Soft != 0 }
+// pressing reports whether an action is not to wait for a patient price: it has
+// a hard deadline, or a deposit to lose soon.
+func pressing(a swap.Action, now swap.ChainTime, inclusion int64) bool {
+	return a.Hard != 0 || a.Soft != 0 && ripe(a, now, inclusion) > 0
+}
 
 // raised is the price that a replacement needs, rounded up.
 func raised(v uint256.Int) *uint256.Int {

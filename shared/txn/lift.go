@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/holiman/uint256"
 
@@ -43,7 +44,7 @@ func (r *drain) lift(ctx context.Context) error {
 				r.find(swap.FeeCapLow, swap.Critical, swap.Action{}, "the cap of a transaction in front of one with a deadline leaves no room to lift it")
 			}
 		}
-		if ok && pressed(s) && (need == nil || below(pays, tip)) {
+		if ok && r.pressed(s) && (need == nil || below(pays, tip)) {
 			need, pays = &own, tip
 		}
 	}
@@ -54,12 +55,7 @@ func (r *drain) lift(ctx context.Context) error {
 // takes: less is not worth one.
 func below(a, b uint256.Int) bool { return raised(a).Lt(&b) }
 
-// pressed reports whether a transaction holds anything that has a deadline.
-func pressed(s standing) bool {
-	for _, d := range s.wanted {
-		if pressing(d.work.Action) {
-			return true
-		}
-	}
-	return false
+// pressed reports whether a transaction holds anything that is not to wait.
+func (r *drain) pressed(s standing) bool {
+	return slices.ContainsFunc(s.wanted, func(d ready) bool { return pressing(d.work.Action, r.head.Time, r.chain.Inclusion) })
 }

@@ -47,7 +47,7 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 		r.find(swap.CannotAct, swap.Critical, about, "a call in flight is not wanted any more, and a shared signer replaces nothing")
 		return false, nil
 	}
-	pressed := len(s.wanted) == 0 || slices.ContainsFunc(s.wanted, func(d ready) bool { return pressing(d.work.Action) })
+	pressed := len(s.wanted) == 0 || r.pressed(s)
 	if !pressed && atLeast == nil {
 		most = aim // it waits for a patient price in the pool as well as before
 	}
@@ -100,7 +100,7 @@ func (r *drain) bid(s standing, gas uint64, aim, most uint256.Int, last *Tx, atL
 	state := r.state
 	far := int64(0)
 	for _, d := range s.wanted {
-		if pressing(d.work.Action) {
+		if pressing(d.work.Action, r.head.Time, r.chain.Inclusion) {
 			far = max(far, ripe(d.work.Action, r.head.Time, r.chain.Inclusion))
 		}
 	}

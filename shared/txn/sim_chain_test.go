@@ -23,21 +23,27 @@ const gwei = 1_000_000_000
 // twice or by the wrong account reverts as it would.
 type simChain struct {
 	*world
-	id      uint64
-	step    swap.ChainTime // usual time between blocks
-	blocks  []simBlock     // canonical; the first is the genesis
-	pool    map[common.Hash]*simTx
-	seen    map[common.Hash]*simTx // all that were ever sent
-	baseFee uint64                 // of the next block, wei
-	tip     uint64
-	dataFee uint64 // of L1, wei per byte
-	legacy  bool
-	balance map[common.Address]*uint256.Int // absent: plenty
-	refuses func(token, to common.Address) bool
-	mute    bool   // takes no transactions
-	full    bool   // mines none
-	halted  bool   // makes no blocks while somebody waits
-	lag     uint64 // blocks that the node which rehearses is behind
+	id       uint64
+	step     swap.ChainTime // usual time between blocks
+	blocks   []simBlock     // canonical; the first is the genesis
+	pool     map[common.Hash]*simTx
+	seen     map[common.Hash]*simTx // all that were ever sent
+	baseFee  uint64                 // of the next block, wei
+	tip      uint64
+	dataFee  uint64 // of L1, wei per byte
+	legacy   bool
+	balance  map[common.Address]*uint256.Int // absent: plenty
+	refuses  func(token, to common.Address) bool
+	mute     bool   // takes no transactions
+	full     bool   // mines none
+	shut     bool   // the resolver contract refuses our signer
+	forgets  bool   // takes transactions and does not keep them
+	knows    bool   // says of every transaction that it has it already
+	silent   bool   // the resolver contract makes no call, and succeeds
+	pretends uint64 // pending transactions that there are not
+	perBlock int64  // transactions that a block takes; zero: any number
+	halted   bool   // makes no blocks while somebody waits
+	lag      uint64 // blocks that the node which rehearses is behind
 	// dead are the nonces that were ever used in vain: by a foreign transaction,
 	// or by a batch that reverted. What was sent with them may be sent again.
 	dead map[uint64]bool
@@ -106,6 +112,9 @@ func (c *simChain) mine(seconds swap.ChainTime) {
 			break
 		}
 		tx := ready[0]
+		if left := int64(len(b.txs)); c.perBlock > 0 && left >= c.perBlock {
+			break
+		}
 		delete(c.pool, tx.hash)
 		c.execute(&b, tx)
 	}
@@ -134,8 +143,14 @@ func (c *simChain) execute(b *simBlock, tx *simTx) {
 	caller := tx.from
 	if inner, ok, err := swap.Unwrap(tx.data); ok && err == nil && tx.to == c.resolver {
 		calls, caller = inner, c.resolver
+		if c.silent {
+			calls = nil
+		}
 	}
 	out := txn.Outcome{Known: true, Mined: true, Success: true, Block: b.Block, GasUsed: 50_000 * uint64(max(1, len(calls)))}
+	if c.shut && tx.to == c.resolver {
+		out.Success, calls = false, nil
+	}
 	for _, call := range calls {
 		ev, r := c.call(b, tx, caller, call)
 		if r != swap.RevertNone {
@@ -221,8 +236,11 @@ var (
 
 // take is a node's answer to a broadcast.
 func (c *simChain) take(raw []byte, foreign bool) error {
-	if c.mute {
+	switch {
+	case c.mute:
 		return errMute
+	case c.forgets, c.knows:
+		return nil // "already known" is success at the seam
 	}
 	var t types.Transaction
 	if err := t.UnmarshalBinary(raw); err != nil {
@@ -245,6 +263,9 @@ func (c *simChain) take(raw []byte, foreign bool) error {
 	if c.pool[tx.hash] != nil || tx.nonce < c.head().state.nonces[from] {
 		return nil
 	}
+	if waiting := c.waiting(from); waiting >= poolSlots && !c.holds(from, tx.nonce) && !foreign {
+		c.fail("more than %d transactions of one sender in the pool", poolSlots)
+	}
 	for _, old := range c.pool {
 		if old.from != from || old.nonce != tx.nonce {
 			continue
@@ -256,6 +277,28 @@ func (c *simChain) take(raw []byte, foreign bool) error {
 	}
 	c.pool[tx.hash], c.seen[tx.hash] = tx, tx
 	return nil
+}
+
+// poolSlots is what a node keeps of one sender.
+const poolSlots = 16
+
+// waiting counts the transactions of a sender in the pool.
+func (c *simChain) waiting(from common.Address) (n int) {
+	for _, tx := range c.pool {
+		if tx.from == from {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *simChain) holds(from common.Address, nonce uint64) bool {
+	for _, tx := range c.pool {
+		if tx.from == from && tx.nonce == nonce {
+			return true
+		}
+	}
+	return false
 }
 
 func raisedEnough(old, cur uint256.Int) bool {

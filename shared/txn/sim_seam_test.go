@@ -24,6 +24,10 @@ func (s seam) do(ctx context.Context, op string, apply func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if s.parallel > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
 	f := fine
 	if !s.nested {
 		s.calls = append(s.calls, op)
@@ -105,7 +109,11 @@ func (s seam) Account(ctx context.Context, a txn.Account, depth uint64) (st txn.
 	err = s.do(ctx, "backend.account", func() error {
 		c, age := s.chains[a.ChainID], s.age()
 		b := c.at(age)
-		st = txn.AccountState{Head: b.Block, Latest: b.state.nonces[a.Signer], Settled: c.at(age + depth).state.nonces[a.Signer], Legacy: c.legacy}
+		pending := b.state.nonces[a.Signer]
+		for c.holds(a.Signer, pending) {
+			pending++
+		}
+		st = txn.AccountState{Head: b.Block, Latest: b.state.nonces[a.Signer], Settled: c.at(age + depth).state.nonces[a.Signer], Legacy: c.legacy, Pending: pending + c.pretends}
 		st.Tip.SetUint64(c.tip)
 		if c.legacy {
 			st.Tip.SetUint64(max(c.tip, c.baseFee))
@@ -127,6 +135,10 @@ func (s seam) Rehearse(ctx context.Context, call txn.Call, at swap.ChainTime) (r
 		inner, caller := []swap.InnerCall{{Target: call.To, Data: call.Data}}, call.From
 		if in, ok, _ := swap.Unwrap(call.Data); ok && call.To == s.resolver {
 			inner, caller = in, s.resolver
+			if c.shut {
+				r.Revert = swap.RevertInvalidCaller
+				return nil
+			}
 		}
 		if c.legacy { // stands for the nodes without an override
 			r.AtHead, at = true, c.at(c.lag).Time
@@ -136,7 +148,9 @@ func (s seam) Rehearse(ctx context.Context, call txn.Call, at swap.ChainTime) (r
 			if err != nil {
 				return err
 			}
-			r.Revert = c.answer(c.head().state, s.legs[i.Target], in, caller, at, false)
+			if r.Revert = c.answer(c.head().state, s.legs[i.Target], in, caller, at, false); r.Revert != swap.RevertNone {
+				break
+			}
 		}
 		return nil
 	})
@@ -216,6 +230,9 @@ func (s seam) decide(ctx context.Context, ids []swap.OrderID) (out map[swap.Orde
 	out = map[swap.OrderID]swap.Case{}
 	err = s.do(ctx, "decide", func() error {
 		views = s.views()
+		if s.planned != nil {
+			s.planned(ids)
+		}
 		for _, id := range ids {
 			if c, err := s.plan(id, views); err == nil {
 				out[id] = c

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,14 +76,17 @@ type world struct {
 	rung     map[uint64]bool
 	log      *slog.Logger
 
-	calls   []string                     // of the system to the outside, in order
-	fault   func(n int, op string) fault // nil: none
-	blind   map[uint64]bool              // chains that plans cannot read
-	stale   func() uint64                // how many blocks old a reading is; nil: none
-	onGoing func()                       // what "meanwhile" does
-	nested  bool
-	waits   bool // a drain has time to wait for blocks
-	trace   []string
+	calls    []string                     // of the system to the outside, in order
+	fault    func(n int, op string) fault // nil: none
+	blind    map[uint64]bool              // chains that plans cannot read
+	stale    func() uint64                // how many blocks old a reading is; nil: none
+	onGoing  func()                       // what "meanwhile" does
+	nested   bool
+	parallel int                  // zero: one at a time, in a fixed order
+	planned  func([]swap.OrderID) // told of each plan for the executor
+	mu       sync.Mutex           // of what several at a time may touch
+	waits    bool                 // a drain has time to wait for blocks
+	trace    []string
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
@@ -293,7 +297,7 @@ func (w *world) drain(ctx context.Context, chain uint64) (res txn.Drained, err e
 func (w *world) drainer(h *hold) *txn.Drainer {
 	s := seam{w, h}
 	return &txn.Drainer{Signer: s, Backend: s, Journal: s, Works: s, Decide: s.decide, Report: s.report,
-		Policy: w.policy, Chains: w.configs, Keys: w.keys, Parallel: 1, Log: w.log}
+		Ring: s.ring, Policy: w.policy, Chains: w.configs, Keys: w.keys, Parallel: max(1, w.parallel), Log: w.log}
 }
 
 // track runs the tracker once for an account.

@@ -64,7 +64,7 @@ func (t *Tracker) Track(ctx context.Context, a Account) (res Tracked, err error)
 	var findings []swap.Finding
 	held := t.Keys.Of(a.Signer)
 	for i := range found {
-		found[i].steps(works, found[i+1:])
+		found[i].steps(works, found, i)
 		findings = append(findings, found[i].findings(held, found)...)
 	}
 	var errs []error
@@ -226,20 +226,22 @@ const revertedTogether swap.Reason = "reverted together with others"
 
 // steps decides the step of the work of each act of a settled entry. What did
 // not do its job is open again, and the plan decides whether it is wanted still;
-// unless a later entry holds the act too, which then decides.
-func (s *settlement) steps(works map[swap.ActionKey]swap.Work, later []settlement) {
+// unless another entry of the same look did it, or a later one holds it too and
+// decides. i is the settlement's place among all.
+func (s *settlement) steps(works map[swap.ActionKey]swap.Work, all []settlement, i int) {
 	together := 0
 	for _, e := range s.ends {
 		if e.did == reverted {
 			together++
 		}
 	}
+	later := all[i+1:]
 	for i := range s.ends {
 		w, ok := works[s.Acts[i].Action]
 		if !ok || w.State != swap.WorkSubmitted || w.Order != s.Acts[i].Order {
 			continue
 		}
-		again := slices.ContainsFunc(later, func(l settlement) bool { return l.Has(w.Key()) })
+		again := didIt(all, w.Key()) || slices.ContainsFunc(later, func(l settlement) bool { return l.Has(w.Key()) })
 		switch d := s.ends[i].did; {
 		case d == done:
 			w.State = swap.WorkConfirmed
