@@ -122,8 +122,8 @@ func TestSharedNoNoop(t *testing.T) {
 		c.strange(o.Src.Leg, swap.PublicWithdraw, *o.Secret)
 		c.mine(20)
 		w.syncAll()
-		w.expect("useless, and left alone", w.sent(), txn.Drained{})
-		w.expectCodes(swap.CannotAct)
+		w.expect("useless, and in front of others: raised as it is", w.sent(), txn.Drained{Bumped: 1})
+		w.expectCodes()
 		c.baseFee = 2 * gwei
 		c.mine(2)
 		w.heal()

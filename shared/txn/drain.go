@@ -146,6 +146,8 @@ type drain struct {
 	conflict, unsure bool
 	// left: something is due that this pass had no room or no time for.
 	left bool
+	// need are the fees of the most urgent action that has no room; nil: all have.
+	need *Fees
 	// rehearsals is how many more calls this pass may rehearse.
 	rehearsals atomic.Int64
 

@@ -49,13 +49,17 @@ func Price(s AccountState, gas uint64, aim, most uint256.Int, last *Tx) (f Fees,
 	return f, !f.FeeCap.Lt(fee) && !f.TipCap.Lt(tip)
 }
 
-// earns is what a block's builder gets for each gas of a transaction at the
-// present base fee; ok is false if it cannot be included.
-func (f Fees) earns(base *uint256.Int) (tip uint256.Int, ok bool) {
-	if f.FeeCap.Lt(base) {
+// earns is what a block's builder gets for each gas of a transaction at present;
+// ok is false if it cannot be included. Where there is no base fee, what nodes
+// suggest stands for it.
+func (f Fees) earns(s AccountState) (tip uint256.Int, ok bool) {
+	switch {
+	case s.Legacy:
+		return f.FeeCap, !f.FeeCap.Lt(&s.Tip)
+	case f.FeeCap.Lt(&s.BaseFee):
 		return tip, false
 	}
-	return *lower(&f.TipCap, minus(&f.FeeCap, base)), true
+	return *lower(&f.TipCap, minus(&f.FeeCap, &s.BaseFee)), true
 }
 
 // fees are the prices of a transaction that was signed.

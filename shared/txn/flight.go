@@ -32,6 +32,7 @@ type flying struct {
 	Entry
 	at    int  // index among the drain's entries
 	known bool // a pool has its latest transaction
+	held  bool // a pool has one of its transactions
 }
 
 // last is its latest transaction.
@@ -63,8 +64,15 @@ func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionK
 	for i, e := range asked {
 		f := flying{Entry: e, at: at[i]}
 		f.known = outcomes[i][len(e.Txs)-1].Known
+		f.held = slices.ContainsFunc(outcomes[i], func(o Outcome) bool { return o.Known })
 		m := slices.IndexFunc(outcomes[i], func(o Outcome) bool { return o.Mined })
 		switch {
+		case m < 0 && r.cutOff(e):
+			out = append(out, f)
+			for _, a := range e.Acts {
+				dead[a.Action] = true
+			}
+			continue
 		case e.Nonce >= r.state.Latest && m < 0:
 			out = append(out, f)
 		case e.Nonce < r.state.Latest && r.failed(e, outcomes[i], m):
@@ -166,7 +174,7 @@ func (r *drain) tend(ctx context.Context, f flying) error {
 	if s.early && !s.forbidden {
 		return nil
 	}
-	if r.custody == Shared && !f.known && r.state.Pending > f.Nonce {
+	if r.custody == Shared && !f.held && r.state.Pending > f.Nonce {
 		return nil // somebody else's transaction waits at this nonce: it is not replaced
 	}
 	times := int64(1)
@@ -174,10 +182,10 @@ func (r *drain) tend(ctx context.Context, f flying) error {
 		times = 2 // sent once more as it is before it costs more
 	}
 	late := stale(last, r.head, r.chain.Inclusion, times) || hasty(last, r.head.Time, s.hard, r.config.BlockTime)
-	sunk := last.FeeCap.Lt(&r.state.BaseFee) // it cannot be included, however long it waits
+	_, floats := last.fees().earns(r.state) // if not, it cannot be included, however long it waits
 	replaced, err := false, error(nil)
 	switch {
-	case len(s.wanted) > 0 && (isNoop(last) || late || sunk || s.forbidden || s.doomed):
+	case len(s.wanted) > 0 && (isNoop(last) || late || !floats || s.forbidden || s.doomed):
 		replaced, err = r.replace(ctx, f, s, nil)
 	case len(s.wanted) == 0 && (s.forbidden || late && (isNoop(last) || s.whole)):
 		replaced, err = r.replace(ctx, f, s, nil)

@@ -11,16 +11,30 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
-// lift raises the fees of what waits in front of something with a deadline to
-// the latter's: their nonces come first, so nobody is served before they are.
-// Each pays for itself, up to its own cap.
+// noteNeed notes what the most urgent action would pay that has no room in the
+// pool: it gets none before what is there is mined.
+func (r *drain) noteNeed(items []ready) {
+	a := items[0].work.Action
+	limit := ceiling(a, r.head.Time, r.chain.Inclusion)
+	if fees, ok := Price(r.state, gasOf(items[0].Case, a), *limit, *limit, nil); ok && r.need == nil && pressing(a, r.head.Time, r.chain.Inclusion) {
+		r.need = &fees
+	}
+}
+
+// lift raises the fees of what is in front of something with a deadline to the
+// latter's, be it in the pool too or waiting for room there: nonces come in their
+// order, so nobody is served before those in front. Each pays for itself, up to
+// its own cap.
 func (r *drain) lift(ctx context.Context) error {
 	if r.stopped() {
 		return nil
 	}
 	var errs []error
-	var need *Fees
+	need := r.need
 	var pays uint256.Int // to a builder, for each gas
+	if need != nil {
+		pays, _ = need.earns(r.state)
+	}
 	for i := len(r.entries) - 1; i >= 0; i-- {
 		e := r.entries[i]
 		if e.Nonce < r.state.Latest || e.State != Open {
@@ -28,7 +42,7 @@ func (r *drain) lift(ctx context.Context) error {
 		}
 		f := flying{Entry: e, at: i, known: true}
 		own := f.last().fees()
-		tip, ok := own.earns(&r.state.BaseFee)
+		tip, ok := own.earns(r.state)
 		s := r.standing(f)
 		if slow := need != nil && !s.early && !s.forbidden && (!ok || below(tip, pays)); slow && r.touched[e.Nonce] {
 			r.left = true // what was written in this pass has to be read anew first

@@ -63,7 +63,7 @@ func (r *drain) takeShared(ctx context.Context) ([]uint64, error) {
 	r.state.Balance = balance
 	n := max(r.state.Latest, r.state.Pending)
 	for _, e := range r.entries {
-		if e.Nonce >= n {
+		if e.Nonce == n || e.Nonce > n && !r.cutOff(e) {
 			return nil, nil // ours waits: a reorg, or a node that lost it, brought it back
 		}
 	}
@@ -92,6 +92,14 @@ func (r *drain) nonce() (n uint64, gap bool) {
 	return max(n, r.next), false
 }
 
+// cutOff reports whether a transaction of a shared key can only be mined when
+// somebody uses a nonce in front of it up, and nothing in the pool does: what was
+// there when it was signed, and not ours, has vanished. Nothing is used up for
+// nothing with such a key, but what is due may take the nonce.
+func (r *drain) cutOff(e Entry) bool {
+	return r.custody == Shared && e.Nonce > r.state.Latest && r.state.Pending <= r.state.Latest && r.state.Head.Number > e.Txs[0].Head.Number
+}
+
 // inPool counts the transactions that wait to be mined.
 func (r *drain) inPool() (n int) {
 	for _, e := range r.entries {
@@ -106,6 +114,9 @@ func (r *drain) inPool() (n int) {
 // case: nothing behind it is mined before.
 func (r *drain) room() int {
 	room := r.config.PoolCap - r.inPool()
+	if r.custody == Shared && len(r.entries) > 0 && r.cutOff(r.entries[len(r.entries)-1]) {
+		return 1
+	}
 	if _, gap := r.nonce(); gap && r.custody != Shared {
 		return max(1, room)
 	}

@@ -27,6 +27,7 @@ func (r *drain) pass(ctx context.Context) (next swap.ChainTime, err error) {
 	r.conflict, r.unsure, r.left, r.done.Waiting = false, false, false, 0
 	r.rehearsals.Store(maxRehearsals)
 	r.cases, r.views, r.touched = map[swap.OrderID]swap.Case{}, nil, map[uint64]bool{}
+	r.need = nil
 	if err := r.open(ctx); err != nil {
 		return 0, err
 	}

@@ -52,6 +52,9 @@ func (r *drain) sendAll(ctx context.Context, works []swap.Work) (next swap.Chain
 		parcels = parcels[n:]
 	}
 	r.wait(parcels)
+	if len(parcels) > 0 {
+		r.noteNeed(parcels[0].items)
+	}
 	return next, errors.Join(errs...)
 }
 
@@ -112,11 +115,16 @@ func (r *drain) inTime(due []ready) []ready {
 // byUrgency orders by bucket of hard deadline (none is last), then by value,
 // a token without a price before any other.
 func byUrgency(a, b swap.Work) int {
-	return cmp.Or(
-		cmp.Compare(bucket(a.Action), bucket(b.Action)),
-		-cmp.Compare(rank(a.Priceless), rank(b.Priceless)),
-		-a.AtRisk.Cmp(&b.AtRisk),
-		cmp.Compare(a.Key().String(), b.Key().String()))
+	if c := cmp.Compare(bucket(a.Action), bucket(b.Action)); c != 0 {
+		return c
+	}
+	if c := -cmp.Compare(rank(a.Priceless), rank(b.Priceless)); c != 0 {
+		return c
+	}
+	if c := -a.AtRisk.Cmp(&b.AtRisk); c != 0 {
+		return c
+	}
+	return cmp.Or(a.Escrow.Cmp(b.Escrow), cmp.Compare(a.Call, b.Call), a.Token.Cmp(b.Token))
 }
 
 func bucket(a swap.Action) int64 {

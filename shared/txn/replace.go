@@ -1,9 +1,13 @@
 package txn
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -43,9 +47,16 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 		about = s.wanted[0].work.Action
 		aim = sum(s.wanted, func(a swap.Action) *uint256.Int { return ceiling(a, r.head.Time, r.chain.Inclusion) })
 		most = sum(s.wanted, func(a swap.Action) *uint256.Int { return &a.FeeCap })
-	case r.custody == Shared:
-		r.find(swap.CannotAct, swap.Critical, about, "a call in flight is not wanted any more, and a shared signer replaces nothing")
+	case r.custody == Shared && s.forbidden:
+		r.find(swap.CannotAct, swap.Critical, about, "a call in flight is forbidden by now, and the nonce of a shared signer is not used up for nothing")
 		return false, nil
+	case r.custody == Shared:
+		// It can only revert, and others wait behind it: raised as it is, since a
+		// shared key uses no nonce up for nothing.
+		var err error
+		if call, err = again(r.Account, last); err != nil {
+			return false, err
+		}
 	}
 	pressed := len(s.wanted) == 0 || r.pressed(s)
 	if !pressed && atLeast == nil {
@@ -74,8 +85,11 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 	if err != nil {
 		return false, err
 	}
-	if len(s.acts) > 0 && len(s.acts) < len(f.Acts) {
+	switch {
+	case len(s.acts) > 0 && len(s.acts) < len(f.Acts):
 		tx.Acts = s.acts
+	case len(s.acts) == 0:
+		tx.Acts = last.Acts // nothing, or the same again
 	}
 	next := f.Entry
 	next.Txs = append(slices.Clone(f.Txs), tx)
@@ -94,6 +108,15 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 	return true, r.broadcast(ctx, tx)
 }
 
+// again is the call of a transaction that was signed before.
+func again(a Account, t Tx) (Call, error) {
+	var tx types.Transaction
+	if err := tx.UnmarshalBinary(t.Raw); err != nil || tx.To() == nil {
+		return Call{}, fmt.Errorf("decode transaction %s: %w", t.Hash, cmp.Or(err, errors.New("it calls nobody")))
+	}
+	return Call{ChainID: a.ChainID, From: a.Signer, To: *tx.To(), Data: tx.Data(), Gas: tx.Gas()}, nil
+}
+
 // bid prices a replacement. What has a deadline offers the builders of blocks
 // more the nearer it comes, up to all that its actions may cost.
 func (r *drain) bid(s standing, gas uint64, aim, most uint256.Int, last *Tx, atLeast *Fees) (Fees, bool) {
@@ -108,7 +131,7 @@ func (r *drain) bid(s standing, gas uint64, aim, most uint256.Int, last *Tx, atL
 		state.Tip = *higher(&state.Tip, share(spare, far))
 	}
 	if atLeast != nil {
-		tip, _ := atLeast.earns(&state.BaseFee)
+		tip, _ := atLeast.earns(state)
 		state.Tip = *higher(&r.state.Tip, &tip)
 		aim = *higher(&aim, lower(&most, cost(gas, &atLeast.FeeCap)))
 	}

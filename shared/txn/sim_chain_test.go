@@ -105,7 +105,7 @@ func (c *simChain) head() *simBlock { return c.at(0) }
 // mine appends a block, so many seconds after the head.
 func (c *simChain) mine(seconds swap.ChainTime) {
 	top := c.head()
-	b := simBlock{Block: swap.Block{Number: top.Number + 1, Time: top.Time + seconds, Hash: c.hash()}, state: top.state.clone(), base: c.baseFee}
+	b := simBlock{Block: swap.Block{Number: top.Number + 1, Time: top.Time + seconds, Hash: c.hash()}, state: top.state, base: c.baseFee}
 	for !c.full {
 		ready := c.includable(&b)
 		if len(ready) == 0 {
@@ -137,6 +137,9 @@ func (c *simChain) includable(b *simBlock) (out []*simTx) {
 
 // execute runs a transaction: all of its calls, or none of them.
 func (c *simChain) execute(b *simBlock, tx *simTx) {
+	if len(b.txs) == 0 {
+		b.state = b.state.clone() // until now it was the one of the block before
+	}
 	b.txs = append(b.txs, tx.hash)
 	before := b.state.clone()
 	calls := []swap.InnerCall{{Target: tx.to, Data: tx.data}}

@@ -142,7 +142,7 @@ func (w *world) swapOf(taker common.Address, family swap.Family, secret [32]byte
 		return swap.Factory{ChainID: chain, Address: named("factory"), Family: family, SrcImpl: named("src"), DstImpl: named("dst"),
 			SrcRescueDelay: 691_200, DstRescueDelay: 691_200}
 	}
-	amount, deposit := uint256.NewInt(uint64(1+n)*gwei*gwei/10), uint256.NewInt(gwei*gwei/1000)
+	amount, deposit := new(uint256.Int).Mul(uint256.NewInt(uint64(1+n)), uint256.NewInt(gwei*gwei/10)), uint256.NewInt(gwei*gwei/1000)
 	locks := w.locks
 	locks.DeployedAt = uint32(w.chains[srcChain].head().Time)
 	im := swap.Immutables{OrderHash: crypto.Keccak256Hash(fmt.Append(nil, "order", n)), Hashlock: crypto.Keccak256Hash(secret[:]),
@@ -233,13 +233,13 @@ func (w *world) plan(id swap.OrderID, views swap.Views) (swap.Case, error) {
 
 // sweep is a monitor: it makes the stored work agree with the plan.
 func (w *world) sweep() {
-	views := w.views()
+	views, all := w.views(), w.works.All()
 	for _, id := range w.ids {
 		c, err := w.plan(id, views)
 		if err != nil {
 			continue
 		}
-		for _, next := range swap.Diff(c.State, c.Decision, w.works.All()) {
+		for _, next := range swap.Diff(c.State, c.Decision, all) {
 			if err := w.works.Save(context.Background(), next); err != nil && !errors.Is(err, swap.ErrConflict) {
 				w.fail("sweep: %v", err)
 			}

@@ -131,7 +131,7 @@ func TestFullPoolStaysFull(t *testing.T) {
 func TestPlansWhatItCanSend(t *testing.T) {
 	w := newWorld(t, 1)
 	w.poolCap(4)
-	w.claims(300)
+	w.queue(300)
 	planned := 0
 	w.planned = func(ids []swap.OrderID) { planned += len(ids) }
 	w.expect("drain", w.sent(), txn.Drained{Sent: 4, Waiting: 296})
