@@ -83,13 +83,21 @@ func earliest(a, b swap.ChainTime) swap.ChainTime {
 }
 
 // unplanned counts the work that is due and was not even planned, since nothing
-// more can be sent in this block, and notes how soon the rest is.
+// more can be sent in this block, and notes how soon the rest is. That its turn
+// comes after its hard deadline is told now.
 func (r *drain) unplanned(works []swap.Work) (next swap.ChainTime) {
+	place := r.inPool() + r.done.Waiting
 	for _, w := range works {
 		r.done.Waiting++
 		switch ahead := r.sendAt(w.From).Sub(r.head.Time); {
 		case ahead <= 0:
 			r.left = true
+			if w.Path != swap.PathResolver {
+				if !r.reaches(w.Action, place) {
+					r.find(swap.DeadlineLost, swap.Critical, w.Action, cannotReach)
+				}
+				place++
+			}
 		case ahead <= waitAhead:
 			next = earliest(next, r.sendAt(w.From))
 		}

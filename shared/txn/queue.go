@@ -98,8 +98,7 @@ func (r *drain) inTime(due []ready) []ready {
 			group = a.Taker.Hex()
 			place += slots[group] / MaxActs
 		}
-		blocks := int64(place / r.config.PoolCap)
-		if a.Hard == 0 || r.head.Time.Add(max(1, r.chain.MinBlockTime)+blocks*r.config.BlockTime) < a.Hard {
+		if r.reaches(a, place) {
 			saved = append(saved, d)
 			if slots[group]++; group == "" {
 				used++
@@ -107,9 +106,18 @@ func (r *drain) inTime(due []ready) []ready {
 			continue
 		}
 		lost = append(lost, d)
-		r.find(swap.DeadlineLost, swap.Critical, a, "more is due before this deadline than the account can send in time")
+		r.find(swap.DeadlineLost, swap.Critical, a, cannotReach)
 	}
 	return append(saved, lost...)
+}
+
+const cannotReach = "more is due before this deadline than the account can send in time"
+
+// reaches reports whether an action can be included before its hard deadline that
+// so many transactions of the account come before.
+func (r *drain) reaches(a swap.Action, place int) bool {
+	blocks := int64(place / r.config.PoolCap)
+	return a.Hard == 0 || r.head.Time.Add(max(1, r.chain.MinBlockTime)+blocks*r.config.BlockTime) < a.Hard
 }
 
 // byUrgency orders by bucket of hard deadline (none is last), then by value,

@@ -140,6 +140,21 @@ func TestPlansWhatItCanSend(t *testing.T) {
 	}
 }
 
+// Also what is too far back to be planned yet is told at once if its turn comes
+// after its deadline.
+func TestUnplannedDeadlinesAreTold(t *testing.T) {
+	w := newWorld(t, 1)
+	w.poolCap(1)
+	w.locks.Offsets[swap.SrcPublicWithdrawal], w.locks.Offsets[swap.SrcCancellation] = 1000, 1000
+	w.claims(600)
+	w.until(200) // 400 blocks are left
+	w.syncAll()
+	res := w.sent()
+	if n := len(w.findings); res.Sent != 1 || n < 190 || n > 210 || w.findings[0].Code != swap.DeadlineLost || w.findings[0].AtRisk.IsZero() {
+		t.Errorf("%+v, %d findings", res, n)
+	}
+}
+
 // What is under way several at a time is done once each, and in the journal by
 // nonce.
 func TestParallelWindow(t *testing.T) {
