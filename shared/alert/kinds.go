@@ -34,11 +34,12 @@ const (
 	EndpointTrouble    Kind = "endpoint-trouble"
 
 	// A signer and its transactions.
-	ForeignTx   Kind = "foreign-transaction"
-	CallReverts Kind = "call-reverts"
-	TxReverted  Kind = "transaction-reverted"
-	FeeCapLow   Kind = "fee-cap-low"
-	SignerDry   Kind = "signer-dry"
+	ForeignTx    Kind = "foreign-transaction"
+	CallReverts  Kind = "call-reverts"
+	TxReverted   Kind = "transaction-reverted"
+	FeeCapLow    Kind = "fee-cap-low"
+	SignerDry    Kind = "signer-dry"
+	AccountStuck Kind = "account-stuck"
 )
 
 // KindInfo says what a kind means to the person who is woken by it.
@@ -133,6 +134,9 @@ var Kinds = map[Kind]KindInfo{
 	FeeCapLow: {Critical,
 		"The chain's price is above the fee cap of an action, so that it cannot be sent.",
 		"Raise maxFee of this call in the chains file and deploy, or send the call by hand before its deadline."},
+	AccountStuck: {Critical,
+		"Nothing that a signer sends is mined any more, although it pays more than the base fee: the named nonce blocks all that come after.",
+		"Look for that nonce in the pools of the chain's endpoints. If another program uses the key, finish or cancel its transaction; if an endpoint drops ours, take it out of the chains file."},
 	SignerDry: {Critical,
 		"A signer cannot pay for the gas of its next action.",
 		"Send native coin to the signer."},

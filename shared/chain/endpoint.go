@@ -41,6 +41,7 @@ type endpoint struct {
 	limits   map[class]limit        // learned sizes
 	override support                // of the block time in eth_call
 	byHash   support                // of block hashes as block parameter
+	oracle   support                // of the fee oracle of OP-stack rollups
 	head     uint64                 // the newest block it told
 	slow     int                    // heads in a row that came too late
 }

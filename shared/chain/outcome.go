@@ -20,6 +20,7 @@ type wireReceipt struct {
 	GasUsed   quantity     `json:"gasUsed"`
 	Price     quantity     `json:"effectiveGasPrice"`
 	L1Fee     quantity     `json:"l1Fee"` // OP stack and its kin: the data fee, in wei
+	Logs      *[]wireLog   `json:"logs"`
 }
 
 // Outcomes looks transactions up by hash. One that an endpoint does not know,
@@ -30,7 +31,8 @@ type wireReceipt struct {
 //
 // Cost is gas used times the effective price, plus l1Fee where a receipt has
 // it. An operator fee of the OP stack, zero on the chains known to us, is not
-// counted.
+// counted. A receipt without its list of logs is malformed: what a transaction
+// did is read from there.
 func (c *Client) Outcomes(ctx context.Context, id uint64, hashes []common.Hash) ([]txn.Outcome, error) {
 	ch, err := c.chain(id)
 	if err != nil {
@@ -103,6 +105,25 @@ func (e *endpoint) outcomes(ctx context.Context, hashes []common.Hash) ([]txn.Ou
 			return nil, e.fault(classReorg, "eth_getTransactionReceipt", "")
 		}
 		o.Block = b
+		for i := range o.Events {
+			o.Events[i].At.Time = b.Time
+		}
+	}
+	return out, nil
+}
+
+// decodeEvents reads what escrows say in a receipt's logs. A log that only looks
+// like an escrow's is none.
+func decodeEvents(e *endpoint, c *call, r wireReceipt) ([]swap.EscrowEvent, error) {
+	var out []swap.EscrowEvent
+	for _, w := range *r.Logs {
+		l, ok := w.log(e.chain.ID)
+		if !ok || l.At.Tx != *r.Tx || l.At.BlockHash != *r.BlockHash {
+			return nil, e.fault(classMalformed, c.method, "receipt with a log that is not its own")
+		}
+		if ev, ok, err := swap.DecodeEscrow(l); ok && err == nil {
+			out = append(out, ev)
+		}
 	}
 	return out, nil
 }
@@ -124,7 +145,7 @@ func decodeReceipt(e *endpoint, c *call, hash common.Hash, tx *wireTx) (txn.Outc
 	number, okN := r.Block.u64()
 	status, okS := r.Status.u64()
 	gas, okG := r.GasUsed.u64()
-	if r.BlockHash == nil || !okN || !okS || status > 1 || !okG {
+	if r.BlockHash == nil || r.Logs == nil || !okN || !okS || status > 1 || !okG {
 		return o, e.fault(classMalformed, c.method, "receipt with a field missing or out of bounds")
 	}
 	if tx != nil && tx.BlockHash != nil && *tx.BlockHash != *r.BlockHash {
@@ -145,8 +166,12 @@ func decodeReceipt(e *endpoint, c *call, hash common.Hash, tx *wireTx) (txn.Outc
 	if over {
 		return o, e.fault(classMalformed, c.method, "cost out of bounds")
 	}
+	events, err := decodeEvents(e, c, r)
+	if err != nil {
+		return o, err
+	}
 	return txn.Outcome{
-		Known: true, Mined: true, Success: status == 1, GasUsed: gas, Cost: cost,
+		Known: true, Mined: true, Success: status == 1, GasUsed: gas, Cost: cost, Events: events,
 		Block: swap.Block{Number: number, Hash: *r.BlockHash},
 	}, nil
 }

@@ -3,12 +3,14 @@ package chain
 import (
 	"encoding/json"
 	"maps"
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
@@ -16,7 +18,7 @@ var mined = common.Hash{0xaa}
 
 func receipt(n *node, more map[string]any) map[string]any {
 	out := map[string]any{
-		"transactionHash": mined, "blockHash": n.blocks[12].Hash, "blockNumber": "0xc", "status": "0x1", "gasUsed": "0xc350", "effectiveGasPrice": "0x3b9aca00",
+		"transactionHash": mined, "blockHash": n.blocks[12].Hash, "blockNumber": "0xc", "status": "0x1", "gasUsed": "0xc350", "effectiveGasPrice": "0x3b9aca00", "logs": []any{},
 	}
 	maps.Copy(out, more)
 	return out
@@ -69,7 +71,7 @@ func TestOutcomes(t *testing.T) {
 			if c.want.Mined {
 				c.want.Block = n.blocks[12]
 			}
-			if got[0] != (txn.Outcome{}) || got[1] != c.want {
+			if !reflect.DeepEqual(got, []txn.Outcome{{}, c.want}) {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
 		})
@@ -124,6 +126,9 @@ func TestOutcomesThatLie(t *testing.T) {
 		"cost out of bounds":     {map[string]any{"effectiveGasPrice": "0xf000000000000000000000000000000000000000000000000000000000000000"}, nil, classMalformed},
 		"another chain":          {map[string]any{}, map[string]any{"chainId": "0x1"}, classMalformed},
 		"block of another fork":  {map[string]any{"blockHash": blockHash("side", 12)}, nil, classReorg},
+		"no logs":                {map[string]any{"logs": nil}, nil, classMalformed},
+		"log of another one":     {map[string]any{"logs": []any{logOf(common.Hash{1}, blockHash("main", 12))}}, nil, classMalformed},
+		"log of another block":   {map[string]any{"logs": []any{logOf(mined, common.Hash{1})}}, nil, classMalformed},
 		"two blocks":             {map[string]any{}, map[string]any{"blockHash": blockHash("side", 12)}, classReorg},
 		"block beyond the chain": {map[string]any{"blockNumber": "0xff"}, nil, classBehind},
 	} {
@@ -136,6 +141,34 @@ func TestOutcomesThatLie(t *testing.T) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})
+	}
+}
+
+// logOf is a cancellation in a receipt.
+func logOf(tx, block common.Hash) map[string]any {
+	return map[string]any{"address": escrow, "topics": []common.Hash{swap.EscrowTopics()[1]}, "data": "0x", "blockNumber": "0xc",
+		"blockHash": block, "transactionHash": tx, "logIndex": "0x3"}
+}
+
+var escrow = common.HexToAddress("0xe5c0")
+
+// What escrows say in the logs of a receipt is read, with the time of its
+// block; look-alikes of another shape are passed over.
+func TestOutcomeEvents(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, "one", 20, 0)
+	block := n.blocks[12]
+	odd := logOf(mined, block.Hash)
+	odd["data"] = "0x01"
+	receipts(n, receipt(n, map[string]any{"logs": []any{odd, logOf(mined, block.Hash)}}), nil)
+	got, err := newClient(t, nil, n).Outcomes(t.Context(), testChain, []common.Hash{mined})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []swap.EscrowEvent{{ChainID: testChain, Escrow: escrow, Kind: swap.Cancelled,
+		At: swap.Position{Block: 12, BlockHash: block.Hash, Time: block.Time, Tx: mined, Index: 3}}}
+	if !reflect.DeepEqual(got[0].Events, want) {
+		t.Errorf("%+v, want %+v", got[0].Events, want)
 	}
 }
 
@@ -172,7 +205,7 @@ func FuzzReceipt(f *testing.F) {
 		}
 		f.Add(raw)
 	}
-	seed(map[string]any{"transactionHash": mined, "blockHash": common.Hash{2}, "blockNumber": "0xc", "status": "0x1", "gasUsed": "0xc350", "effectiveGasPrice": "0x3b9aca00", "l1Fee": "0x1"})
+	seed(map[string]any{"transactionHash": mined, "blockHash": common.Hash{2}, "blockNumber": "0xc", "status": "0x1", "gasUsed": "0xc350", "effectiveGasPrice": "0x3b9aca00", "l1Fee": "0x1", "logs": []any{}})
 	seed(nil)
 	seed(map[string]any{})
 	f.Add([]byte(`{"transactionHash":"0x"}`))

@@ -3,6 +3,7 @@ package chain_test
 import (
 	"errors"
 	"math/big"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -78,7 +79,7 @@ func TestRealNodeTransactions(t *testing.T) {
 	if s.Head != blockOf(b.Head()) || s.Latest != 0 || s.Pending != 0 || s.Legacy || s.BaseFee.ToBig().Cmp(b.Head().BaseFee) != 0 || s.Balance.IsZero() {
 		t.Errorf("before: %+v", s)
 	}
-	if o := outcome(); o != (txn.Outcome{}) {
+	if o := outcome(); !reflect.DeepEqual(o, txn.Outcome{}) {
 		t.Errorf("before: %+v", o)
 	}
 	for range 2 { // the second time it is already known
@@ -86,7 +87,7 @@ func TestRealNodeTransactions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if o := outcome(); o != (txn.Outcome{Known: true}) {
+	if o := outcome(); !reflect.DeepEqual(o, txn.Outcome{Known: true}) {
 		t.Errorf("pending: %+v", o)
 	}
 	if s := state(1); s.Latest != 0 || s.Pending != 1 {
@@ -116,7 +117,7 @@ func TestRealNodeTransactions(t *testing.T) {
 	if err := b.Reorg(devchain.Reorg{Depth: 2, Drop: devchain.All}); err != nil {
 		t.Fatal(err)
 	}
-	if o := outcome(); o != (txn.Outcome{}) {
+	if o := outcome(); !reflect.DeepEqual(o, txn.Outcome{}) {
 		t.Errorf("reorganised away: %+v", o)
 	}
 	poor, err := types.SignNewTx(key("poor"), types.LatestSignerForChainID(big.NewInt(chainID)), &types.DynamicFeeTx{

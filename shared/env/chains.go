@@ -75,7 +75,7 @@ type Signer struct {
 	Name    string
 	Address common.Address
 	Key     string // KMS key id, ARN or alias
-	Custody string // "exclusive" or "contract"
+	Custody string // "exclusive", "contract" or "shared"
 }
 
 // Chains is a parsed chains file.
@@ -136,7 +136,7 @@ func (r reader) signer(n node, before []Signer) (s Signer) {
 		s.Name = o.field("name").required()
 		s.Address = o.field("address").requiredAddress()
 		s.Key, _ = r.expand(o.field("key"), false)
-		s.Custody = choice(o.field("custody"), "exclusive", "contract")
+		s.Custody = choice(o.field("custody"), "exclusive", "contract", "shared")
 		for _, b := range before {
 			if b.Name == s.Name {
 				o.at("name").problem("%q is used twice", s.Name)

@@ -91,7 +91,7 @@ chains:
 	}
 	want := []string{
 		"surprise: unknown field",
-		`signers[0].custody: unknown "borrowed"; known: exclusive, contract`,
+		`signers[0].custody: unknown "borrowed"; known: exclusive, contract, shared`,
 		"signers[1].key: missing",
 		`signers[1].name: "a" is used twice`,
 		"signers[1].address: 0x1111111111111111111111111111111111111111 is used twice",

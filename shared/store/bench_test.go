@@ -209,8 +209,8 @@ func BenchmarkAction(b *testing.B) {
 				nonce++
 				note("record", func() error { return s.Journal().Record(ctx, fence, e, sent) })
 				e.Version, e.State = 1, txn.Mined
-				sent.Version++
-				sent.State = swap.WorkConfirmed
+				sent[0].Version++
+				sent[0].State = swap.WorkConfirmed
 				note("settle", func() error { return s.Journal().Settle(ctx, e, sent) })
 			}
 			costs.report(b)

@@ -97,20 +97,26 @@ func (it item) wrote(token []byte) bool {
 }
 
 // check refuses items that this program cannot read.
-func (it item) check() error {
+func (it item) check() error { return it.checkUpTo(schema) }
+
+// checkUpTo is check for a sort of item with a newest version of its own: that
+// one and the one before are read.
+func (it item) checkUpTo(newest int64) error {
 	v := it.int(attrSchema)
-	if v > schema {
-		return fmt.Errorf("item %s %s has schema version %d, and this program reads up to %d", it.text(attrPK), it.text(attrSK), v, schema)
+	if v > newest {
+		return fmt.Errorf("item %s %s has schema version %d, and this program reads up to %d", it.text(attrPK), it.text(attrSK), v, newest)
 	}
-	if v < max(1, schema-1) {
-		return fmt.Errorf("item %s %s has schema version %d, and this program reads from %d on", it.text(attrPK), it.text(attrSK), v, max(1, schema-1))
+	if v < max(1, newest-1) {
+		return fmt.Errorf("item %s %s has schema version %d, and this program reads from %d on", it.text(attrPK), it.text(attrSK), v, max(1, newest-1))
 	}
 	return nil
 }
 
 // body reads the item's content into v.
-func (it item) body(v any) error {
-	if err := it.check(); err != nil {
+func (it item) body(v any) error { return it.bodyUpTo(schema, v) }
+
+func (it item) bodyUpTo(newest int64, v any) error {
+	if err := it.checkUpTo(newest); err != nil {
 		return err
 	}
 	if err := unpack(it.blob(attrBody), v); err != nil {

@@ -18,6 +18,10 @@ import (
 // Open entries and the next nonce have neighbouring sort keys, so that one
 // consistent query reads them; settling moves an entry out of that range. A
 // settled entry is kept: it is the only record of what was signed.
+//
+// The most items in one transaction are those of a settlement: two of the entry
+// and two for each of txn.MaxActs works that end; a record takes one for each
+// work and four more. DynamoDB allows 100.
 type Journal struct{ s *Store }
 
 const (
@@ -55,29 +59,62 @@ func (v Journal) Entries(ctx context.Context, a txn.Account) (open []txn.Entry, 
 }
 
 func readEntry(it item) (e txn.Entry, err error) {
-	err = it.body(&e)
+	var body entryBody
+	if err = it.bodyUpTo(entrySchema, &body); err != nil {
+		return e, err
+	}
+	e = body.Entry
+	if body.Order != nil && body.Action != nil {
+		e.Acts = []txn.Act{{Order: *body.Order, Action: *body.Action}}
+	}
 	e.Version = txn.Version(it.uint(attrVersion))
 	return e, err
 }
 
+// entrySchema is the newest version of stored entries. Version 1 is of exactly
+// one action, and stands beside the entry's other fields; version 2 has a list.
+// An entry of one action is still written as version 1, so that a program of
+// the previous release, which runs for a while beside this one, reads it.
+const entrySchema = 2
+
+// entryBody is an entry as stored.
+type entryBody struct {
+	txn.Entry
+	Order  *swap.OrderID   `json:",omitempty"`
+	Action *swap.ActionKey `json:",omitempty"`
+}
+
+// shape is the entry in its oldest shape that holds it, and that shape's version.
+func shape(e txn.Entry) (entryBody, int) {
+	e.Version = 0
+	if len(e.Acts) != 1 {
+		return entryBody{Entry: e}, entrySchema
+	}
+	only := e.Acts[0]
+	e.Acts = nil
+	return entryBody{e, &only.Order, &only.Action}, schema
+}
+
 // entryItem builds the item of the entry's next version. The token covers what
 // is written with it too.
-func (v Journal) entryItem(prefix string, e txn.Entry, w *swap.Work) (it item, token []byte, err error) {
-	body := e
-	body.Version = 0
+func (v Journal) entryItem(prefix string, e txn.Entry, works []swap.Work) (it item, token []byte, err error) {
+	body, version := shape(e)
 	content, packed, err := packItem(&body)
 	if err != nil {
 		return nil, nil, err
 	}
 	var with []byte
-	if w != nil {
-		if with, _, err = pack(w); err != nil {
+	for i := range works {
+		work, _, err := pack(&works[i])
+		if err != nil {
 			return nil, nil, err
 		}
+		with = append(with, work...)
 	}
 	pk, sk := v.s.accountKey(e.ChainID, e.Signer), nonceSK(prefix, e.Nonce)
 	token = v.s.token([]byte(pk+sk), fmt.Appendf(nil, "%d", e.Version), content, with)
 	it = newItem(pk, sk)
+	it[attrSchema] = number(version)
 	it[attrVersion], it[attrWrite], it[attrBody], it[attrState] = number(e.Version+1), blob(token), blob(packed), text(string(e.State))
 	return it, token, nil
 }
@@ -91,17 +128,19 @@ func held(f txn.Fence) condition {
 }
 
 // Record implements txn.Journal.
-func (v Journal) Record(ctx context.Context, f txn.Fence, e txn.Entry, w *swap.Work) error {
+func (v Journal) Record(ctx context.Context, f txn.Fence, e txn.Entry, works []swap.Work) error {
 	words := fmt.Sprintf("record nonce %d of %s on chain %d", e.Nonce, e.Signer, e.ChainID)
 	switch {
 	case f.Lease == "" || f.Owner == "":
 		return fmt.Errorf("%s: without a lease: %w", words, swap.ErrConflict)
 	case e.State != txn.Open || len(e.Txs) == 0:
 		return fmt.Errorf("%s: %s with %d transactions is nothing to send", words, e.State, len(e.Txs))
-	case e.Version != 0 && w != nil:
+	case e.Version != 0 && len(works) > 0:
 		return fmt.Errorf("%s: a bump moves no work", words)
+	case e.Version == 0 && len(works) != len(e.Acts) || len(works) > txn.MaxActs:
+		return fmt.Errorf("%s: %d works for %d actions, at most %d", words, len(works), len(e.Acts), txn.MaxActs)
 	}
-	it, token, err := v.entryItem(openPrefix, e, w)
+	it, token, err := v.entryItem(openPrefix, e, works)
 	if err != nil {
 		return fmt.Errorf("%s: %w", words, err)
 	}
@@ -114,8 +153,8 @@ func (v Journal) Record(ctx context.Context, f txn.Fence, e txn.Entry, w *swap.W
 		return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "%s", words)
 	}
 	ops = append(ops, check(table, key(pk, nonceSK(donePrefix, e.Nonce)), absent))
-	if w != nil {
-		c, err := v.s.workChange(*w)
+	for _, w := range works {
+		c, err := v.s.workChange(w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", words, err)
 		}
@@ -134,12 +173,15 @@ func (v Journal) Record(ctx context.Context, f txn.Fence, e txn.Entry, w *swap.W
 }
 
 // Settle implements txn.Journal.
-func (v Journal) Settle(ctx context.Context, e txn.Entry, w *swap.Work) error {
+func (v Journal) Settle(ctx context.Context, e txn.Entry, works []swap.Work) error {
 	words := fmt.Sprintf("settle nonce %d of %s on chain %d", e.Nonce, e.Signer, e.ChainID)
 	if e.State != txn.Mined && e.State != txn.Foreign {
 		return fmt.Errorf("%s: %q is not an end", words, e.State)
 	}
-	it, token, err := v.entryItem(donePrefix, e, w)
+	if len(works) > txn.MaxActs {
+		return fmt.Errorf("%s: %d works, at most %d", words, len(works), txn.MaxActs)
+	}
+	it, token, err := v.entryItem(donePrefix, e, works)
 	if err != nil {
 		return fmt.Errorf("%s: %w", words, err)
 	}
@@ -148,8 +190,8 @@ func (v Journal) Settle(ctx context.Context, e txn.Entry, w *swap.Work) error {
 		remove(table, key(it.text(attrPK), nonceSK(openPrefix, e.Nonce)), at(uint64(e.Version))),
 		put(table, it, absent),
 	}
-	if w != nil {
-		c, err := v.s.workChange(*w)
+	for _, w := range works {
+		c, err := v.s.workChange(w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", words, err)
 		}

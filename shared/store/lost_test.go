@@ -88,8 +88,8 @@ func writings() []writing {
 		e, step := txntest.Entry(a, 7, work(t, s, a))
 		must(t, s.Journal().Record(t.Context(), f, e, step))
 		e.Version = 1
-		step.Version++
-		return f, e, *step
+		step[0].Version++
+		return f, e, step[0]
 	}
 	journalLook := func(s *Store, a txn.Account, w swap.Work) func(t *testing.T) string {
 		look := workLook(s, w)
@@ -197,12 +197,12 @@ func writings() []writing {
 		{"settle with work", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
 			_, e, w := entry(t, s)
 			e.State, w.State = txn.Mined, swap.WorkConfirmed
-			return func(ctx context.Context, s *Store) error { return s.Journal().Settle(ctx, e, &w) }, journalLook(s, e.Account, w)
+			return func(ctx context.Context, s *Store) error { return s.Journal().Settle(ctx, e, []swap.Work{w}) }, journalLook(s, e.Account, w)
 		}},
 		{"settle as foreign", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
 			_, e, w := entry(t, s)
 			e.State, w.State, w.Attempt = txn.Foreign, swap.WorkPlanned, 2
-			return func(ctx context.Context, s *Store) error { return s.Journal().Settle(ctx, e, &w) }, journalLook(s, e.Account, w)
+			return func(ctx context.Context, s *Store) error { return s.Journal().Settle(ctx, e, []swap.Work{w}) }, journalLook(s, e.Account, w)
 		}},
 		{"replace facts", replace(2, 3)},
 		{"replace facts by large ones", replace(2, largeFacts)},

@@ -37,9 +37,9 @@ func TestSameWriteByManyProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	entry, step := txntest.Entry(a, 3, live[0])
-	mined, done := entry, *step
+	mined, done := entry, step[0]
 	mined.Version, mined.State = 1, txn.Mined
-	done.Version, done.State = step.Version+1, swap.WorkConfirmed
+	done.Version, done.State = step[0].Version+1, swap.WorkConfirmed
 	facts := someFacts(watchtest.Chain(), 5, 2)
 	large := someFacts(watchtest.Chain(), 5, largeFacts)
 	entryOfAlert := alert.Entry{Alert: alert.Alert{Kind: alert.DstPaidSrcExpired, Order: order.ID.String()}, State: alert.Open, ExpiresAt: epoch}
@@ -57,7 +57,7 @@ func TestSameWriteByManyProcesses(t *testing.T) {
 		}},
 		{"create work", func(ctx context.Context, s *Store) error { return s.Actions().Save(ctx, work) }},
 		{"record a nonce", func(ctx context.Context, s *Store) error { return s.Journal().Record(ctx, fence, entry, step) }},
-		{"settle", func(ctx context.Context, s *Store) error { return s.Journal().Settle(ctx, mined, &done) }},
+		{"settle", func(ctx context.Context, s *Store) error { return s.Journal().Settle(ctx, mined, []swap.Work{done}) }},
 		{"replace facts", func(ctx context.Context, s *Store) error {
 			return s.Facts().Replace(ctx, swap.Provisional{ChainID: facts.ChainID}, facts)
 		}},

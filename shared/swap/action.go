@@ -62,6 +62,23 @@ func (a Action) Key() ActionKey {
 	return ActionKey{a.ChainID, a.Taker, a.Escrow, a.Call, a.Token}
 }
 
+// EndedBy reports whether the event is what the action's call makes its escrow
+// emit. The access token's and the taker's calls emit the same.
+func (k ActionKey) EndedBy(e EscrowEvent) bool {
+	if e.ChainID != k.ChainID || e.Escrow != k.Escrow {
+		return false
+	}
+	switch k.Call {
+	case RescueFunds:
+		return e.Kind == Rescued && e.Token == k.Token
+	case Cancel, PublicCancel:
+		return e.Kind == Cancelled
+	case Withdraw, PublicWithdraw:
+		return e.Kind == Withdrawn
+	}
+	return false
+}
+
 // String is "<escrow>#<call>", with the token appended for rescues: the sort
 // key within a taker's live work.
 func (k ActionKey) String() string {

@@ -5,7 +5,7 @@
 //
 // A transaction is broadcast only after its signed bytes stand in the journal,
 // written in one transaction with the check that the writer still holds the
-// lease of (chain, signer) and with the action's step to submitted. So:
+// lease of (chain, signer) and with the step of all its actions to submitted. So:
 //
 //   - if we crash before the journal write, nothing has happened;
 //   - if we crash after it, the next holder of the lease finds the bytes and
@@ -13,28 +13,82 @@
 //   - a holder that lost its lease without noticing can at worst broadcast what
 //     is in the journal anyway;
 //   - a write that met something newer, or whose outcome is unknown, ends the
-//     pass: everything is read again before another nonce is chosen.
+//     pass: everything is read again before another nonce is chosen;
+//   - several transactions may be rehearsed and signed at a time, but they are
+//     journalled in the order of their nonces and no further than the first that
+//     failed: no crash leaves a nonce out.
 //
-// One nonce has one action for its whole life. A fee bump adds another signed
-// transaction to the same journal entry; settlement looks at which hash was
-// mined. A nonce mined with a hash that is not in the journal is foreign: its
-// action is opened again, and a person is told. Nothing is settled before the
-// chain's logs have been read as final that far, so an action that did its job
-// is never planned again.
+// One nonce has the same actions for its whole life. A fee bump adds another
+// signed transaction to the same journal entry; settlement looks at which hash
+// was mined. A nonce mined with a hash that is not in the journal is foreign: its
+// actions are open again, and a person is told, unless the key is shared. Nothing
+// is settled before the chain's logs have been read as final that far, so an
+// action that did its job is never planned again; that it did is proven by its
+// own escrow's event in the receipt, not by the transaction's success.
+//
+// Before that is final, an action may be sent again whose nonce was used by
+// somebody else or whose batch reverted: should a reorg bring the first one back,
+// the contracts let only one take effect. A node that still knows a transaction
+// of ours with that nonce forbids it.
+//
+// # The pool window
+//
+// At most ChainConfig.PoolCap transactions of an account wait at a time, with
+// nonces in a row. A drain fills the window again with each new block, by bucket
+// of hard deadline and then by value, as long as its lease and time allow, and
+// rings before it leaves something that is due. What cannot be included before
+// its hard deadline any more goes behind what can, and is told at once. A nonce
+// that became free below others, because a reorg undid a foreign transaction, is
+// taken by the next action, and used up for nothing only if there is none.
+// A queue of any length costs no more plans per block than can be sent in it.
+//
+// # Prices
+//
+// An action may cost a quarter of its cap while it has time, and more in a
+// straight line from twenty minutes before its deadline, all of it from two
+// inclusion times before. What has no deadline waits for that quarter an hour at
+// most. The data fee of a rollup, with half again in reserve, is part of the
+// price. A replacement raises both prices by a tenth at least; what has a
+// deadline offers builders more the nearer it comes, and is replaced at once
+// where the base fee rose above it. What stands in front of something with a
+// deadline, in the pool or keeping it from having room there, is lifted to the
+// latter's price. Nothing is ever signed that may cost more than the caps of its
+// actions together; what a lift or a gap takes is bounded likewise.
+//
+// # Batches
+//
+// Actions of one resolver contract share a transaction: up to MaxActs, up to a
+// third of a block's gas, the most urgent first, and none waits for a fuller one.
+// The whole is rehearsed; if the chain refuses it, each half, so that one bad
+// action costs some rehearsals and holds nobody. A contract that refuses us
+// altogether is found out with one question more. A batch in flight that an
+// action makes revert, because somebody else did it, is replaced without that
+// action. Guard looks at every call.
+//
+// # Custody
+//
+// Exclusive and Contract: the nonces are ours alone, and a transaction that is
+// not in the journal is critical. Shared: one in flight, the nonce read right
+// before its signature and behind all that the pool holds, no nonce used up for
+// nothing, nothing replaced that is not ours. That somebody else used our nonce
+// is a note there. Ours may then be stuck behind what vanished: the action is
+// sent again with the free nonce.
 //
 // # What is in flight
 //
 // The plan is asked again about everything that waits in a pool. What it still
-// wants gets better fees in time, never above the operator's cap. What it
-// forbids by now is replaced by a transaction that does nothing, but only if the
-// plan was made on a reading of both chains of the order: not knowing is no
-// reason to stop what was right. What has a hard deadline is not stopped either
-// because the plan would rather wait. An action that is wanted again takes its
-// nonce back.
+// wants gets better fees in time. What it forbids by now is replaced by what is
+// left of it or by a transaction that does nothing, but only if the plan was made
+// on a reading of both chains of the order: not knowing is no reason to stop what
+// was right. What has a hard deadline is not stopped either because the plan
+// would rather wait. An action that is wanted again takes its nonce back. An
+// account of which nothing is mined any more although it pays is told of, with
+// the nonce that blocks.
 //
 // # What is not here
 //
-// A nonce that a foreign transaction used and that a reorg made free again
-// blocks those behind it. The next action fills it; until there is one, a person
-// is told. One action goes into one transaction.
+// A call of a shared key that the plan forbids while it is in flight cannot be
+// stopped; a person is told. A transaction that was mined and reverted alone is
+// tried again when that is final. Who is first of those that cannot all be saved
+// is chosen by deadline and value, not by trying all orders.
 package txn

@@ -5,16 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
-// maxConflicts is how often a drain starts anew because a write met something
-// that it did not know of. Each time it reads everything again, so more than a
-// few mean that the lease is somebody else's or the store is broken.
-const maxConflicts = 3
+const (
+	// maxConflicts is how often a drain starts anew because a write met something
+	// that it did not know of. Each time it reads everything again, so more than a
+	// few mean that the lease is somebody else's or the store is broken.
+	maxConflicts = 3
+	// ringTime is what the last ring of a drain may take whose own time is over.
+	ringTime = time.Second
+)
 
 // Drainer sends what is due for one account at a time. It holds no state.
 type Drainer struct {
@@ -24,30 +29,43 @@ type Drainer struct {
 	Works   Works
 	Decide  Decide
 	Report  Report
-	Policy  swap.Policy
-	Chains  map[uint64]ChainConfig
-	Log     *slog.Logger
+	// Ring makes somebody drain the account again soon: for what is left when
+	// the time of this drain is over. nil: nobody does, the next sweep finds it.
+	Ring   func(ctx context.Context, a Account) error
+	Policy swap.Policy
+	Chains map[uint64]ChainConfig
+	Keys   Keys
+	// Parallel is the most rehearsals or signatures under way at a time; zero
+	// means 8.
+	Parallel int
+	Log      *slog.Logger
 }
 
 // ChainConfig is what sending on a chain takes beside the policy.
 type ChainConfig struct {
 	// Regular says that block times are fixed: the next block's time is known.
 	Regular bool
+	// BlockTime is the usual time between blocks in seconds; zero means the
+	// policy's MinBlockTime.
+	BlockTime int64
 	// PoolCap is the most transactions in flight per account; at least one.
 	PoolCap int
 	// Confirmations is the depth at which a block counts as final.
 	Confirmations uint64
 }
 
-// Drained counts what a drain did.
+// Drained counts what a drain did. Sent, Refused, Obsolete and Waiting count
+// actions, Resent, Bumped, Lifted and Filled transactions.
 type Drained struct {
-	Sent, Resent, Bumped, Refused, Obsolete, Waiting int
+	Sent, Resent, Bumped, Lifted, Filled, Refused, Obsolete, Waiting int
 }
 
 // Drain does the account's due work under the given hold. First it makes sure
 // that everything journalled is known to the chain; then it plans, rehearses,
-// journals and sends what is due, waiting a few seconds for what is about to
-// be. One action that fails does not stop the others; the errors are joined.
+// journals and sends what is due, as much as may be in flight. It goes round
+// again with each new block as long as something that is due has no room, or is
+// about to be due, and hold and ctx allow; if something is left then, it rings.
+// One action that fails does not stop the others; the errors are joined.
 //
 // It may be killed at any point: what has not been journalled has not happened,
 // and what has been is broadcast by the next drain.
@@ -57,35 +75,56 @@ func (d *Drainer) Drain(ctx context.Context, a Account, hold Hold) (Drained, err
 	if !ok || !sending || config.PoolCap < 1 {
 		return Drained{}, fmt.Errorf("drain %s: chain %d is not configured for sending", a.Signer, a.ChainID)
 	}
-	r := &drain{Drainer: d, Account: a, hold: hold, chain: chain, config: config}
-	var errs []error
+	config.BlockTime = max(1, config.BlockTime, chain.MinBlockTime)
+	r := &drain{Drainer: d, Account: a, hold: hold, chain: chain, config: config, custody: d.Keys.Of(a.Signer), mined: map[uint64]bool{}}
+	if r.custody == Shared {
+		r.config.PoolCap = 1
+	}
+	var errs distinct
 	for conflicts := 0; ; {
 		next, err := r.pass(ctx)
-		errs = append(errs, r.flush(ctx))
+		errs.add(r.flush(ctx))
 		if r.conflict && conflicts < maxConflicts && ctx.Err() == nil && hold.Check() == nil {
 			conflicts++
 			continue
 		}
-		errs = append(errs, err)
+		errs.add(err)
 		if next == 0 || r.stopped() {
 			break
 		}
 		ready, err := r.await(ctx, next)
-		errs = append(errs, err)
+		errs.add(err)
 		if !ready {
 			break
 		}
 	}
+	if r.left && d.Ring != nil {
+		ringing, cancel := context.WithTimeout(context.WithoutCancel(ctx), ringTime)
+		defer cancel()
+		errs.add(d.Ring(ringing, a))
+	}
 	return r.done, errors.Join(errs...)
 }
 
-// drain is one drain of an account. What it knows it reads anew in each pass.
+// distinct are errors of which each is told once: a drain meets the same one in
+// every block.
+type distinct []error
+
+func (d *distinct) add(err error) {
+	if err != nil && !slices.ContainsFunc(*d, func(o error) bool { return o.Error() == err.Error() }) {
+		*d = append(*d, err)
+	}
+}
+
+// drain is one drain of an account. What it knows it reads anew in each pass,
+// but for mined.
 type drain struct {
 	*Drainer
 	Account
-	hold   Hold
-	chain  swap.ChainPolicy
-	config ChainConfig
+	hold    Hold
+	chain   swap.ChainPolicy
+	config  ChainConfig
+	custody Custody
 
 	state   AccountState
 	entries []Entry // open, by nonce
@@ -94,11 +133,23 @@ type drain struct {
 	seen    swap.ChainTime // head time that a wait ended with
 	cases   map[swap.OrderID]swap.Case
 	views   swap.Views
+	// mined are the nonces whose transaction was found to have done its job:
+	// they need no second look. A reorg that takes it back is the next drain's.
+	mined map[uint64]bool
+	// touched are the nonces that this pass has written: what is stored of them
+	// by now is not known.
+	touched map[uint64]bool
 
 	// conflict: a write met something newer than what was read. unsure: whether
 	// a journal write was applied is unknown. After either no other nonce may be
 	// chosen before everything has been read again.
 	conflict, unsure bool
+	// left: something is due that this pass had no room or no time for.
+	left bool
+	// need are the fees of the most urgent action that has no room; nil: all have.
+	need *Fees
+	// rehearsals is how many more calls this pass may rehearse.
+	rehearsals atomic.Int64
 
 	findings []swap.Finding
 	refused  []swap.Work
@@ -107,138 +158,6 @@ type drain struct {
 
 // stopped reports whether nothing more may be sent on what this pass has read.
 func (r *drain) stopped() bool { return r.conflict || r.unsure || r.hold.Check() != nil }
-
-// pass reads everything, looks after what is in flight and sends what is due.
-// next is the block time for which it is worth waiting, zero if there is none.
-func (r *drain) pass(ctx context.Context) (next swap.ChainTime, err error) {
-	r.conflict, r.unsure, r.done.Waiting = false, false, 0
-	if err := r.open(ctx); err != nil {
-		return 0, err
-	}
-	flying, err := r.flying(ctx)
-	errs := []error{err}
-	works, err := r.sendable(ctx)
-	errs = append(errs, err)
-	errs = append(errs, r.decide(ctx, flying, works))
-
-	for _, f := range flying {
-		if err := r.tend(ctx, f); err != nil {
-			errs = append(errs, fmt.Errorf("nonce %d, %s of escrow %s: %w", f.Nonce, f.Action.Call, f.Action.Escrow, err))
-		}
-		if r.stopped() {
-			return 0, errors.Join(append(errs, r.hold.Check())...)
-		}
-	}
-	due, err := r.due(ctx, works)
-	errs = append(errs, err)
-	slices.SortStableFunc(due, byUrgency)
-	for _, d := range due {
-		at := r.sendAt(d.work.From)
-		switch ahead := at.Sub(r.head.Time); {
-		case ahead > 0:
-			if ahead <= waitAhead && (next == 0 || at < next) {
-				next = at
-			}
-			r.done.Waiting++
-			continue
-		case r.inPool() >= r.config.PoolCap:
-			r.done.Waiting++
-			continue
-		}
-		if err := r.send(ctx, d); err != nil {
-			errs = append(errs, fmt.Errorf("%s of escrow %s: %w", d.work.Call, d.work.Escrow, err))
-		}
-		if r.stopped() {
-			return 0, errors.Join(append(errs, r.hold.Check())...)
-		}
-	}
-	if n, gap := r.nonce(); gap {
-		r.find(swap.ForeignTx, swap.Critical, swap.Action{}, "a nonce below our transactions is unused: none of them can be mined")
-		r.Log.ErrorContext(ctx, "nonce gap", "chain", r.ChainID, "signer", r.Account.Signer.Hex(), "nonce", n)
-	}
-	return next, errors.Join(errs...)
-}
-
-// sendable lists the account's live work that has no transaction in flight.
-func (r *drain) sendable(ctx context.Context) ([]swap.Work, error) {
-	busy := map[swap.ActionKey]bool{}
-	for _, e := range r.entries {
-		busy[e.Action] = true
-	}
-	works, err := r.live(ctx, r.Account)
-	return slices.DeleteFunc(works, func(w swap.Work) bool { return !w.Sendable(r.head.Time) || busy[w.Key()] }), err
-}
-
-// decide plans the orders of all that is in flight or waits to be sent, once.
-// The head of the plan is the one that this pass judges by.
-func (r *drain) decide(ctx context.Context, flying []flying, works []swap.Work) (err error) {
-	ids := map[swap.OrderID]bool{}
-	for _, f := range flying {
-		ids[f.Order] = true
-	}
-	for _, w := range works {
-		ids[w.Order] = true
-	}
-	r.cases, r.views = nil, nil
-	if len(ids) == 0 {
-		return nil
-	}
-	r.cases, r.views, err = r.Decide(ctx, slices.Collect(maps.Keys(ids)))
-	if view, ok := r.views[r.ChainID]; ok {
-		r.head = view.Head
-	}
-	return err
-}
-
-// decided returns the case of an order, if it was planned on a reading of every
-// chain that it touches: what a plan does not want because a chain could not be
-// read may still be right.
-func (r *drain) decided(id swap.OrderID) (c swap.Case, whole, ok bool) {
-	if c, ok = r.cases[id]; !ok {
-		return c, false, false
-	}
-	dst := c.State.DstChainID()
-	_, read := r.views[dst]
-	_, configured := r.Policy.Chains[dst]
-	return c, read || !configured, true
-}
-
-// ready is work that passed the plan.
-type ready struct {
-	work swap.Work
-	swap.Case
-}
-
-// due takes the fresh plan for the work, and ends what it does not want.
-func (r *drain) due(ctx context.Context, works []swap.Work) (out []ready, err error) {
-	if _, ok := r.views[r.ChainID]; !ok && len(works) > 0 {
-		return nil, fmt.Errorf("no view of chain %d", r.ChainID)
-	}
-	var errs []error
-	for _, w := range works {
-		c, ok := r.cases[w.Order]
-		if !ok {
-			continue // its source chain could not be read
-		}
-		switch a, wanted := c.Decision.Wanted(w.Key()); {
-		case wanted && a.Signer == r.Account.Signer:
-			w.Action = a
-			out = append(out, ready{w, c})
-		case wanted: // of another key now, which a sweep writes down
-		default: // Diff leaves alone what only waits
-			if err := r.hold.Check(); err != nil {
-				return nil, errors.Join(append(errs, err)...)
-			}
-			for _, ended := range swap.Diff(c.State, c.Decision, []swap.Work{w}) {
-				if ended.Key() == w.Key() {
-					errs = append(errs, r.save(ctx, ended))
-					r.done.Obsolete++
-				}
-			}
-		}
-	}
-	return out, errors.Join(errs...)
-}
 
 // save writes a step that is no transaction. Somebody who was faster has seen
 // the order later than this pass.

@@ -19,7 +19,7 @@ func (w *world) claims(n int) {
 	now := int64(w.chains[srcChain].head().Time - simStart)
 	var made []*swap.Order
 	for range n {
-		made = append(made, w.swapOf(w.signer, swap.OneInchV1, [32]byte{9, byte(len(w.ids))}, false))
+		made = append(made, w.swapOf(w.signer, swap.OneInchV1, [32]byte{9, byte(len(w.ids)), byte(len(w.ids) >> 8)}, false))
 	}
 	w.until(now + 22)
 	w.pay(made...)
@@ -176,12 +176,12 @@ func TestZombie(t *testing.T) {
 		t.Run(f.String(), func(t *testing.T) {
 			w := newWorld(t, 1)
 			w.claims(3)
-			signed := 0
+			written := 0
 			w.fault = func(_ int, op string) fault {
-				if op == "sign" {
-					signed++
+				if op == "journal.record" {
+					written++
 				}
-				if op == "journal.record" && signed == 2 {
+				if op == "journal.record" && written == 2 {
 					return f
 				}
 				return fine

@@ -43,13 +43,13 @@ func TestPrice(t *testing.T) {
 		"absurd tip":                            {n(7), most, n(1_000_000), nil, n(10_000), n(10_000), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, ok := txn.Price(txn.AccountState{BaseFee: *c.base, Tip: *c.tip}, gas, *c.limit, c.last)
+			f, ok := txn.Price(txn.AccountState{BaseFee: *c.base, Tip: *c.tip}, gas, *c.limit, *c.limit, c.last)
 			if f.FeeCap != *c.fee || f.TipCap != *c.want || ok != c.ok {
 				t.Errorf("fee %s tip %s %v, want %s %s %v", &f.FeeCap, &f.TipCap, ok, c.fee, c.want, c.ok)
 			}
 		})
 	}
-	if _, ok := txn.Price(txn.AccountState{}, 0, *most, nil); ok {
+	if _, ok := txn.Price(txn.AccountState{}, 0, *most, *most, nil); ok {
 		t.Error("a price for no gas")
 	}
 }
@@ -75,7 +75,7 @@ func TestPriceHolds(t *testing.T) {
 			last = &txn.Tx{FeeCap: *number()}
 			last.TipCap.Rsh(&last.FeeCap, uint(rng.IntN(3)))
 		}
-		f, ok := txn.Price(s, gas, *limit, last)
+		f, ok := txn.Price(s, gas, *limit, *limit, last)
 		if !ok {
 			continue
 		}

@@ -11,13 +11,9 @@ import (
 )
 
 // bumpAfter is the least number of seconds of block time that an unmined
-// transaction is left alone before its fees are raised.
+// transaction is left alone before its fees are raised, unless a deadline is
+// near.
 const bumpAfter = 15
-
-// maxTxs is the most transactions that one nonce is signed for. From any price
-// to a hundred times that, replacements by a tenth take fewer; the entry has to
-// fit an item of the store, some 400 kB.
-const maxTxs = 64
 
 // stale reports whether an unmined transaction has waited so many times longer
 // than inclusion takes.
@@ -25,36 +21,86 @@ func stale(t Tx, head swap.Block, inclusion int64, times int64) bool {
 	return head.Time.Sub(t.Head.Time) >= times*max(bumpAfter, inclusion)
 }
 
+// hasty is stale for a transaction that holds a call with a hard deadline: it is
+// not left alone longer than a share of the time that is left.
+func hasty(t Tx, head swap.ChainTime, hard swap.ChainTime, blockTime int64) bool {
+	return hard != 0 && hard > head && head.Sub(t.Head.Time) >= max(2*blockTime, hard.Sub(head)/urgent)
+}
+
 // flying is an entry whose nonce is not used yet.
 type flying struct {
 	Entry
 	at    int  // index among the drain's entries
 	known bool // a pool has its latest transaction
+	held  bool // a pool has one of its transactions
 }
 
-// flying looks up the transactions of the entries that are not mined.
-func (r *drain) flying(ctx context.Context) ([]flying, error) {
-	var waiting []flying
-	var unmined []Entry
+// last is its latest transaction.
+func (f flying) last() Tx { return f.Txs[len(f.Txs)-1] }
+
+// flying looks up the transactions of the entries that are not known to have
+// done their job. busy says of each action that an open entry holds whether the
+// entry is dead: its nonce is used, but not by a transaction that did its job.
+// Then the action may be sent again before all that is final: should a reorg
+// bring the first one back, the contracts let only one of them take effect.
+func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionKey]bool, err error) {
+	busy = map[swap.ActionKey]bool{}
+	var asked []Entry
+	var at []int
 	for i, e := range r.entries {
-		if e.Nonce < r.state.Latest {
-			continue // the tracker finds out by what it was used
+		for _, a := range e.Acts {
+			busy[a.Action] = false
 		}
-		waiting, unmined = append(waiting, flying{Entry: e, at: i}), append(unmined, e)
+		if e.Nonce >= r.state.Latest || !r.mined[e.Nonce] {
+			asked, at = append(asked, e), append(at, i)
+		}
 	}
-	outcomes, err := lookUp(ctx, r.Backend, r.Account, unmined)
+	outcomes, err := lookUp(ctx, r.Backend, r.Account, asked)
 	if err != nil {
-		return nil, err
+		return nil, busy, err
 	}
-	out := waiting[:0]
-	for i, f := range waiting {
-		if slices.ContainsFunc(outcomes[i], func(o Outcome) bool { return o.Mined }) {
+	dead := map[swap.ActionKey]bool{}
+	alive := map[swap.ActionKey]bool{}
+	for i, e := range asked {
+		f := flying{Entry: e, at: at[i]}
+		f.known = outcomes[i][len(e.Txs)-1].Known
+		f.held = slices.ContainsFunc(outcomes[i], func(o Outcome) bool { return o.Known })
+		m := slices.IndexFunc(outcomes[i], func(o Outcome) bool { return o.Mined })
+		switch {
+		case m < 0 && r.cutOff(e):
+			out = append(out, f)
+			for _, a := range e.Acts {
+				dead[a.Action] = true
+			}
 			continue
+		case e.Nonce >= r.state.Latest && m < 0:
+			out = append(out, f)
+		case e.Nonce < r.state.Latest && r.failed(e, outcomes[i], m):
+			for _, a := range e.Acts {
+				dead[a.Action] = true
+			}
+			continue
+		case m >= 0 && e.Nonce < r.state.Latest:
+			r.mined[e.Nonce] = true
 		}
-		f.known = outcomes[i][len(f.Txs)-1].Known
-		out = append(out, f)
+		for _, a := range e.Acts {
+			alive[a.Action] = true
+		}
 	}
-	return out, nil
+	for k := range dead {
+		busy[k] = !alive[k]
+	}
+	return out, busy, nil
+}
+
+// failed reports whether an entry whose nonce is used has surely not done its
+// job: several calls reverted together, or the nonce was used by a transaction
+// that is not ours, and no node remembers one of ours.
+func (r *drain) failed(e Entry, mine []Outcome, mined int) bool {
+	if mined >= 0 {
+		return !mine[mined].Success && len(carried(e, e.Txs[mined])) > 1
+	}
+	return !slices.ContainsFunc(mine, func(o Outcome) bool { return o.Known })
 }
 
 // lookUp asks what became of the transactions of each entry, in their order.
@@ -81,33 +127,70 @@ func lookUp(ctx context.Context, b Backend, a Account, entries []Entry) (out [][
 	return out, nil
 }
 
-// tend looks after one transaction in flight: what the plan forbids is replaced
-// by nothing, bytes that no pool knows are sent again as they are, and what
-// waits too long gets better fees, or is replaced by nothing if it is of no use
-// any more, because others wait behind its nonce. A case that cannot be decided
-// is no reason to stop anything: its bytes were right when they were signed.
+// standing is what the plan makes by now of a transaction in flight.
+type standing struct {
+	wanted    []ready // the acts that are wanted and may be sent
+	acts      []int   // their indexes
+	early     bool    // a reorg took the time of a call back
+	forbidden bool    // it holds a call that must not take effect
+	doomed    bool    // it holds a call that makes the others revert
+	whole     bool    // every order was planned on a reading of all its chains
+	hard      swap.ChainTime
+}
+
+func (r *drain) standing(f flying) (s standing) {
+	s.whole = true
+	held := carried(f.Entry, f.last())
+	for i, act := range f.Acts {
+		c, whole, ok := r.decided(act.Order)
+		a, wanted := c.Decision.Wanted(act.Action)
+		wanted = wanted && a.Signer == r.Account.Signer
+		holds := slices.Contains(held, i)
+		s.whole = s.whole && ok && whole
+		switch {
+		case wanted && r.sendAt(a.From) > r.head.Time:
+			s.early = s.early || holds || isNoop(f.last())
+		case wanted:
+			s.wanted, s.acts = append(s.wanted, ready{swap.Work{Action: a}, c}), append(s.acts, i)
+			if a.Hard != 0 && (s.hard == 0 || a.Hard < s.hard) {
+				s.hard = a.Hard
+			}
+		case holds && ok && whole:
+			s.forbidden = s.forbidden || forbids(c, act.Action, r.head.Time)
+			s.doomed = s.doomed || len(held) > 1 && !c.Decision.Waits(act.Action)
+		}
+	}
+	return s
+}
+
+// tend looks after one transaction in flight: what the plan forbids is replaced,
+// by what is left of it or by nothing; bytes that no pool knows are sent again as
+// they are; what waits too long gets better fees, or is replaced by nothing if it
+// is of no use any more, because others wait behind its nonce. A case that cannot
+// be decided is no reason to stop anything: its bytes were right when they were
+// signed.
 func (r *drain) tend(ctx context.Context, f flying) error {
-	last := f.Txs[len(f.Txs)-1]
-	c, whole, ok := r.decided(f.Order)
-	a, wanted := c.Decision.Wanted(f.Action)
-	wanted = wanted && a.Signer == r.Account.Signer
-	forbidden := ok && whole && !isNoop(last) && forbids(c, f.Entry, r.head.Time)
-	if wanted && r.sendAt(a.From) > r.head.Time {
-		return nil // a reorg took the time back
+	last, s := f.last(), r.standing(f)
+	if s.early && !s.forbidden {
+		return nil
+	}
+	if r.custody == Shared && !f.held && r.state.Pending > f.Nonce {
+		return nil // somebody else's transaction waits at this nonce: it is not replaced
 	}
 	times := int64(1)
 	if !f.known {
 		times = 2 // sent once more as it is before it costs more
 	}
-	late := stale(last, r.head, r.chain.Inclusion, times)
+	late := stale(last, r.head, r.chain.Inclusion, times) || hasty(last, r.head.Time, s.hard, r.config.BlockTime)
+	_, floats := last.fees().earns(r.state) // if not, it cannot be included, however long it waits
 	replaced, err := false, error(nil)
 	switch {
-	case wanted && (isNoop(last) || late):
-		replaced, err = r.replace(ctx, f, &a, c)
-	case !wanted && (forbidden || late && (isNoop(last) || ok && whole)):
-		replaced, err = r.replace(ctx, f, nil, c)
+	case len(s.wanted) > 0 && (isNoop(last) || late || !floats || s.forbidden || s.doomed):
+		replaced, err = r.replace(ctx, f, s, nil)
+	case len(s.wanted) == 0 && (s.forbidden || late && (isNoop(last) || s.whole)):
+		replaced, err = r.replace(ctx, f, s, nil)
 	}
-	if forbidden {
+	if s.forbidden {
 		return err // never sent again as it is, even if it cannot be replaced now
 	}
 	if err != nil || replaced || f.known || r.stopped() {
@@ -124,15 +207,15 @@ func (r *drain) tend(ctx context.Context, f flying) error {
 // Some refusals say nothing against an action that was right when it was sent,
 // such as one for its price. One that only waits stops what loses nothing by
 // being later; what has a hard deadline would be lost by it.
-func forbids(c swap.Case, e Entry, head swap.ChainTime) bool {
-	leg, ok := legOf(c.State, e.ChainID, e.Action.Escrow)
+func forbids(c swap.Case, k swap.ActionKey, head swap.ChainTime) bool {
+	leg, ok := legOf(c.State, k.ChainID, k.Escrow)
 	if !ok || leg.Status != swap.LegOpen {
 		return false
 	}
-	if w, _ := leg.Window(e.Action.Call); w.Until != 0 && head >= w.Until {
+	if w, _ := leg.Window(k.Call); w.Until != 0 && head >= w.Until {
 		return false
 	}
-	i := slices.IndexFunc(c.Decision.Actions, func(a swap.Action) bool { return a.Key() == e.Action })
+	i := slices.IndexFunc(c.Decision.Actions, func(a swap.Action) bool { return a.Key() == k })
 	if i < 0 {
 		return true
 	}
@@ -147,44 +230,3 @@ func forbids(c swap.Case, e Entry, head swap.ChainTime) bool {
 
 // harmless are the refusals for which nothing is stopped that is in flight.
 var harmless = []swap.Reason{"", swap.NoPath, swap.NoFeeCap, swap.NotWorthIt, swap.Unfunded, swap.ShortParameters, swap.UnknownDstChain}
-
-// replace signs a transaction of the same nonce at a higher price: of the same
-// action, or of nothing at all where action is nil, which may cost as much as
-// the action might have. It reports whether the journal has it.
-func (r *drain) replace(ctx context.Context, f flying, action *swap.Action, c swap.Case) (bool, error) {
-	last := f.Txs[len(f.Txs)-1]
-	about := swap.Action{Order: f.Order, ChainID: r.ChainID, Escrow: f.Action.Escrow, Call: f.Action.Call}
-	call, limit := noop(r.Account), r.chain.FeeCap[f.Action.Call]
-	if action != nil {
-		var err error
-		if call, err = r.build(c, *action); err != nil {
-			return false, err
-		}
-		about, limit = *action, action.FeeCap
-	}
-	fees, ok := Price(r.state, call.Gas, limit, &last)
-	if !ok || len(f.Txs) >= maxTxs {
-		r.find(swap.FeeCapLow, swap.Critical, about, "the cap leaves no room to replace a waiting transaction")
-		return false, nil
-	}
-	spend := plus(&r.state.Balance, cost(last.Gas, &last.FeeCap))
-	if spend.Lt(cost(call.Gas, &fees.FeeCap)) {
-		r.find(swap.SignerDry, swap.Critical, about, "the signer's balance does not cover the gas of a replacement")
-		return false, nil
-	}
-	tx, err := r.sign(ctx, call, f.Nonce, fees)
-	if err != nil {
-		return false, err
-	}
-	next := f.Entry
-	next.Txs = append(slices.Clone(f.Txs), tx)
-	if err := r.record(ctx, next, nil); err != nil {
-		return false, err
-	}
-	r.entries[f.at].Txs = next.Txs
-	r.state.Balance = *minus(spend, cost(call.Gas, &fees.FeeCap))
-	r.done.Bumped++
-	r.Log.InfoContext(ctx, "replacing", "order", f.Order.String(), "chain", r.ChainID, "escrow", f.Action.Escrow.Hex(),
-		"action", f.Action.Call.String(), "tx", tx.Hash.Hex(), "nonce", f.Nonce, "nothing", action == nil)
-	return true, r.broadcast(ctx, tx)
-}

@@ -48,7 +48,8 @@ func TestSameBytesAreSentAgain(t *testing.T) {
 func TestBump(t *testing.T) {
 	w := newWorld(t, 1)
 	c := w.chains[srcChain]
-	w.policy.Chains[srcChain].FeeCap[swap.Withdraw] = *uint256.NewInt(200_000 * 8 * gwei) // from 5 gwei: four raises, or less
+	w.locks.Offsets[swap.SrcPublicWithdrawal], w.locks.Offsets[swap.SrcCancellation] = 5000, 9000 // there is much time
+	w.policy.Chains[srcChain].FeeCap[swap.Withdraw] = *uint256.NewInt(200_000 * 20 * gwei)        // from 5 gwei: 14 raises
 	w.claims(1)
 	c.full = true
 	w.sent()
@@ -72,11 +73,13 @@ func TestBump(t *testing.T) {
 	c.mine(14)
 	w.expect("dropped again", w.sent(), txn.Drained{Bumped: 1})
 	w.expectCodes()
-	for range 6 { // until the cap, which the world checks
+	for range 16 { // until the cap, which the world checks
 		c.mine(16)
 		w.sent()
 	}
-	if codes := slices.Compact(w.codes()); !slices.Equal(codes, []swap.FindingCode{swap.FeeCapLow}) {
+	codes := w.codes()
+	slices.Sort(codes)
+	if codes = slices.Compact(codes); !slices.Equal(codes, []swap.FindingCode{swap.AccountStuck, swap.FeeCapLow}) {
 		t.Errorf("findings %v", codes)
 	}
 	w.heal()
@@ -174,7 +177,7 @@ func TestReplacedByNothing(t *testing.T) {
 		d.head().state.events = nil // the payment is undone, the secret stays public
 		w.syncAll()
 		c, err := w.plan(w.ids[0], w.views())
-		if err != nil || !c.Decision.Waits(w.entries()[0].Action) {
+		if err != nil || !c.Decision.Waits(w.entries()[0].Acts[0].Action) {
 			t.Fatalf("%+v, %v", c.Decision.Actions, err)
 		}
 		w.expect("drain", w.sent(), txn.Drained{})
@@ -268,6 +271,7 @@ func TestMinedMeanwhile(t *testing.T) {
 // A replacement has to be paid for, and the number of them has an end.
 func TestReplacementsEnd(t *testing.T) {
 	w := newWorld(t, 1)
+	w.locks.Offsets[swap.SrcPublicWithdrawal], w.locks.Offsets[swap.SrcCancellation] = 5000, 9000
 	c := w.chains[srcChain]
 	w.claims(1)
 	c.full = true

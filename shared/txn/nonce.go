@@ -13,8 +13,8 @@ func (r *drain) open(ctx context.Context) (err error) {
 	if r.entries, r.next, err = r.Journal.Entries(ctx, r.Account); err != nil {
 		return fmt.Errorf("read journal of %s on chain %d: %w", r.Account.Signer, r.ChainID, err)
 	}
-	if r.state, err = r.Backend.Account(ctx, r.Account, r.config.Confirmations); err != nil {
-		return fmt.Errorf("read account %s on chain %d: %w", r.Account.Signer, r.ChainID, err)
+	if err = r.read(ctx); err != nil {
+		return err
 	}
 	r.head = r.state.Head
 	for _, e := range r.entries {
@@ -23,10 +23,55 @@ func (r *drain) open(ctx context.Context) (err error) {
 			r.state.Balance = *minus(&r.state.Balance, cost(last.Gas, &last.FeeCap))
 		}
 	}
-	if r.next > 0 && r.state.Latest > r.next {
-		r.find(swap.ForeignTx, swap.Critical, swap.Action{}, "this signer sent a transaction that is not in the journal")
+	if r.custody != Shared && r.next > 0 && r.state.Latest > r.next {
+		r.find(swap.ForeignTx, swap.Critical, swap.Action{}, string(r.custody)+" signer "+r.Account.Signer.Hex()+" sent a transaction that is not in the journal")
 	}
 	return nil
+}
+
+func (r *drain) read(ctx context.Context) (err error) {
+	if r.state, err = r.Backend.Account(ctx, r.Account, r.config.Confirmations); err != nil {
+		return fmt.Errorf("read account %s on chain %d: %w", r.Account.Signer, r.ChainID, err)
+	}
+	return nil
+}
+
+// take chooses the nonces for as many transactions, in the order in which they
+// have to be journalled.
+func (r *drain) take(ctx context.Context, n int) (out []uint64, err error) {
+	if r.custody == Shared {
+		return r.takeShared(ctx)
+	}
+	entries := r.entries
+	defer func() { r.entries = entries }()
+	for range n {
+		free, _ := r.nonce()
+		out = append(out, free)
+		r.add(Entry{Account: r.Account, Nonce: free, Txs: []Tx{{Head: r.state.Head}}})
+	}
+	return out, nil
+}
+
+// takeShared reads the nonce of a key that somebody else signs with too, right
+// before it is used: after all that waits in the pool. Another transaction at
+// the same nonce would replace it, or be replaced.
+func (r *drain) takeShared(ctx context.Context) ([]uint64, error) {
+	balance := r.state.Balance
+	if err := r.read(ctx); err != nil {
+		return nil, err
+	}
+	r.state.Balance = balance
+	n := max(r.state.Latest, r.state.Pending)
+	for _, e := range r.entries {
+		if e.Nonce == n || e.Nonce > n && !r.cutOff(e) {
+			return nil, nil // ours waits: a reorg, or a node that lost it, brought it back
+		}
+	}
+	if n-r.state.Latest > sharedQueue {
+		r.find(swap.AccountStuck, swap.Critical, swap.Action{}, fmt.Sprintf("shared signer %s: a node tells of more transactions in its pool than nodes keep; nonce %d is next on chain", r.Account.Signer, r.state.Latest))
+		return nil, nil
+	}
+	return []uint64{n}, nil
 }
 
 // nonce is the next to use: after everything that the journal or the chain has
@@ -47,6 +92,14 @@ func (r *drain) nonce() (n uint64, gap bool) {
 	return max(n, r.next), false
 }
 
+// cutOff reports whether a transaction of a shared key can only be mined when
+// somebody uses a nonce in front of it up, and nothing in the pool does: what was
+// there when it was signed, and not ours, has vanished. Nothing is used up for
+// nothing with such a key, but what is due may take the nonce.
+func (r *drain) cutOff(e Entry) bool {
+	return r.custody == Shared && e.Nonce > r.state.Latest && r.state.Pending <= r.state.Latest && r.state.Head.Number > e.Txs[0].Head.Number
+}
+
 // inPool counts the transactions that wait to be mined.
 func (r *drain) inPool() (n int) {
 	for _, e := range r.entries {
@@ -55,4 +108,26 @@ func (r *drain) inPool() (n int) {
 		}
 	}
 	return n
+}
+
+// room is how many transactions more may be in flight. A gap is filled in any
+// case: nothing behind it is mined before.
+func (r *drain) room() int {
+	room := r.config.PoolCap - r.inPool()
+	if r.custody == Shared && len(r.entries) > 0 && r.cutOff(r.entries[len(r.entries)-1]) {
+		return 1
+	}
+	if _, gap := r.nonce(); gap && r.custody != Shared {
+		return max(1, room)
+	}
+	return room
+}
+
+// add puts a new entry where its nonce belongs.
+func (r *drain) add(e Entry) {
+	i := 0
+	for i < len(r.entries) && r.entries[i].Nonce < e.Nonce {
+		i++
+	}
+	r.entries = append(r.entries[:i:i], append([]Entry{e}, r.entries[i:]...)...)
 }

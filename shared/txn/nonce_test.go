@@ -31,15 +31,40 @@ func TestForeignNonces(t *testing.T) {
 		}
 		c.reorg(1, func(tx *simTx) bool { return !tx.foreign })
 		w.findings = nil
-		w.expect("nothing to fill the gap with", w.sent(), txn.Drained{Waiting: 1})
-		w.expectCodes(swap.ForeignTx) // a person is told
-		w.findings = nil
-		w.poolCap(16)
-		w.expect("gap", w.sent(), txn.Drained{Sent: 1})
+		w.expect("gap, though the pool is full", w.sent(), txn.Drained{Sent: 1})
 		w.expectCodes()
 		if e := w.entries(); len(e) != 3 || e[1].Nonce != 1 {
 			t.Fatalf("entries %+v", e)
 		}
+		w.heal()
+	})
+}
+
+// A gap that no action can fill is filled with nothing at once: what waits
+// behind it is not to wait for the next swap.
+func TestGapIsFilledWithNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		c := w.chains[srcChain]
+		w.poolCap(1)
+		w.claims(2)
+		w.sent()
+		c.mine(2)
+		if err := c.foreign(1, 5*gwei); err != nil {
+			t.Fatal(err)
+		}
+		c.mine(2)
+		c.full = true
+		w.expect("after a foreign one", w.sent(), txn.Drained{Sent: 1})
+		c.reorg(1, func(tx *simTx) bool { return !tx.foreign })
+		c.full = true
+		w.expect("gap", w.sent(), txn.Drained{Filled: 1})
+		if e := w.entries(); len(e) != 3 || e[1].Nonce != 1 || len(e[1].Acts) != 0 || !isNothing(e[1].Txs[0]) {
+			t.Fatalf("entries %+v", e)
+		}
+		w.expect("filled", w.sent(), txn.Drained{})
+		c.mine(16)
+		w.expect("raised like any other", w.sent(), txn.Drained{Bumped: 2})
 		w.heal()
 	})
 }

@@ -1,7 +1,6 @@
 package txn
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
@@ -24,88 +24,174 @@ const (
 	// headLag is how far, in seconds of block time, the head of the endpoint
 	// that a call was rehearsed at may lie behind the one that it was judged by.
 	headLag = 30
-	// nearDeadline: actions whose hard deadline falls into the same bucket of
-	// this many seconds go in order of value.
-	nearDeadline = 60
 )
 
-// send takes one action all the way: rehearse, price, sign, journal, broadcast.
-func (r *drain) send(ctx context.Context, d ready) error {
-	a := d.work.Action
-	call, err := r.build(d.Case, a)
-	if err != nil {
-		return err
+// fill takes parcels all the way, as many as there is room for: rehearse, price,
+// sign, journal, broadcast. What has to wait for the outside is done several at
+// a time. The journal is written in the order of the nonces and no further than
+// the first failure: a crash in between leaves no nonce out.
+func (r *drain) fill(ctx context.Context, parcels []parcel, room int) error {
+	outs := make([]struct {
+		good []parcel
+		bad  []refusal
+		err  error
+	}, len(parcels))
+	r.each(len(parcels), func(i int) {
+		o := &outs[i]
+		o.good, o.bad, o.err = r.rehearse(ctx, parcels[i].items, true)
+	})
+	var good []parcel
+	var errs []error
+	for _, o := range outs {
+		r.refuseAll(o.bad)
+		good, errs = append(good, o.good...), append(errs, o.err)
 	}
-	at := max(a.From, r.head.Time.Add(r.chain.MinBlockTime)) // of the next block, at the earliest
-	rehearsal, err := r.Backend.Rehearse(ctx, call, at)
-	if err != nil {
-		return fmt.Errorf("rehearse: %w", err)
+	if len(good) > room { // halves of what was to be one
+		r.wait(good[room:])
+		good = good[:room]
 	}
-	// The plan's arithmetic of windows is exact: where the node judged by its
-	// own head, InvalidTime around the start means "not yet".
-	early := rehearsal.AtHead && rehearsal.Revert == swap.RevertInvalidTime && a.From.Add(headLag) > r.head.Time
-	if !rehearsal.Revert.OK() && !early {
-		severity := swap.Critical
-		if d.work.Attempt <= 1 && a.Hard == 0 {
-			severity = swap.Warning // somebody else may just have done it
+	priced := good[:0]
+	for _, p := range good {
+		if r.price(&p) {
+			priced = append(priced, p)
 		}
-		r.find(swap.CallReverts, severity, a, "the chain answers "+string(rehearsal.Revert))
-		r.refuse(ctx, d.work, swap.Reason("reverts: "+string(rehearsal.Revert)))
-		return nil
 	}
-	fees, ok := Price(r.state, call.Gas, a.FeeCap, nil)
-	if !ok {
-		r.find(swap.FeeCapLow, swap.Critical, a, "the cap does not cover the chain's base fee")
-		r.refuse(ctx, d.work, "fee cap below the base fee")
-		return nil
+	if len(priced) == 0 {
+		return errors.Join(errs...)
 	}
-	price := cost(call.Gas, &fees.FeeCap)
-	if r.state.Balance.Lt(price) {
-		r.find(swap.SignerDry, swap.Critical, a, "the signer's balance does not cover the gas")
-		r.refuse(ctx, d.work, "signer cannot pay for gas")
-		return nil
+	for tries := range 2 {
+		rest, err := r.sendAsOne(ctx, priced)
+		errs = append(errs, err)
+		if priced = rest; len(priced) == 0 || r.stopped() {
+			break
+		}
+		if tries > 0 { // a key that cannot be used, most likely
+			r.wait(priced)
+		}
 	}
-	nonce, _ := r.nonce()
-	tx, err := r.sign(ctx, call, nonce, fees)
-	if err != nil {
-		return err
+	return errors.Join(errs...)
+}
+
+// sendAsOne signs parcels for nonces in a row, then journals and broadcasts one
+// after the other. Behind a signature that failed the nonces are wrong: those
+// parcels are returned.
+func (r *drain) sendAsOne(ctx context.Context, parcels []parcel) (rest []parcel, err error) {
+	nonces, err := r.take(ctx, len(parcels))
+	if err != nil || len(nonces) == 0 {
+		r.wait(parcels)
+		return nil, err
 	}
-	e := Entry{Account: r.Account, Nonce: nonce, Order: a.Order, Action: a.Key(), State: Open, Txs: []Tx{tx}}
-	w := d.work
-	w.State, w.Why, w.RetryAt = swap.WorkSubmitted, "", 0
-	if err := r.record(ctx, e, &w); err != nil {
+	r.wait(parcels[len(nonces):])
+	parcels = parcels[:len(nonces)]
+	signed := make([]error, len(parcels))
+	r.each(len(parcels), func(i int) {
+		parcels[i].tx, signed[i] = r.sign(ctx, parcels[i].call, nonces[i], parcels[i].fees)
+	})
+	var errs []error
+	for i, p := range parcels {
+		if signed[i] != nil {
+			return parcels[i+1:], errors.Join(append(errs, about(p.items, signed[i]))...)
+		}
+		if err := r.send(ctx, p, nonces[i]); err != nil {
+			errs = append(errs, about(p.items, err))
+		}
+		if r.stopped() {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+// wait leaves parcels to the next pass.
+func (r *drain) wait(parcels []parcel) {
+	for _, p := range parcels {
+		r.done.Waiting += len(p.items)
+		r.left = true
+	}
+}
+
+// price chooses what a parcel is to cost, as much as its actions may cost by now
+// together. It reports false if that does not suffice: then it waits, or where
+// the whole of the caps does not suffice, is refused.
+func (r *drain) price(p *parcel) bool {
+	now := sum(p.items, func(a swap.Action) *uint256.Int { return ceiling(a, r.head.Time, r.chain.Inclusion) })
+	all := sum(p.items, func(a swap.Action) *uint256.Int { return &a.FeeCap })
+	data := withMargin(p.data)
+	aim, most := *minus(&now, data), *minus(&all, data)
+	var ok bool
+	if p.fees, ok = Price(r.state, p.call.Gas, aim, aim, nil); !ok {
+		_, could := Price(r.state, p.call.Gas, most, most, nil)
+		for _, d := range p.items {
+			if could || d.work.State == swap.WorkSubmitted {
+				r.done.Waiting++
+				continue
+			}
+			r.find(swap.FeeCapLow, swap.Critical, d.work.Action, "the cap does not cover the chain's base fee and the rollup's data fee")
+			r.refuse(d.work, "fee cap below the chain's fees")
+		}
+		return false
+	}
+	if have := minus(&r.state.Balance, data); have.Lt(cost(p.call.Gas, &p.fees.FeeCap)) { // with less to spare, then
+		p.fees, ok = Price(r.state, p.call.Gas, *have, *have, nil)
+	}
+	if p.price = *plus(cost(p.call.Gas, &p.fees.FeeCap), data); !ok || r.state.Balance.Lt(&p.price) {
+		for _, d := range p.items {
+			if d.work.State != swap.WorkSubmitted {
+				r.find(swap.SignerDry, swap.Critical, d.work.Action, "the signer's balance does not cover the gas")
+				r.refuse(d.work, "signer cannot pay for gas")
+			}
+		}
+		return false
+	}
+	r.state.Balance = *minus(&r.state.Balance, &p.price)
+	return true
+}
+
+// send journals a signed parcel and broadcasts it.
+func (r *drain) send(ctx context.Context, p parcel, nonce uint64) error {
+	e := Entry{Account: r.Account, Nonce: nonce, State: Open, Txs: []Tx{p.tx}}
+	works := make([]swap.Work, len(p.items))
+	for i, d := range p.items {
+		works[i] = d.work
+		works[i].State, works[i].Why, works[i].RetryAt = swap.WorkSubmitted, "", 0
+		e.Acts = append(e.Acts, Act{d.work.Order, d.work.Key()})
+	}
+	if err := r.record(ctx, e, works); err != nil {
 		return err
 	}
 	r.add(e)
-	r.state.Balance = *minus(&r.state.Balance, price)
-	r.done.Sent++
-	r.Log.InfoContext(ctx, "sending", "order", a.Order.String(), "chain", a.ChainID, "escrow", a.Escrow.Hex(),
-		"action", a.Call.String(), "tx", tx.Hash.Hex(), "nonce", e.Nonce)
+	r.touched[nonce] = true
+	r.done.Sent += len(p.items)
+	for _, d := range p.items {
+		a := d.work.Action
+		r.Log.InfoContext(ctx, "sending", "order", a.Order.String(), "chain", a.ChainID, "escrow", a.Escrow.Hex(),
+			"action", a.Call.String(), "tx", p.tx.Hash.Hex(), "nonce", nonce, "together", len(p.items))
+	}
 	// From here on the bytes are in the journal: whatever becomes of this
 	// broadcast, the next holder repeats it.
-	return r.broadcast(ctx, tx)
+	return r.broadcast(ctx, p.tx)
 }
 
-// build makes an action's call and has it guarded.
-func (r *drain) build(c swap.Case, a swap.Action) (Call, error) {
-	if a.Signer != r.Account.Signer || a.ChainID != r.ChainID {
-		return Call{}, fmt.Errorf("build %s: signed by %s on chain %d", a.Call, a.Signer, a.ChainID)
+// dataFee reads what a rollup asks for the data of a call.
+func (r *drain) dataFee(ctx context.Context, c Call) (fee uint256.Int, err error) {
+	raw, err := r.unsigned(c, r.state.Latest, Fees{*higher(&r.state.BaseFee, &r.state.Tip), r.state.Tip}).MarshalBinary()
+	if err == nil {
+		fee, err = r.Backend.DataFee(ctx, r.ChainID, raw)
 	}
-	call, err := Build(c, a)
 	if err != nil {
-		return Call{}, err
+		return fee, fmt.Errorf("read data fee: %w", err)
 	}
-	return call, Guard(r.Policy, c, a, call)
+	return fee, nil
 }
 
 // record journals an entry. A write without an answer is repeated once, which
 // succeeds if it was applied.
-func (r *drain) record(ctx context.Context, e Entry, w *swap.Work) (err error) {
+func (r *drain) record(ctx context.Context, e Entry, works []swap.Work) (err error) {
 	for range 2 {
 		if err := r.hold.Check(); err != nil {
 			return err
 		}
-		err = r.Journal.Record(ctx, r.hold.Fence(), e, w)
+		err = r.Journal.Record(ctx, r.hold.Fence(), e, works)
 		r.conflict = errors.Is(err, swap.ErrConflict)
 		if r.unsure = err != nil && !r.conflict; !r.unsure || ctx.Err() != nil {
 			break
@@ -125,19 +211,10 @@ func (r *drain) broadcast(ctx context.Context, t Tx) error {
 	return nil
 }
 
-// add puts a new entry where its nonce belongs.
-func (r *drain) add(e Entry) {
-	i := 0
-	for i < len(r.entries) && r.entries[i].Nonce < e.Nonce {
-		i++
-	}
-	r.entries = append(r.entries[:i:i], append([]Entry{e}, r.entries[i:]...)...)
-}
-
 // refuse puts an action off that the chain would not take now.
-func (r *drain) refuse(ctx context.Context, w swap.Work, why swap.Reason) {
+func (r *drain) refuse(w swap.Work, why swap.Reason) {
 	r.done.Refused++
-	r.Log.WarnContext(ctx, "refused", "order", w.Order.String(), "chain", w.ChainID, "escrow", w.Escrow.Hex(),
+	r.Log.Warn("refused", "order", w.Order.String(), "chain", w.ChainID, "escrow", w.Escrow.Hex(),
 		"action", w.Call.String(), "reason", string(why))
 	r.refused = append(r.refused, putOff(w, why, r.head.Time))
 }
@@ -154,18 +231,22 @@ func putOff(w swap.Work, why swap.Reason, now swap.ChainTime) swap.Work {
 	return w
 }
 
+// unsigned is the transaction of a call.
+func (r *drain) unsigned(c Call, nonce uint64, f Fees) *types.Transaction {
+	to := c.To
+	if r.state.Legacy {
+		return types.NewTx(&types.LegacyTx{Nonce: nonce, GasPrice: f.FeeCap.ToBig(), Gas: c.Gas, To: &to, Data: c.Data})
+	}
+	return types.NewTx(&types.DynamicFeeTx{ChainID: new(big.Int).SetUint64(r.ChainID), Nonce: nonce, GasTipCap: f.TipCap.ToBig(),
+		GasFeeCap: f.FeeCap.ToBig(), Gas: c.Gas, To: &to, Data: c.Data})
+}
+
 // sign builds the transaction and has it signed. The recovered sender must be
 // the account: a key that is not what the configuration says never gets to the
 // journal.
 func (r *drain) sign(ctx context.Context, c Call, nonce uint64, f Fees) (Tx, error) {
-	to, chain := c.To, new(big.Int).SetUint64(r.ChainID)
-	var inner types.TxData = &types.DynamicFeeTx{ChainID: chain, Nonce: nonce, GasTipCap: f.TipCap.ToBig(),
-		GasFeeCap: f.FeeCap.ToBig(), Gas: c.Gas, To: &to, Data: c.Data}
-	if r.state.Legacy {
-		inner = &types.LegacyTx{Nonce: nonce, GasPrice: f.FeeCap.ToBig(), Gas: c.Gas, To: &to, Data: c.Data}
-	}
-	signer := types.LatestSignerForChainID(chain)
-	tx := types.NewTx(inner)
+	signer := types.LatestSignerForChainID(new(big.Int).SetUint64(r.ChainID))
+	tx := r.unsigned(c, nonce, f)
 	sig, err := r.Drainer.Signer.Sign(ctx, r.Account.Signer, signer.Hash(tx))
 	if err != nil {
 		return Tx{}, fmt.Errorf("sign nonce %d: %w", nonce, err)
@@ -186,28 +267,4 @@ func (r *drain) sign(ctx context.Context, c Call, nonce uint64, f Fees) (Tx, err
 	}
 	return Tx{Hash: tx.Hash(), Raw: raw, Gas: c.Gas, FeeCap: f.FeeCap, TipCap: f.TipCap,
 		SignedAt: time.Now().UTC(), Head: r.head}, nil
-}
-
-// byUrgency orders by bucket of hard deadline (none is last), then by value,
-// a token without a price before any other.
-func byUrgency(a, b ready) int {
-	return cmp.Or(
-		cmp.Compare(bucket(a.work.Action), bucket(b.work.Action)),
-		-cmp.Compare(rank(a.work.Priceless), rank(b.work.Priceless)),
-		-a.work.AtRisk.Cmp(&b.work.AtRisk),
-		cmp.Compare(a.work.Key().String(), b.work.Key().String()))
-}
-
-func bucket(a swap.Action) int64 {
-	if a.Hard == 0 {
-		return 1<<63 - 1
-	}
-	return int64(a.Hard) / nearDeadline
-}
-
-func rank(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -34,7 +34,7 @@ func TestDrainOrder(t *testing.T) {
 	w.expect("drain", w.sent(), txn.Drained{Sent: 4})
 	var got []common.Address
 	for _, e := range w.entries() {
-		got = append(got, e.Action.Escrow)
+		got = append(got, e.Acts[0].Action.Escrow)
 	}
 	if want := []common.Address{first.Src.Escrow, high.Src.Escrow, low.Src.Escrow, patient.Src.Escrow}; !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)
@@ -68,8 +68,8 @@ func TestUnknownJournalWrite(t *testing.T) {
 			if res.Sent != c.sent || (err != nil) != (c.sent == 0) || len(w.pool()) != c.sent {
 				t.Errorf("%+v, %v, pool %v", res, err, w.pool())
 			}
-			if want := max(c.sent, 1); signed != want {
-				t.Errorf("%d signatures, want %d", signed, want)
+			if signed != 2 { // of the window, once
+				t.Errorf("%d signatures", signed)
 			}
 			w.fault = nil
 			w.heal()
@@ -144,8 +144,8 @@ func TestPriceAndBalance(t *testing.T) {
 	t.Run("waiting transactions are paid for too", func(t *testing.T) {
 		w := newWorld(t, 1)
 		w.claims(3)
-		one := uint256.NewInt(200_000 * 5 * gwei) // gas times twice the base fee and the tip
-		w.chains[srcChain].balance[w.signer] = new(uint256.Int).Sub(new(uint256.Int).Mul(one, uint256.NewInt(2)), uint256.NewInt(1))
+		one := uint256.NewInt(200_000 * 5 * gwei)                                                // gas times twice the base fee and the tip
+		w.chains[srcChain].balance[w.signer] = new(uint256.Int).AddUint64(one, 200_000*2*gwei-1) // less than the base fee is left
 		w.expect("first", w.sent(), txn.Drained{Sent: 1, Refused: 2})
 		w.expectCodes(swap.SignerDry, swap.SignerDry)
 		w.chains[srcChain].full = true

@@ -23,20 +23,30 @@ const gwei = 1_000_000_000
 // twice or by the wrong account reverts as it would.
 type simChain struct {
 	*world
-	id      uint64
-	step    swap.ChainTime // usual time between blocks
-	blocks  []simBlock     // canonical; the first is the genesis
-	pool    map[common.Hash]*simTx
-	seen    map[common.Hash]*simTx // all that were ever sent
-	baseFee uint64                 // of the next block, wei
-	tip     uint64
-	legacy  bool
-	balance map[common.Address]*uint256.Int // absent: plenty
-	refuses func(token, to common.Address) bool
-	mute    bool   // takes no transactions
-	full    bool   // mines none
-	halted  bool   // makes no blocks while somebody waits
-	lag     uint64 // blocks that the node which rehearses is behind
+	id       uint64
+	step     swap.ChainTime // usual time between blocks
+	blocks   []simBlock     // canonical; the first is the genesis
+	pool     map[common.Hash]*simTx
+	seen     map[common.Hash]*simTx // all that were ever sent
+	baseFee  uint64                 // of the next block, wei
+	tip      uint64
+	dataFee  uint64 // of L1, wei per byte
+	legacy   bool
+	balance  map[common.Address]*uint256.Int // absent: plenty
+	refuses  func(token, to common.Address) bool
+	mute     bool   // takes no transactions
+	full     bool   // mines none
+	shut     bool   // the resolver contract refuses our signer
+	forgets  bool   // takes transactions and does not keep them
+	knows    bool   // says of every transaction that it has it already
+	silent   bool   // the resolver contract makes no call, and succeeds
+	pretends uint64 // pending transactions that there are not
+	perBlock int64  // transactions that a block takes; zero: any number
+	halted   bool   // makes no blocks while somebody waits
+	lag      uint64 // blocks that the node which rehearses is behind
+	// dead are the nonces that were ever used in vain: by a foreign transaction,
+	// or by a batch that reverted. What was sent with them may be sent again.
+	dead map[uint64]bool
 }
 
 type simTx struct {
@@ -72,7 +82,7 @@ func (s simState) clone() simState {
 
 func newChain(w *world, id uint64, step swap.ChainTime) *simChain {
 	c := &simChain{world: w, id: id, step: step, pool: map[common.Hash]*simTx{}, seen: map[common.Hash]*simTx{},
-		baseFee: 2 * gwei, tip: gwei, balance: map[common.Address]*uint256.Int{}}
+		baseFee: 2 * gwei, tip: gwei, balance: map[common.Address]*uint256.Int{}, dead: map[uint64]bool{}}
 	c.blocks = []simBlock{{Block: swap.Block{Number: 100, Time: simStart, Hash: c.hash()}, state: simState{
 		map[common.Address]uint64{}, map[common.Address]swap.EventKind{}, map[common.Hash]txn.Outcome{}, map[uint64]common.Hash{}, nil}}}
 	return c
@@ -95,13 +105,16 @@ func (c *simChain) head() *simBlock { return c.at(0) }
 // mine appends a block, so many seconds after the head.
 func (c *simChain) mine(seconds swap.ChainTime) {
 	top := c.head()
-	b := simBlock{Block: swap.Block{Number: top.Number + 1, Time: top.Time + seconds, Hash: c.hash()}, state: top.state.clone(), base: c.baseFee}
+	b := simBlock{Block: swap.Block{Number: top.Number + 1, Time: top.Time + seconds, Hash: c.hash()}, state: top.state, base: c.baseFee}
 	for !c.full {
 		ready := c.includable(&b)
 		if len(ready) == 0 {
 			break
 		}
 		tx := ready[0]
+		if left := int64(len(b.txs)); c.perBlock > 0 && left >= c.perBlock {
+			break
+		}
 		delete(c.pool, tx.hash)
 		c.execute(&b, tx)
 	}
@@ -122,18 +135,37 @@ func (c *simChain) includable(b *simBlock) (out []*simTx) {
 	return out
 }
 
+// execute runs a transaction: all of its calls, or none of them.
 func (c *simChain) execute(b *simBlock, tx *simTx) {
+	if len(b.txs) == 0 {
+		b.state = b.state.clone() // until now it was the one of the block before
+	}
 	b.txs = append(b.txs, tx.hash)
-	revert := swap.RevertNone
+	before := b.state.clone()
 	calls := []swap.InnerCall{{Target: tx.to, Data: tx.data}}
 	caller := tx.from
 	if inner, ok, err := swap.Unwrap(tx.data); ok && err == nil && tx.to == c.resolver {
 		calls, caller = inner, c.resolver
+		if c.silent {
+			calls = nil
+		}
+	}
+	out := txn.Outcome{Known: true, Mined: true, Success: true, Block: b.Block, GasUsed: 50_000 * uint64(max(1, len(calls)))}
+	if c.shut && tx.to == c.resolver {
+		out.Success, calls = false, nil
 	}
 	for _, call := range calls {
-		if r := c.call(b, tx, caller, call); r != swap.RevertNone {
-			revert = r
+		ev, r := c.call(b, tx, caller, call)
+		if r != swap.RevertNone {
+			b.state, out.Success, out.Events = before, false, nil
+			break
 		}
+		if ev.Kind != 0 {
+			out.Events = append(out.Events, ev)
+		}
+	}
+	if tx.from == c.signer && (tx.foreign || !out.Success && len(calls) > 1) {
+		c.dead[tx.nonce] = true
 	}
 	if !tx.stranger {
 		b.state.nonces[tx.from]++
@@ -141,34 +173,34 @@ func (c *simChain) execute(b *simBlock, tx *simTx) {
 			b.state.used[tx.nonce] = tx.hash
 		}
 	}
-	b.state.mined[tx.hash] = txn.Outcome{Known: true, Mined: true, Success: revert == swap.RevertNone, Block: b.Block, GasUsed: 50_000}
+	b.state.mined[tx.hash] = out
 }
 
 // call runs one call of an escrow; anything else succeeds and does nothing.
-func (c *simChain) call(b *simBlock, tx *simTx, caller common.Address, call swap.InnerCall) swap.Revert {
+func (c *simChain) call(b *simBlock, tx *simTx, caller common.Address, call swap.InnerCall) (ev swap.EscrowEvent, r swap.Revert) {
 	leg, ok := c.legs[call.Target]
 	if !ok || leg.ChainID != c.id {
-		return swap.RevertNone
+		return ev, swap.RevertNone
 	}
 	in, ok, err := swap.DecodeCall(call.Data)
 	if !ok || err != nil {
-		return swap.RevertEmpty
+		return ev, swap.RevertEmpty
 	}
-	r := c.answer(b.state, leg, in, caller, b.Time, tx.stranger)
+	r = c.answer(b.state, leg, in, caller, b.Time, tx.stranger)
 	if w, _ := leg.Window(in.Call); r == swap.RevertInvalidTime && b.Time < w.From {
 		c.fail("%s of escrow %s was included at %d, before %d", in.Call, leg.Escrow, b.Time, w.From)
 	}
 	if r != swap.RevertNone {
-		return r
+		return ev, r
 	}
-	ev := swap.EscrowEvent{ChainID: c.id, Escrow: leg.Escrow, Kind: swap.Cancelled,
+	ev = swap.EscrowEvent{ChainID: c.id, Escrow: leg.Escrow, Kind: swap.Cancelled,
 		At: swap.Position{Block: b.Number, BlockHash: b.Hash, Time: b.Time, Tx: tx.hash, Index: uint(len(b.txs))}}
 	if in.Call.TakesSecret() {
 		ev.Kind, ev.Secret = swap.Withdrawn, in.Args.Secret
 	}
 	b.state.ended[leg.Escrow] = ev.Kind
 	b.state.events = append(b.state.events, ev)
-	return swap.RevertNone
+	return ev, swap.RevertNone
 }
 
 func (c *simChain) answer(s simState, leg swap.Leg, in swap.EscrowCall, caller common.Address, at swap.ChainTime, token bool) swap.Revert {
@@ -207,8 +239,11 @@ var (
 
 // take is a node's answer to a broadcast.
 func (c *simChain) take(raw []byte, foreign bool) error {
-	if c.mute {
+	switch {
+	case c.mute:
 		return errMute
+	case c.forgets, c.knows:
+		return nil // "already known" is success at the seam
 	}
 	var t types.Transaction
 	if err := t.UnmarshalBinary(raw); err != nil {
@@ -231,6 +266,9 @@ func (c *simChain) take(raw []byte, foreign bool) error {
 	if c.pool[tx.hash] != nil || tx.nonce < c.head().state.nonces[from] {
 		return nil
 	}
+	if waiting := c.waiting(from); waiting >= poolSlots && !c.holds(from, tx.nonce) && !foreign {
+		c.fail("more than %d transactions of one sender in the pool", poolSlots)
+	}
 	for _, old := range c.pool {
 		if old.from != from || old.nonce != tx.nonce {
 			continue
@@ -242,6 +280,28 @@ func (c *simChain) take(raw []byte, foreign bool) error {
 	}
 	c.pool[tx.hash], c.seen[tx.hash] = tx, tx
 	return nil
+}
+
+// poolSlots is what a node keeps of one sender.
+const poolSlots = 16
+
+// waiting counts the transactions of a sender in the pool.
+func (c *simChain) waiting(from common.Address) (n int) {
+	for _, tx := range c.pool {
+		if tx.from == from {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *simChain) holds(from common.Address, nonce uint64) bool {
+	for _, tx := range c.pool {
+		if tx.from == from && tx.nonce == nonce {
+			return true
+		}
+	}
+	return false
 }
 
 func raisedEnough(old, cur uint256.Int) bool {

@@ -25,9 +25,16 @@ func (w *world) police(chain uint64, raw []byte) {
 		entries[e.Nonce] = e
 	}
 	e := entries[tx.Nonce()]
-	limit := w.policy.Chains[chain].FeeCap[e.Action.Call]
+	var limit uint256.Int
+	for _, a := range e.Acts {
+		c := w.policy.Chains[chain].FeeCap[a.Action.Call]
+		limit.Add(&limit, &c)
+	}
+	if len(e.Acts) == 0 { // fills a gap, for those behind it
+		limit = w.policy.Chains[chain].FeeCap[swap.Withdraw]
+	}
 	if most := new(uint256.Int).Mul(uint256.MustFromBig(tx.GasFeeCap()), uint256.NewInt(tx.Gas())); most.Gt(&limit) {
-		w.fail("nonce %d may cost %s, the cap of %s is %s", tx.Nonce(), most, e.Action.Call, &limit)
+		w.fail("nonce %d may cost %s, the caps of its actions are %s", tx.Nonce(), most, &limit)
 	}
 	if tx.Value().Sign() != 0 {
 		w.fail("nonce %d sends money", tx.Nonce())
@@ -50,23 +57,29 @@ func (c *simChain) knowsForeign(nonce uint64) bool {
 }
 
 // oneNonce checks that no action is under way twice: of one action there is at
-// most one open entry, and none that is later than one that did its job.
+// most one open entry, and none that is later than one that did its job; but for
+// those whose nonce was once used in vain.
 func (w *world) oneNonce() {
 	for chain, c := range w.chains {
 		open, done := map[swap.ActionKey]uint64{}, map[swap.ActionKey]bool{}
 		for _, e := range w.journal.All(w.account(chain)) {
-			if done[e.Action] {
-				w.fail("%s of escrow %s was done, and sent again with nonce %d", e.Action.Call, e.Action.Escrow, e.Nonce)
-			}
-			if n, twice := open[e.Action]; twice {
-				w.fail("%s of escrow %s is in flight with nonces %d and %d", e.Action.Call, e.Action.Escrow, n, e.Nonce)
-			}
-			if e.State == txn.Open {
-				open[e.Action] = e.Nonce
+			for _, a := range e.Acts {
+				k := a.Action
+				if done[k] {
+					w.fail("%s of escrow %s was done, and sent again with nonce %d", k.Call, k.Escrow, e.Nonce)
+				}
+				if n, twice := open[k]; twice {
+					w.fail("%s of escrow %s is in flight with nonces %d and %d", k.Call, k.Escrow, n, e.Nonce)
+				}
+				if e.State == txn.Open && !c.dead[e.Nonce] {
+					open[k] = e.Nonce
+				}
 			}
 			for _, t := range e.Txs {
-				if o := c.head().state.mined[t.Hash]; o.Success && c.seen[t.Hash].to != w.signer {
-					done[e.Action] = true
+				for _, ev := range c.head().state.mined[t.Hash].Events {
+					for _, a := range e.Acts {
+						done[a.Action] = done[a.Action] || a.Action.EndedBy(ev) && !c.dead[e.Nonce]
+					}
 				}
 			}
 		}
@@ -112,7 +125,7 @@ func (w *world) heal() {
 	}
 	for chain := range w.chains {
 		for _, e := range w.journal.All(w.account(chain)) {
-			w.note("chain %d nonce %d %s %s %d txs", chain, e.Nonce, e.State, e.Action.Call, len(e.Txs))
+			w.note("chain %d nonce %d %s %v %d txs", chain, e.Nonce, e.State, e.Acts, len(e.Txs))
 		}
 	}
 	for _, work := range w.works.All() {

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
@@ -21,6 +23,10 @@ type seam struct {
 func (s seam) do(ctx context.Context, op string, apply func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if s.parallel > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 	}
 	f := fine
 	if !s.nested {
@@ -103,7 +109,11 @@ func (s seam) Account(ctx context.Context, a txn.Account, depth uint64) (st txn.
 	err = s.do(ctx, "backend.account", func() error {
 		c, age := s.chains[a.ChainID], s.age()
 		b := c.at(age)
-		st = txn.AccountState{Head: b.Block, Latest: b.state.nonces[a.Signer], Settled: c.at(age + depth).state.nonces[a.Signer], Legacy: c.legacy}
+		pending := b.state.nonces[a.Signer]
+		for c.holds(a.Signer, pending) {
+			pending++
+		}
+		st = txn.AccountState{Head: b.Block, Latest: b.state.nonces[a.Signer], Settled: c.at(age + depth).state.nonces[a.Signer], Legacy: c.legacy, Pending: pending + c.pretends}
 		st.Tip.SetUint64(c.tip)
 		if c.legacy {
 			st.Tip.SetUint64(max(c.tip, c.baseFee))
@@ -125,6 +135,10 @@ func (s seam) Rehearse(ctx context.Context, call txn.Call, at swap.ChainTime) (r
 		inner, caller := []swap.InnerCall{{Target: call.To, Data: call.Data}}, call.From
 		if in, ok, _ := swap.Unwrap(call.Data); ok && call.To == s.resolver {
 			inner, caller = in, s.resolver
+			if c.shut {
+				r.Revert = swap.RevertInvalidCaller
+				return nil
+			}
 		}
 		if c.legacy { // stands for the nodes without an override
 			r.AtHead, at = true, c.at(c.lag).Time
@@ -134,11 +148,25 @@ func (s seam) Rehearse(ctx context.Context, call txn.Call, at swap.ChainTime) (r
 			if err != nil {
 				return err
 			}
-			r.Revert = c.answer(c.head().state, s.legs[i.Target], in, caller, at, false)
+			if r.Revert = c.answer(c.head().state, s.legs[i.Target], in, caller, at, false); r.Revert != swap.RevertNone {
+				break
+			}
 		}
 		return nil
 	})
 	return r, err
+}
+
+func (s seam) DataFee(ctx context.Context, chain uint64, unsigned []byte) (fee uint256.Int, err error) {
+	err = s.do(ctx, "backend.data", func() error {
+		var t types.Transaction
+		if err := t.UnmarshalBinary(unsigned); err != nil {
+			return err
+		}
+		fee.SetUint64(s.chains[chain].dataFee * uint64(len(unsigned)))
+		return nil
+	})
+	return fee, err
 }
 
 func (s seam) Send(ctx context.Context, chain uint64, raw []byte) error {
@@ -173,12 +201,12 @@ func (s seam) Entries(ctx context.Context, a txn.Account) (open []txn.Entry, nex
 	return open, next, err
 }
 
-func (s seam) Record(ctx context.Context, f txn.Fence, e txn.Entry, w *swap.Work) error {
-	return s.do(ctx, "journal.record", func() error { return s.journal.Record(ctx, f, e, w) })
+func (s seam) Record(ctx context.Context, f txn.Fence, e txn.Entry, works []swap.Work) error {
+	return s.do(ctx, "journal.record", func() error { return s.journal.Record(ctx, f, e, works) })
 }
 
-func (s seam) Settle(ctx context.Context, e txn.Entry, w *swap.Work) error {
-	return s.do(ctx, "journal.settle", func() error { return s.journal.Settle(ctx, e, w) })
+func (s seam) Settle(ctx context.Context, e txn.Entry, works []swap.Work) error {
+	return s.do(ctx, "journal.settle", func() error { return s.journal.Settle(ctx, e, works) })
 }
 
 func (s seam) Live(ctx context.Context, chain uint64, taker common.Address) (out []swap.Work, err error) {
@@ -202,6 +230,9 @@ func (s seam) decide(ctx context.Context, ids []swap.OrderID) (out map[swap.Orde
 	out = map[swap.OrderID]swap.Case{}
 	err = s.do(ctx, "decide", func() error {
 		views = s.views()
+		if s.planned != nil {
+			s.planned(ids)
+		}
 		for _, id := range ids {
 			if c, err := s.plan(id, views); err == nil {
 				out[id] = c

@@ -24,6 +24,7 @@ func (w *world) until(seconds int64) {
 // script is a short story with every kind of action: a claim whose secret was
 // shown by a stranger, a swap that nobody completes, a src leg without dst.
 func (w *world) script() {
+	w.waits = true
 	secret := [32]byte{1}
 	claim := w.swapOf(w.signer, swap.OneInchV1, secret, false)
 	w.swapOf(w.resolver, swap.OneInchV11, [32]byte{2}, false)

@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -67,18 +69,24 @@ type world struct {
 	works    *watchtest.Actions
 	journal  *txntest.Journal
 	policy   swap.Policy
+	locks    swap.Timelocks // of the swaps made from now on
 	configs  map[uint64]txn.ChainConfig
+	keys     txn.Keys
 	findings []swap.Finding
 	rung     map[uint64]bool
 	log      *slog.Logger
 
-	calls   []string                     // of the system to the outside, in order
-	fault   func(n int, op string) fault // nil: none
-	blind   map[uint64]bool              // chains that plans cannot read
-	stale   func() uint64                // how many blocks old a reading is; nil: none
-	onGoing func()                       // what "meanwhile" does
-	nested  bool
-	trace   []string
+	calls    []string                     // of the system to the outside, in order
+	fault    func(n int, op string) fault // nil: none
+	blind    map[uint64]bool              // chains that plans cannot read
+	stale    func() uint64                // how many blocks old a reading is; nil: none
+	onGoing  func()                       // what "meanwhile" does
+	nested   bool
+	parallel int                  // zero: one at a time, in a fixed order
+	planned  func([]swap.OrderID) // told of each plan for the executor
+	mu       sync.Mutex           // of what several at a time may touch
+	waits    bool                 // a drain has time to wait for blocks
+	trace    []string
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
@@ -88,7 +96,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	}
 	w := &world{TB: t, rng: rand.New(rand.NewPCG(seed, 7)), key: key, signer: crypto.PubkeyToAddress(key.PublicKey),
 		resolver: named("resolver"), legs: map[common.Address]swap.Leg{}, orders: map[swap.OrderID]*swap.Order{}, secrets: map[swap.OrderID][32]byte{},
-		facts: map[uint64]swap.Provisional{}, works: watchtest.NewActions(nil), rung: map[uint64]bool{}, blind: map[uint64]bool{},
+		facts: map[uint64]swap.Provisional{}, locks: simLocks, works: watchtest.NewActions(nil), rung: map[uint64]bool{}, blind: map[uint64]bool{},
 		log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	w.journal = txntest.NewJournal(w.works)
 	w.chains = map[uint64]*simChain{srcChain: newChain(w, srcChain, 2), dstChain: newChain(w, dstChain, 1)}
@@ -134,8 +142,8 @@ func (w *world) swapOf(taker common.Address, family swap.Family, secret [32]byte
 		return swap.Factory{ChainID: chain, Address: named("factory"), Family: family, SrcImpl: named("src"), DstImpl: named("dst"),
 			SrcRescueDelay: 691_200, DstRescueDelay: 691_200}
 	}
-	amount, deposit := uint256.NewInt(uint64(1+n)*gwei*gwei/10), uint256.NewInt(gwei*gwei/1000)
-	locks := simLocks
+	amount, deposit := new(uint256.Int).Mul(uint256.NewInt(uint64(1+n)), uint256.NewInt(gwei*gwei/10)), uint256.NewInt(gwei*gwei/1000)
+	locks := w.locks
 	locks.DeployedAt = uint32(w.chains[srcChain].head().Time)
 	im := swap.Immutables{OrderHash: crypto.Keccak256Hash(fmt.Append(nil, "order", n)), Hashlock: crypto.Keccak256Hash(secret[:]),
 		Maker: wordOf(named("maker")), Taker: wordOf(taker), Token: wordOf(named("token")),
@@ -225,13 +233,13 @@ func (w *world) plan(id swap.OrderID, views swap.Views) (swap.Case, error) {
 
 // sweep is a monitor: it makes the stored work agree with the plan.
 func (w *world) sweep() {
-	views := w.views()
+	views, all := w.views(), w.works.All()
 	for _, id := range w.ids {
 		c, err := w.plan(id, views)
 		if err != nil {
 			continue
 		}
-		for _, next := range swap.Diff(c.State, c.Decision, w.works.All()) {
+		for _, next := range swap.Diff(c.State, c.Decision, all) {
 			if err := w.works.Save(context.Background(), next); err != nil && !errors.Is(err, swap.ErrConflict) {
 				w.fail("sweep: %v", err)
 			}
@@ -266,10 +274,19 @@ func (w *world) account(chain uint64) txn.Account {
 	return txn.Account{ChainID: chain, Signer: w.signer}
 }
 
+// hurried is the context of an invocation whose time is nearly over, but which
+// never ends: nothing is waited for.
+type hurried struct{ context.Context }
+
+func (hurried) Deadline() (time.Time, bool) { return time.Now(), true }
+
 // drain runs the executor once. It reports whether the process survived.
 func (w *world) drain(ctx context.Context, chain uint64) (res txn.Drained, err error, alive bool) {
 	h := w.take(chain)
 	d := w.drainer(h)
+	if !w.waits {
+		ctx = hurried{ctx}
+	}
 	alive = w.process(func() { res, err = d.Drain(ctx, w.account(chain), h) })
 	if res != (txn.Drained{}) || err != nil || !alive {
 		w.note("%d drain %d: %+v alive %v err %v", w.chains[chain].head().Time-simStart, chain, res, alive, err)
@@ -280,14 +297,14 @@ func (w *world) drain(ctx context.Context, chain uint64) (res txn.Drained, err e
 func (w *world) drainer(h *hold) *txn.Drainer {
 	s := seam{w, h}
 	return &txn.Drainer{Signer: s, Backend: s, Journal: s, Works: s, Decide: s.decide, Report: s.report,
-		Policy: w.policy, Chains: w.configs, Log: w.log}
+		Ring: s.ring, Policy: w.policy, Chains: w.configs, Keys: w.keys, Parallel: max(1, w.parallel), Log: w.log}
 }
 
 // track runs the tracker once for an account.
 func (w *world) track(ctx context.Context, chain uint64) (res txn.Tracked, err error, alive bool) {
 	s := seam{w, nil}
 	t := &txn.Tracker{Backend: s, Journal: s, Works: s, Facts: s, Ring: s.ring, Report: s.report,
-		Policy: w.policy, Chains: w.configs, Log: w.log}
+		Policy: w.policy, Chains: w.configs, Keys: w.keys, Log: w.log}
 	alive = w.process(func() { res, err = t.Track(ctx, w.account(chain)) })
 	if res.Open != res.Waiting || res.Rung || err != nil || !alive {
 		w.note("%d track %d: %+v alive %v err %v", w.chains[chain].head().Time-simStart, chain, res, alive, err)

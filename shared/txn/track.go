@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -22,6 +23,7 @@ type Tracker struct {
 	Report  Report
 	Policy  swap.Policy
 	Chains  map[uint64]ChainConfig
+	Keys    Keys
 	Log     *slog.Logger
 }
 
@@ -29,6 +31,19 @@ type Tracker struct {
 type Tracked struct {
 	Open, Confirmed, Reverted, Foreign, Reopened, Waiting int
 	Rung                                                  bool
+	// Timed counts those confirmed that had a hard deadline. Margin is the least
+	// time that one of them had left when its block was made, in seconds;
+	// negative: too late. It means nothing while Timed is zero.
+	Timed  int
+	Margin int64
+}
+
+// note takes the margin of some more actions.
+func (t *Tracked) note(timed int, margin int64) {
+	if timed > 0 && (t.Timed == 0 || margin < t.Margin) {
+		t.Margin = margin
+	}
+	t.Timed += timed
 }
 
 // Track looks at the open entries of one account. An entry is settled when what
@@ -60,12 +75,10 @@ func (t *Tracker) Track(ctx context.Context, a Account) (res Tracked, err error)
 		return res, err
 	}
 	var findings []swap.Finding
+	held := t.Keys.Of(a.Signer)
 	for i := range found {
-		s := &found[i]
-		if w, ok := works[s.Action]; ok && w.State == swap.WorkSubmitted {
-			s.work = s.next(w)
-		}
-		findings = append(findings, s.findings()...)
+		found[i].steps(works, found, i)
+		findings = append(findings, found[i].findings(held, found)...)
 	}
 	var errs []error
 	told := true
@@ -81,7 +94,7 @@ func (t *Tracker) Track(ctx context.Context, a Account) (res Tracked, err error)
 			res.Waiting++
 			ring = ring || s.lost
 			continue
-		case !told && len(s.findings()) > 0:
+		case !told && len(s.findings(held, found)) > 0:
 			continue
 		}
 		reopened, err := t.settle(ctx, s, &res)
@@ -109,6 +122,7 @@ func (t *Tracker) TrackAll(ctx context.Context, accounts []Account) (sum Tracked
 		sum.Reopened += res.Reopened
 		sum.Waiting += res.Waiting
 		sum.Rung = sum.Rung || res.Rung
+		sum.note(res.Timed, res.Margin)
 	}
 	return sum, errors.Join(errs...)
 }
@@ -117,12 +131,29 @@ func (t *Tracker) TrackAll(ctx context.Context, accounts []Account) (sum Tracked
 type settlement struct {
 	Entry
 	tx      common.Hash // that was mined; the first of ours if a foreign one was
-	success bool        // it did what its action is for
+	success bool        // it was mined and did not revert
 	noop    bool
 	lost    bool       // not mined, and the executor has to look after it
 	head    swap.Block // at which it was found
-	work    *swap.Work // the step that goes with it, nil for none
+	at      swap.Block // that it was mined in
+	ends    []ending   // of each of the acts, once the entry is settled
 }
+
+// ending is what became of an act of a settled entry.
+type ending struct {
+	did  did
+	work *swap.Work // the step that goes with it, nil for none
+}
+
+// did says what the mined transaction did for an act.
+type did uint8
+
+const (
+	nothing  did = iota // it did not hold the act's call, or was not ours
+	done                // the escrow's own event stands in the receipt
+	reverted            // it held the call and reverted
+	silent              // it succeeded, and the escrow's event is missing
+)
 
 // look finds out what became of each entry. The chain's facts are read before
 // its head and the head before the receipts, so that nothing is concluded from
@@ -160,13 +191,13 @@ func judge(e Entry, mine []Outcome, s AccountState, final swap.Block, depth uint
 		// A receipt above the head, or of a nonce that is not used up, is of
 		// another reading of the chain.
 		if o.Block.Number <= min(deepest, final.Number) && s.Latest > e.Nonce {
-			out.State, out.tx, out.noop = Mined, e.Txs[i].Hash, isNoop(e.Txs[i])
-			out.success = o.Success && !out.noop
+			out.State, out.tx, out.noop, out.success, out.at = Mined, e.Txs[i].Hash, isNoop(e.Txs[i]), o.Success, o.Block
+			out.ends = endings(e, e.Txs[i], o)
 		}
 		return out
 	}
 	if s.Settled > e.Nonce && deepest <= final.Number {
-		out.State = Foreign
+		out.State, out.ends = Foreign, make([]ending, len(e.Acts))
 		return out
 	}
 	last := len(mine) - 1
@@ -174,72 +205,187 @@ func judge(e Entry, mine []Outcome, s AccountState, final swap.Block, depth uint
 	return out
 }
 
-// next is the step of the work of a settled entry. What did not do its job is
-// open again, and the plan decides whether it is wanted still.
-func (s settlement) next(w swap.Work) *swap.Work {
-	switch {
-	case s.State == Open:
-		return nil
-	case s.success:
-		w.State = swap.WorkConfirmed
-	case s.State == Mined && !s.noop:
-		// The rehearsal of the next attempt says why it failed.
-		w = putOff(w, "our transaction reverted", s.head.Time)
-	default:
-		w.State = swap.WorkPlanned
-		w.Attempt++
+// endings says what a mined transaction did for each act of its entry. That it
+// succeeded proves nothing by itself: a resolver contract may swallow the
+// failure of a call. The event of the escrow does.
+func endings(e Entry, t Tx, o Outcome) []ending {
+	out := make([]ending, len(e.Acts))
+	for _, i := range carried(e, t) {
+		switch k := e.Acts[i].Action; {
+		case !o.Success:
+			out[i].did = reverted
+		case slices.ContainsFunc(o.Events, k.EndedBy):
+			out[i].did = done
+		default:
+			out[i].did = silent
+		}
 	}
-	return &w
+	return out
 }
 
-func (s settlement) findings() []swap.Finding {
-	f := swap.Finding{Order: s.Order, ChainID: s.ChainID, Escrow: s.Action.Escrow, Call: s.Action.Call}
-	if s.work != nil {
-		f.AtRisk, f.Deadline = s.work.AtRisk, s.work.Hard
+// carried lists the indexes of the acts whose calls a transaction holds.
+func carried(e Entry, t Tx) []int {
+	if t.Acts != nil || isNoop(t) {
+		return t.Acts
 	}
-	switch {
-	case s.State == Foreign:
-		f.Code, f.Severity = swap.ForeignTx, swap.Critical
-		f.Detail = "a nonce of this signer was used by a transaction that is not in the journal"
-	case s.State == Mined && !s.success && !s.noop:
-		f.Code, f.Severity = swap.TxReverted, swap.Warning
-		f.Detail = "our transaction was included and reverted"
-		if f.Deadline != 0 {
-			f.Severity = swap.Critical
+	all := make([]int, len(e.Acts))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// revertedTogether is why work is open again whose call was one of several in a
+// transaction that reverted: which of them is to blame is not known.
+const revertedTogether swap.Reason = "reverted together with others"
+
+// steps decides the step of the work of each act of a settled entry. What did
+// not do its job is open again, and the plan decides whether it is wanted still;
+// unless another entry of the same look did it, or a later one holds it too and
+// decides. i is the settlement's place among all.
+func (s *settlement) steps(works map[swap.ActionKey]swap.Work, all []settlement, i int) {
+	together := 0
+	for _, e := range s.ends {
+		if e.did == reverted {
+			together++
 		}
-	default:
-		return nil
 	}
-	return []swap.Finding{f}
+	later := all[i+1:]
+	for i := range s.ends {
+		w, ok := works[s.Acts[i].Action]
+		if !ok || w.State != swap.WorkSubmitted || w.Order != s.Acts[i].Order {
+			continue
+		}
+		again := didIt(all, w.Key()) || slices.ContainsFunc(later, func(l settlement) bool { return l.Has(w.Key()) })
+		switch d := s.ends[i].did; {
+		case d == done:
+			w.State = swap.WorkConfirmed
+		case again:
+			continue
+		case d == silent:
+			w = putOff(w, "our transaction did not make the call", s.head.Time)
+		case d == reverted && together == 1:
+			// The rehearsal of the next attempt says why it failed.
+			w = putOff(w, "our transaction reverted", s.head.Time)
+		case d == reverted:
+			w.State, w.Why = swap.WorkPlanned, revertedTogether
+			w.Attempt++
+		default:
+			w.State = swap.WorkPlanned
+			w.Attempt++
+		}
+		s.ends[i].work = &w
+	}
+}
+
+// didIt reports whether an entry of the same look did what an act is for.
+func didIt(all []settlement, k swap.ActionKey) bool {
+	return slices.ContainsFunc(all, func(s settlement) bool {
+		i := slices.IndexFunc(s.Acts, func(a Act) bool { return a.Action == k })
+		return i >= 0 && s.ends != nil && s.ends[i].did == done
+	})
+}
+
+// findings is what a person should know of a settled entry. A nonce that was
+// used by somebody else is expected of a shared key.
+func (s *settlement) findings(held Custody, all []settlement) (out []swap.Finding) {
+	if s.State == Foreign && len(s.Acts) == 0 {
+		return []swap.Finding{{ChainID: s.ChainID, Code: swap.ForeignTx, Severity: foreignSeverity(held), Detail: foreignDetail(held, s.Signer)}}
+	}
+	for i, e := range s.ends {
+		a := s.Acts[i]
+		if e.did == reverted && didIt(all, a.Action) {
+			continue // it was sent twice because the first looked lost
+		}
+		f := swap.Finding{Order: a.Order, ChainID: s.ChainID, Escrow: a.Action.Escrow, Call: a.Action.Call}
+		if e.work != nil {
+			f.AtRisk, f.Deadline = e.work.AtRisk, e.work.Hard
+		}
+		switch {
+		case s.State == Foreign:
+			f.Code, f.Severity, f.Detail = swap.ForeignTx, foreignSeverity(held), foreignDetail(held, s.Signer)
+		case e.did == reverted:
+			f.Code, f.Severity = swap.TxReverted, swap.Warning
+			f.Detail = "our transaction was included and reverted"
+			if f.Deadline != 0 {
+				f.Severity = swap.Critical
+			}
+		case e.did == silent:
+			f.Code, f.Severity = swap.CallReverts, swap.Critical
+			f.Detail = "our transaction succeeded without the call: no event of the escrow in its receipt"
+		default:
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func foreignSeverity(held Custody) swap.Severity {
+	if held == Shared {
+		return swap.Info
+	}
+	return swap.Critical
+}
+
+func foreignDetail(held Custody, signer common.Address) string {
+	return "a nonce of " + string(held) + " signer " + signer.Hex() + " was used by a transaction that is not in the journal"
 }
 
 // settle writes one settlement. A conflict means that somebody was faster.
 func (t *Tracker) settle(ctx context.Context, s settlement, res *Tracked) (reopened bool, err error) {
-	if err := t.Journal.Settle(ctx, s.Entry, s.work); err != nil {
+	var works []swap.Work
+	for _, e := range s.ends {
+		if e.work != nil {
+			works = append(works, *e.work)
+		}
+	}
+	if err := t.Journal.Settle(ctx, s.Entry, works); err != nil {
 		if errors.Is(err, swap.ErrConflict) {
 			return false, nil
 		}
 		return false, fmt.Errorf("settle nonce %d of %s on chain %d: %w", s.Nonce, s.Signer, s.ChainID, err)
 	}
-	switch {
-	case s.State == Foreign:
+	if s.State == Foreign {
 		res.Foreign++
-	case s.success:
-		res.Confirmed++
-	case !s.noop:
-		res.Reverted++
 	}
-	work := swap.WorkState("")
-	if s.work != nil {
-		work = s.work.State
-		reopened = work == swap.WorkPlanned
+	for i, e := range s.ends {
+		switch e.did {
+		case done:
+			res.Confirmed++
+		case reverted, silent:
+			res.Reverted++
+		}
+		work := swap.WorkState("")
+		if e.work != nil {
+			work = e.work.State
+			reopened = reopened || work == swap.WorkPlanned
+		}
+		if work == swap.WorkPlanned || work == swap.WorkRefused {
+			res.Reopened++
+		}
+		a := s.Acts[i]
+		line := []any{"order", a.Order.String(), "chain", s.ChainID, "escrow", a.Action.Escrow.Hex(),
+			"action", a.Action.Call.String(), "tx", s.tx.Hex(), "nonce", s.Nonce, "state", string(s.State), "work", string(work)}
+		t.Log.InfoContext(ctx, "settled", append(line, s.margins(e, res)...)...)
 	}
-	if reopened || work == swap.WorkRefused {
-		res.Reopened++
-	}
-	t.Log.InfoContext(ctx, "settled", "order", s.Order.String(), "chain", s.ChainID, "escrow", s.Action.Escrow.Hex(),
-		"action", s.Action.Call.String(), "tx", s.tx.Hex(), "state", string(s.State), "work", string(work))
 	return reopened, nil
+}
+
+// margins are the seconds that were left to the deadlines of an action that is
+// done, for the log.
+func (s *settlement) margins(e ending, res *Tracked) (left []any) {
+	if e.did != done || e.work == nil {
+		return nil
+	}
+	if e.work.Hard != 0 {
+		res.note(1, e.work.Hard.Sub(s.at.Time))
+		left = append(left, "hard_left_s", e.work.Hard.Sub(s.at.Time))
+	}
+	if e.work.Soft != 0 {
+		left = append(left, "soft_left_s", e.work.Soft.Sub(s.at.Time))
+	}
+	return left
 }
 
 // works reads the live work of the entries that are to be settled.
@@ -247,16 +393,19 @@ func (t *Tracker) works(ctx context.Context, a Account, found []settlement) (map
 	out := map[swap.ActionKey]swap.Work{}
 	seen := map[common.Address]bool{}
 	for _, s := range found {
-		if s.State == Open || seen[s.Action.Taker] {
-			continue
-		}
-		seen[s.Action.Taker] = true
-		live, err := t.Works.Live(ctx, a.ChainID, s.Action.Taker)
-		if err != nil {
-			return nil, fmt.Errorf("read live work of %s on chain %d: %w", s.Action.Taker, a.ChainID, err)
-		}
-		for _, w := range live {
-			out[w.Key()] = w
+		for _, act := range s.Acts {
+			taker := act.Action.Taker
+			if s.State == Open || seen[taker] {
+				continue
+			}
+			seen[taker] = true
+			live, err := t.Works.Live(ctx, a.ChainID, taker)
+			if err != nil {
+				return nil, fmt.Errorf("read live work of %s on chain %d: %w", taker, a.ChainID, err)
+			}
+			for _, w := range live {
+				out[w.Key()] = w
+			}
 		}
 	}
 	return out, nil

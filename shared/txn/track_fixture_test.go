@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
@@ -76,8 +77,9 @@ func (r *tracked) work(k swap.ActionKey) swap.Work {
 	return swap.Work{}
 }
 
-// bump adds a transaction to an entry; gas 100,000 makes it one of nothing.
-func (r *tracked) bump(e txn.Entry, gas, decided uint64) common.Hash {
+// bump adds a transaction to an entry, of some of its acts or of all; gas
+// 100,000 makes it one of nothing.
+func (r *tracked) bump(e txn.Entry, gas, decided uint64, acts ...int) common.Hash {
 	r.Helper()
 	open, _, err := r.journal.Entries(r.Context(), r.Account)
 	if err != nil {
@@ -85,7 +87,7 @@ func (r *tracked) bump(e txn.Entry, gas, decided uint64) common.Hash {
 	}
 	i := slices.IndexFunc(open, func(o txn.Entry) bool { return o.Nonce == e.Nonce })
 	tx := txntest.Tx()
-	tx.Gas, tx.Head = gas, at(decided)
+	tx.Gas, tx.Head, tx.Acts = gas, at(decided), acts
 	open[i].Txs = append(open[i].Txs, tx)
 	if err := r.journal.Record(r.Context(), r.fence, open[i], nil); err != nil {
 		r.Fatal(err)
@@ -93,8 +95,55 @@ func (r *tracked) bump(e txn.Entry, gas, decided uint64) common.Hash {
 	return tx.Hash
 }
 
+// mined lets a transaction be mined; one that succeeds does what its entry's
+// acts are for.
 func (r *tracked) mined(h common.Hash, block uint64, ok bool) {
-	r.outcomes[h] = txn.Outcome{Known: true, Mined: true, Success: ok, Block: at(block)}
+	o := txn.Outcome{Known: true, Mined: true, Success: ok, Block: at(block)}
+	for _, e := range r.journal.All(r.Account) {
+		for _, t := range e.Txs {
+			if t.Hash != h || t.Gas == 100_000 || !ok {
+				continue
+			}
+			for i, a := range e.Acts {
+				if t.Acts == nil || slices.Contains(t.Acts, i) {
+					o.Events = append(o.Events, eventOf(a.Action))
+				}
+			}
+		}
+	}
+	r.outcomes[h] = o
+}
+
+// eventOf is what the escrow of an action says when its call was made.
+func eventOf(k swap.ActionKey) swap.EscrowEvent {
+	ev := swap.EscrowEvent{ChainID: k.ChainID, Escrow: k.Escrow, Kind: swap.Withdrawn}
+	switch k.Call {
+	case swap.Cancel, swap.PublicCancel:
+		ev.Kind = swap.Cancelled
+	case swap.RescueFunds:
+		ev.Kind, ev.Token = swap.Rescued, k.Token
+	}
+	return ev
+}
+
+// batch journals actions of one taker in one entry, decided at block 80.
+func (r *tracked) batch(nonce uint64, n int) (txn.Entry, []swap.Work) {
+	r.Helper()
+	var works []swap.Work
+	for taker := watchtest.Address(); len(works) < n; {
+		w := watchtest.Work(r.ChainID, taker)
+		w.Signer, w.Hard = r.Signer, 0
+		if err := r.works.Save(r.Context(), w); err != nil {
+			r.Fatal(err)
+		}
+		works = append(works, r.work(w.Key()))
+	}
+	e, steps := txntest.Entry(r.Account, nonce, works...)
+	e.Txs[0].Head = at(80)
+	if err := r.journal.Record(r.Context(), r.fence, e, steps); err != nil {
+		r.Fatal(err)
+	}
+	return e, works
 }
 
 func (r *tracked) settled(nonce uint64) txn.EntryState {
@@ -113,16 +162,16 @@ func (r *tracked) Entries(ctx context.Context, a txn.Account) ([]txn.Entry, uint
 	return open, next, errors.Join(err, r.did("entries"))
 }
 
-func (r *tracked) Record(context.Context, txn.Fence, txn.Entry, *swap.Work) error {
+func (r *tracked) Record(context.Context, txn.Fence, txn.Entry, []swap.Work) error {
 	r.Fatal("the tracker records")
 	return nil
 }
 
-func (r *tracked) Settle(ctx context.Context, e txn.Entry, w *swap.Work) error {
+func (r *tracked) Settle(ctx context.Context, e txn.Entry, works []swap.Work) error {
 	if err := r.did("settle"); err != nil {
 		return err
 	}
-	return r.journal.Settle(ctx, e, w)
+	return r.journal.Settle(ctx, e, works)
 }
 
 func (r *tracked) Head(context.Context, uint64) (swap.Block, time.Duration, error) {
@@ -142,6 +191,11 @@ func (c trackedChain) Account(_ context.Context, a txn.Account, d uint64) (txn.A
 func (c trackedChain) Rehearse(context.Context, txn.Call, swap.ChainTime) (txn.Rehearsal, error) {
 	c.Fatal("the tracker rehearses")
 	return txn.Rehearsal{}, nil
+}
+
+func (c trackedChain) DataFee(context.Context, uint64, []byte) (fee uint256.Int, err error) {
+	c.Fatal("the tracker asks for prices")
+	return fee, nil
 }
 
 func (c trackedChain) Send(context.Context, uint64, []byte) error {

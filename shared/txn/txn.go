@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -16,18 +17,6 @@ type Account struct {
 	ChainID uint64
 	Signer  common.Address
 }
-
-// Custody says who else uses a signer's key.
-type Custody string
-
-const (
-	// Exclusive: nobody else. A transaction of this signer that is not in the
-	// journal is critical.
-	Exclusive Custody = "exclusive"
-	// Contract: the taker is a resolver contract and the key holds gas only.
-	// Nonces are treated as for Exclusive.
-	Contract Custody = "contract"
-)
 
 // Signer signs with one key. It never sees more than a digest; what is signed
 // is guarded by Guard before.
@@ -50,6 +39,10 @@ type Backend interface {
 	// the node has no block-time override it runs at the head's time, and
 	// says so. A revert is a result, not an error.
 	Rehearse(ctx context.Context, c Call, at swap.ChainTime) (Rehearsal, error)
+	// DataFee reads what a rollup charges for publishing a transaction on L1, in
+	// wei, beside its gas; zero on chains that charge nothing or charge it as
+	// gas. unsigned is the transaction without its signature, as it is signed.
+	DataFee(ctx context.Context, chain uint64, unsigned []byte) (uint256.Int, error)
 	// Send broadcasts raw bytes to every endpoint that takes them. Success
 	// includes "already known" and "nonce too low": the journal decides what
 	// became of a nonce, not the node's answer.
@@ -95,6 +88,9 @@ type Outcome struct {
 	Block   swap.Block
 	GasUsed uint64
 	Cost    uint256.Int // wei, all fees counted, the L1 data fee included
+	// Events are those of the receipt's logs that read as an escrow's. Anybody
+	// can emit a look-alike: one counts for the escrow whose address it bears.
+	Events []swap.EscrowEvent
 }
 
 // Version is an opaque token of a store: the zero value means "not stored".
@@ -112,18 +108,40 @@ const (
 // Entry is one nonce of an account in the journal.
 type Entry struct {
 	Account
-	Nonce   uint64
-	Order   swap.OrderID
-	Action  swap.ActionKey
+	Nonce uint64
+	// Acts are the actions that the nonce was taken for, the most urgent first:
+	// one, or several calls of one resolver contract. Empty only where the nonce
+	// was a gap that nothing else could fill. They never change.
+	Acts    []Act
 	State   EntryState
 	Txs     []Tx // oldest first; never empty
 	Version Version
 }
 
+// Act is an action of an order.
+type Act struct {
+	Order  swap.OrderID
+	Action swap.ActionKey
+}
+
+// MaxActs is the most actions of one entry. Settling one takes two items of
+// work and two of its own in one transaction of the store, and DynamoDB allows
+// 100; the gas of so many calls stays a small share of a block, see maxBatchGas.
+const MaxActs = 32
+
+// Has reports whether the action is one of the entry's.
+func (e Entry) Has(k swap.ActionKey) bool {
+	return slices.ContainsFunc(e.Acts, func(a Act) bool { return a.Action == k })
+}
+
 // Tx is one signed transaction of an entry.
 type Tx struct {
-	Hash     common.Hash
-	Raw      []byte // signed bytes as broadcast
+	Hash common.Hash
+	Raw  []byte // signed bytes as broadcast
+	// Acts are the indexes of the entry's acts whose calls the transaction
+	// holds; nil: all of them, or none if it only uses the nonce up. A
+	// replacement may leave out what is no longer wanted.
+	Acts     []int `json:",omitempty"`
 	Gas      uint64
 	FeeCap   uint256.Int // wei per gas
 	TipCap   uint256.Int // wei per gas
@@ -153,15 +171,17 @@ type Journal interface {
 	// Entries reads all open entries of an account, consistently, by nonce,
 	// and the highest nonce ever journalled plus one (0 if none).
 	Entries(ctx context.Context, a Account) (open []Entry, next uint64, err error)
-	// Record writes an entry and the step of its work to submitted in one
-	// transaction that also checks the fence. For a new entry (Version 0) the
-	// nonce must be free; for a bump the stored version must be e.Version, and
-	// w is nil. swap.ErrConflict if a condition fails; a repeated write whose
+	// Record writes an entry and the step of the work of all its acts to
+	// submitted in one transaction that also checks the fence. For a new entry
+	// (Version 0) the nonce must be free, and works are those of its acts, in
+	// their order; for a bump the stored version must be e.Version, and there
+	// are no works. swap.ErrConflict if a condition fails; a repeated write whose
 	// response was lost succeeds. Nothing may be broadcast before it returns.
-	Record(ctx context.Context, f Fence, e Entry, w *swap.Work) error
-	// Settle moves an entry to a terminal state, and its work to w's state
-	// (nil: leave it), in one transaction. Needs no lease: it sends nothing.
-	Settle(ctx context.Context, e Entry, w *swap.Work) error
+	Record(ctx context.Context, f Fence, e Entry, works []swap.Work) error
+	// Settle moves an entry to a terminal state, and the given works of its acts
+	// (each at most once; the others are left as they are) to their states, in
+	// one transaction. Needs no lease: it sends nothing.
+	Settle(ctx context.Context, e Entry, works []swap.Work) error
 }
 
 // Works is the part of the action store that the drain and the tracker need.

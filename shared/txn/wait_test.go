@@ -47,6 +47,7 @@ func TestWaitingForTheFirstLegalBlock(t *testing.T) {
 				w := newWorld(t, 1)
 				w.configs[srcChain] = txn.ChainConfig{Regular: c.regular, PoolCap: 16, Confirmations: confirmations}
 				w.alone(c.from)
+				w.waits = true
 				res := w.sent()
 				if c.sent == 0 {
 					w.expect("drain", res, txn.Drained{Waiting: 1})
@@ -69,6 +70,7 @@ func TestWaitingForSeveral(t *testing.T) {
 		w.chains[srcChain].mine(4)
 		w.swapOf(w.signer, swap.OneInchV1, [32]byte{2}, true)
 		w.alone(594)
+		w.waits = true
 		w.expect("drain", w.sent(), txn.Drained{Sent: 3})
 		for i, want := range []int64{598, 602, 602} {
 			if got := w.entries()[i].Txs[0].Head.Time; got != simStart.Add(want) {
@@ -82,6 +84,7 @@ func TestWaitingEnds(t *testing.T) {
 	setup := func(t *testing.T) *world {
 		w := newWorld(t, 1)
 		w.alone(592)
+		w.waits = true
 		return w
 	}
 	t.Run("the chain stands still", func(t *testing.T) {

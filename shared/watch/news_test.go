@@ -131,7 +131,7 @@ func TestATransactionUnderWayChangesTheSeverity(t *testing.T) {
 		r.told = nil
 		w := r.actions.All()[0]
 		w.State = swap.WorkSubmitted
-		if err := r.actions.Together(&w, func() error { return nil }); err != nil {
+		if err := r.actions.Together([]swap.Work{w}, func() error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		r.at(c.at)

@@ -301,7 +301,16 @@ func (p *Parts) Accounts() []txn.Account {
 func (p *Parts) Sending() map[uint64]txn.ChainConfig {
 	out := map[uint64]txn.ChainConfig{}
 	for _, c := range p.Config.Chains.Chains {
-		out[c.ID] = txn.ChainConfig{Regular: c.Regular, PoolCap: int(c.PoolCap), Confirmations: c.Confirmations}
+		out[c.ID] = txn.ChainConfig{Regular: c.Regular, BlockTime: int64(c.BlockTime), PoolCap: int(c.PoolCap), Confirmations: c.Confirmations}
+	}
+	return out
+}
+
+// Keys says who else uses each signer's key.
+func (p *Parts) Keys() txn.Keys {
+	out := txn.Keys{}
+	for _, s := range p.Config.Chains.Signers {
+		out[s.Address] = txn.Custody(s.Custody)
 	}
 	return out
 }

@@ -13,20 +13,20 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 )
 
+// nextRound is how long after a drain ends whose time was not enough the account
+// is drained again: by then its lease is released.
+const nextRound = 2 * time.Second
+
 // Track is the body of the job that settles what was sent.
 func (p *Parts) Track(ctx context.Context, r *job.Run) error {
-	ringer := p.ringer()
-	m := newMargins(p.Chain, p.Store.Journal(), r.Metrics, p.Log)
 	tracker := &txn.Tracker{
-		Backend: m, Journal: m, Works: p.Store.Actions(), Facts: p.Store.Facts(),
-		Ring: func(ctx context.Context, a txn.Account) error {
-			return ringer.Ring(ctx, []watch.Ring{{ChainID: a.ChainID, Signer: a.Signer}})
-		},
-		Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Log: p.Log,
+		Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(), Facts: p.Store.Facts(),
+		Ring: p.ring(0), Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Keys: p.Keys(), Log: p.Log,
 	}
 	res, err := tracker.TrackAll(ctx, p.Accounts())
 	r.Note("open", res.Open)
@@ -34,7 +34,18 @@ func (p *Parts) Track(ctx context.Context, r *job.Run) error {
 	r.Note("reverted", res.Reverted)
 	r.Note("foreign", res.Foreign)
 	r.Note("reopened", res.Reopened)
+	if res.Timed > 0 {
+		r.Metrics.Min(metrics.MarginLeft, res.Margin)
+	}
 	return err
+}
+
+// ring rings for one account.
+func (p *Parts) ring(after time.Duration) func(context.Context, txn.Account) error {
+	ringer := p.ringer()
+	return func(ctx context.Context, a txn.Account) error {
+		return ringer.Ring(ctx, []watch.Ring{{ChainID: a.ChainID, Signer: a.Signer, After: after}})
+	}
 }
 
 // Executor is the handler that drains accounts with the given signer: those
@@ -44,7 +55,8 @@ func (p *Parts) Track(ctx context.Context, r *job.Run) error {
 func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 	drainer := &txn.Drainer{
 		Signer: signer, Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(),
-		Decide: p.Sweeper().Decide, Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Log: p.Log,
+		Decide: p.Sweeper().Decide, Report: p.Report, Ring: p.ring(nextRound),
+		Policy: p.Policy, Chains: p.Sending(), Keys: p.Keys(), Log: p.Log,
 	}
 	drain := func(ctx context.Context, r *job.Run, a txn.Account) error {
 		if p.Config.Mode != env.Live {

@@ -24,7 +24,7 @@ type Journal struct {
 	mu      sync.Mutex
 	leases  map[string]txn.Fence
 	entries map[nonce]txn.Entry
-	written map[nonce]*swap.Work // with the latest write of the entry
+	written map[nonce][]swap.Work // with the latest write of the entry
 	next    map[txn.Account]uint64
 }
 
@@ -36,7 +36,7 @@ type nonce struct {
 // NewJournal returns an empty journal over the work, with the work's faults.
 func NewJournal(work *watchtest.Actions) *Journal {
 	return &Journal{Faults: work.Faults, work: work, leases: map[string]txn.Fence{}, entries: map[nonce]txn.Entry{},
-		written: map[nonce]*swap.Work{}, next: map[txn.Account]uint64{}}
+		written: map[nonce][]swap.Work{}, next: map[txn.Account]uint64{}}
 }
 
 // Grant gives the lease to the owner in the next generation, whoever has it.
@@ -102,67 +102,67 @@ func (j *Journal) Entries(ctx context.Context, a txn.Account) (open []txn.Entry,
 }
 
 // Record implements txn.Journal.
-func (j *Journal) Record(ctx context.Context, f txn.Fence, e txn.Entry, w *swap.Work) error {
+func (j *Journal) Record(ctx context.Context, f txn.Fence, e txn.Entry, works []swap.Work) error {
 	return j.Do(ctx, "journal.record", func() error {
-		j.policeRecord(e, w)
-		if j.repeated(e, w) {
+		j.policeRecord(e, works)
+		if j.repeated(e, works) {
 			return nil
 		}
-		return j.work.Together(w, func() error { return j.record(f, e, w) })
+		return j.work.Together(works, func() error { return j.record(f, e, works) })
 	})
 }
 
-func (j *Journal) record(f txn.Fence, e txn.Entry, w *swap.Work) error {
+func (j *Journal) record(f txn.Fence, e txn.Entry, works []swap.Work) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	k := nonce{e.Account, e.Nonce}
 	if f.Owner == "" || j.leases[f.Lease] != f || j.entries[k].Version != e.Version || j.entries[k].State != "" && j.entries[k].State != txn.Open {
 		return swap.ErrConflict
 	}
-	j.put(k, e, w)
+	j.put(k, e, works)
 	j.next[e.Account] = max(j.next[e.Account], e.Nonce+1)
 	return nil
 }
 
-func (j *Journal) put(k nonce, e txn.Entry, w *swap.Work) {
+func (j *Journal) put(k nonce, e txn.Entry, works []swap.Work) {
 	e = clone(e)
 	e.Version++
-	if w != nil {
-		c := *w // holds no pointers
-		w = &c
-	}
-	j.entries[k], j.written[k] = e, w
+	j.entries[k], j.written[k] = e, slices.Clone(works) // they hold no pointers
 }
 
 // clone copies an entry with all that it points to.
 func clone(e txn.Entry) txn.Entry {
-	e.Txs = slices.Clone(e.Txs)
+	e.Acts, e.Txs = slices.Clone(e.Acts), slices.Clone(e.Txs)
 	for i := range e.Txs {
-		e.Txs[i].Raw = bytes.Clone(e.Txs[i].Raw)
+		e.Txs[i].Raw, e.Txs[i].Acts = bytes.Clone(e.Txs[i].Raw), slices.Clone(e.Txs[i].Acts)
 	}
 	return e
 }
 
 // policeRecord panics at what no caller of Record may ask for.
-func (j *Journal) policeRecord(e txn.Entry, w *swap.Work) {
+func (j *Journal) policeRecord(e txn.Entry, works []swap.Work) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	old, exists := j.entries[nonce{e.Account, e.Nonce}]
 	bad := ""
 	switch {
-	case e.ChainID == 0 || e.Order.ChainID == 0 || e.Action.Call == 0:
+	case e.ChainID == 0 || slices.ContainsFunc(e.Acts, func(a txn.Act) bool { return a.Order.ChainID == 0 || a.Action.Call == 0 }):
 		bad = "of nothing"
+	case len(e.Acts) > txn.MaxActs:
+		bad = "of too many actions"
+	case !distinct(e):
+		bad = "of one action twice, or of actions of several takers"
 	case e.State != txn.Open:
 		bad = "recorded as " + string(e.State)
 	case len(e.Txs) == 0:
 		bad = "without a transaction"
 	case e.Version == 0 && len(e.Txs) != 1:
 		bad = "new with a bump"
-	case e.Version == 0 && (w == nil || w.State != swap.WorkSubmitted || w.Key() != e.Action || w.Order != e.Order):
+	case e.Version == 0 && !submits(e, works):
 		bad = "new without its work being submitted"
-	case e.Version != 0 && w != nil:
+	case e.Version != 0 && len(works) > 0:
 		bad = "bumped together with work"
-	case exists && old.Version == e.Version && (old.Action != e.Action || old.Order != e.Order):
+	case exists && old.Version == e.Version && !slices.Equal(old.Acts, e.Acts):
 		bad = "of another action than before"
 	case exists && old.Version == e.Version && !extends(e.Txs, old.Txs):
 		bad = "bumped without its earlier transactions"
@@ -171,10 +171,33 @@ func (j *Journal) policeRecord(e txn.Entry, w *swap.Work) {
 		if len(tx.Raw) == 0 || tx.SignedAt.IsZero() {
 			bad = "with a transaction that was not signed"
 		}
+		if slices.ContainsFunc(tx.Acts, func(i int) bool { return i < 0 || i >= len(e.Acts) }) {
+			bad = "with a transaction of actions that are not its own"
+		}
 	}
 	if bad != "" {
 		panic(fmt.Sprintf("journal entry %d of %s on chain %d: %s", e.Nonce, e.Signer, e.ChainID, bad))
 	}
+}
+
+// distinct reports whether the acts differ and, if there are several, are calls
+// of one taker.
+func distinct(e txn.Entry) bool {
+	seen := map[swap.ActionKey]bool{}
+	for _, a := range e.Acts {
+		if seen[a.Action] || a.Action.Taker != e.Acts[0].Action.Taker {
+			return false
+		}
+		seen[a.Action] = true
+	}
+	return true
+}
+
+// submits reports whether the works are those of the acts, submitted.
+func submits(e txn.Entry, works []swap.Work) bool {
+	return slices.EqualFunc(e.Acts, works, func(a txn.Act, w swap.Work) bool {
+		return w.State == swap.WorkSubmitted && w.Key() == a.Action && w.Order == a.Order
+	})
 }
 
 func extends(next, old []txn.Tx) bool {
@@ -182,29 +205,29 @@ func extends(next, old []txn.Tx) bool {
 }
 
 // Settle implements txn.Journal.
-func (j *Journal) Settle(ctx context.Context, e txn.Entry, w *swap.Work) error {
+func (j *Journal) Settle(ctx context.Context, e txn.Entry, works []swap.Work) error {
 	return j.Do(ctx, "journal.settle", func() error {
-		j.policeSettle(e, w)
-		if j.repeated(e, w) {
+		j.policeSettle(e, works)
+		if j.repeated(e, works) {
 			return nil
 		}
-		return j.work.Together(w, func() error { return j.settle(e, w) })
+		return j.work.Together(works, func() error { return j.settle(e, works) })
 	})
 }
 
-func (j *Journal) settle(e txn.Entry, w *swap.Work) error {
+func (j *Journal) settle(e txn.Entry, works []swap.Work) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	k := nonce{e.Account, e.Nonce}
 	if old, ok := j.entries[k]; !ok || old.State != txn.Open || old.Version != e.Version {
 		return swap.ErrConflict
 	}
-	j.put(k, e, w)
+	j.put(k, e, works)
 	return nil
 }
 
 // policeSettle panics at what no caller of Settle may ask for.
-func (j *Journal) policeSettle(e txn.Entry, w *swap.Work) {
+func (j *Journal) policeSettle(e txn.Entry, works []swap.Work) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	old, ok := j.entries[nonce{e.Account, e.Nonce}]
@@ -212,9 +235,9 @@ func (j *Journal) policeSettle(e txn.Entry, w *swap.Work) {
 	switch {
 	case e.State != txn.Mined && e.State != txn.Foreign:
 		bad = "settled as " + string(e.State)
-	case w != nil && (w.Key() != e.Action || w.Order != e.Order):
+	case slices.ContainsFunc(works, func(w swap.Work) bool { return !slices.Contains(e.Acts, txn.Act{Order: w.Order, Action: w.Key()}) }):
 		bad = "settled with the work of another action"
-	case w != nil && w.State == swap.WorkSubmitted:
+	case slices.ContainsFunc(works, func(w swap.Work) bool { return w.State == swap.WorkSubmitted }):
 		bad = "settled with its work submitted"
 	case ok && old.Version == e.Version && !watchtest.Same(e.Txs, old.Txs):
 		bad = "settled with other transactions"
@@ -225,11 +248,11 @@ func (j *Journal) policeSettle(e txn.Entry, w *swap.Work) {
 }
 
 // repeated reports whether this has just been written: its answer was lost.
-func (j *Journal) repeated(e txn.Entry, w *swap.Work) bool {
+func (j *Journal) repeated(e txn.Entry, works []swap.Work) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	k := nonce{e.Account, e.Nonce}
 	stored, ok := j.entries[k]
 	e.Version++
-	return ok && watchtest.Same(stored, e) && watchtest.Same(j.written[k], w)
+	return ok && watchtest.Same(stored, e) && watchtest.Same(j.written[k], works)
 }

@@ -1,6 +1,7 @@
 package txntest_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -57,8 +58,37 @@ func TestJournalPolices(t *testing.T) {
 		"new without work": func() error { e := e; e.Nonce = 1; return j.Record(t.Context(), f, e, nil) },
 		"other work": func() error {
 			e := e
-			e.Nonce, e.Action.Call = 1, swap.Cancel
+			e.Nonce, e.Acts = 1, []txn.Act{{Order: e.Acts[0].Order, Action: swap.ActionKey{Call: swap.Cancel}}}
 			return j.Record(t.Context(), f, e, step)
+		},
+		"too many": func() error {
+			e, steps := txntest.Entry(a, 1, many(a, txn.MaxActs+1)...)
+			return j.Record(t.Context(), f, e, steps)
+		},
+		"one twice": func() error { e, steps := txntest.Entry(a, 1, w, w); return j.Record(t.Context(), f, e, steps) },
+		"two takers": func() error {
+			e, steps := txntest.Entry(a, 1, w, watchtest.Work(a.ChainID, watchtest.Address()))
+			return j.Record(t.Context(), f, e, steps)
+		},
+		"one work less": func() error {
+			e, steps := txntest.Entry(a, 1, many(a, 2)...)
+			return j.Record(t.Context(), f, e, steps[:1])
+		},
+		"acts of others": func() error {
+			e := e
+			e.Nonce, e.Txs = 1, []txn.Tx{txntest.Tx()}
+			e.Txs[0].Acts = []int{1}
+			return j.Record(t.Context(), f, e, step)
+		},
+		"bump moves work": func() error {
+			e := stored
+			e.Txs = append(slices.Clone(e.Txs), txntest.Tx())
+			return j.Record(t.Context(), f, e, step)
+		},
+		"other acts": func() error {
+			e, _ := txntest.Entry(a, 0, many(a, 1)...)
+			e.Version, e.Txs = stored.Version, append(slices.Clone(stored.Txs), txntest.Tx())
+			return j.Record(t.Context(), f, e, nil)
 		},
 		"not signed":        func() error { e := e; e.Nonce, e.Txs = 1, []txn.Tx{{}}; return j.Record(t.Context(), f, e, step) },
 		"bump drops one":    func() error { e := stored; e.Txs = []txn.Tx{txntest.Tx()}; return j.Record(t.Context(), f, e, nil) },
@@ -75,4 +105,13 @@ func TestJournalPolices(t *testing.T) {
 			_ = call()
 		})
 	}
+}
+
+// many makes work of one taker.
+func many(a txn.Account, n int) (out []swap.Work) {
+	taker := watchtest.Address()
+	for range n {
+		out = append(out, watchtest.Work(a.ChainID, taker))
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package txntest
 
 import (
 	"crypto/rand"
+	"slices"
 	"time"
 
 	"github.com/holiman/uint256"
@@ -25,8 +26,13 @@ func Tx() txn.Tx {
 		SignedAt: time.Date(2026, 3, 1, 12, 0, 0, 123_000_000, time.UTC), Head: swap.Block{Number: 77, Time: 1_750_000_000, Hash: watchtest.Word()}}
 }
 
-// Entry returns a new entry for the work, and the work's step to submitted.
-func Entry(a txn.Account, nonce uint64, w swap.Work) (txn.Entry, *swap.Work) {
-	w.State = swap.WorkSubmitted
-	return txn.Entry{Account: a, Nonce: nonce, Order: w.Order, Action: w.Key(), State: txn.Open, Txs: []txn.Tx{Tx()}}, &w
+// Entry returns a new entry for the works, and their steps to submitted.
+func Entry(a txn.Account, nonce uint64, works ...swap.Work) (txn.Entry, []swap.Work) {
+	e := txn.Entry{Account: a, Nonce: nonce, State: txn.Open, Txs: []txn.Tx{Tx()}}
+	steps := slices.Clone(works)
+	for i := range steps {
+		steps[i].State = swap.WorkSubmitted
+		e.Acts = append(e.Acts, txn.Act{Order: steps[i].Order, Action: steps[i].Key()})
+	}
+	return e, steps
 }

@@ -56,7 +56,7 @@ func TestJournal(t *testing.T, open func(t *testing.T) Fixture) {
 		}
 		return live(t, s, w)
 	}
-	record := func(t *testing.T, s Fixture, f txn.Fence, e txn.Entry, w *swap.Work) txn.Entry {
+	record := func(t *testing.T, s Fixture, f txn.Fence, e txn.Entry, w []swap.Work) txn.Entry {
 		t.Helper()
 		if err := s.Record(t.Context(), f, e, w); err != nil {
 			t.Fatalf("record nonce %d at version %d: %v", e.Nonce, e.Version, err)
@@ -203,6 +203,118 @@ func TestJournal(t *testing.T, open func(t *testing.T) Fixture) {
 		expect(t, s, a, 1, second)
 	})
 
+	// batch creates n works of one taker.
+	batch := func(t *testing.T, s Fixture, a txn.Account, n int) (out []swap.Work) {
+		t.Helper()
+		taker := watchtest.Address()
+		for range n {
+			w := watchtest.Work(a.ChainID, taker)
+			w.Signer = a.Signer
+			if err := s.Save(t.Context(), w); err != nil {
+				t.Fatalf("save work: %v", err)
+			}
+			out = append(out, live(t, s, w))
+		}
+		return out
+	}
+
+	t.Run("an entry of many actions is written and settled whole", func(t *testing.T) {
+		s, a := open(t), Account()
+		f := s.Grant(t, lease(a), "a")
+		works := batch(t, s, a, txn.MaxActs)
+		e, steps := Entry(a, 7, works...)
+		e.Txs[0].Acts = []int{0, 2}
+		stored := record(t, s, f, e, steps)
+		again := record(t, s, f, e, steps) // as if the answer had been lost
+		e.Version = stored.Version
+		watchtest.Equal(t, "entry", e, stored)
+		watchtest.Equal(t, "entry recorded again", e, again)
+		for _, w := range works {
+			if got := live(t, s, w); got.State != swap.WorkSubmitted || got.Version != w.Version+1 {
+				t.Fatalf("work is %s at version %d, want submitted at %d", got.State, got.Version, w.Version+1)
+			}
+		}
+		bump := stored
+		bump.Txs = append(slices.Clone(stored.Txs), Tx())
+		stored = record(t, s, f, bump, nil)
+		// All of them end: the most items that one transaction ever has.
+		stored.State = txn.Mined
+		var ends []swap.Work
+		for _, w := range works {
+			w = live(t, s, w)
+			w.State = swap.WorkConfirmed
+			ends = append(ends, w)
+		}
+		for range 2 {
+			if err := s.Settle(t.Context(), stored, ends); err != nil {
+				t.Fatalf("settle: %v", err)
+			}
+		}
+		expect(t, s, a, 8)
+		for _, w := range works {
+			if h := s.History(t, w.Order); len(h) != 1 || h[0].State != swap.WorkConfirmed {
+				t.Fatalf("history %+v", h)
+			}
+		}
+	})
+
+	t.Run("a record fails whole if the work of one of its actions has changed", func(t *testing.T) {
+		s, a := open(t), Account()
+		f := s.Grant(t, lease(a), "a")
+		works := batch(t, s, a, 3)
+		e, steps := Entry(a, 0, works...)
+		works[2].Attempt++
+		if err := s.Save(t.Context(), works[2]); err != nil {
+			t.Fatal(err)
+		}
+		conflict(t, "record", s.Record(t.Context(), f, e, steps))
+		expect(t, s, a, 0)
+		if got := live(t, s, works[0]); got.State != swap.WorkPlanned {
+			t.Errorf("work is %s", got.State)
+		}
+	})
+
+	t.Run("actions of one entry end in different ways, and some are left as they are", func(t *testing.T) {
+		s, a := open(t), Account()
+		f := s.Grant(t, lease(a), "a")
+		works := batch(t, s, a, 3)
+		e, steps := Entry(a, 0, works...)
+		e = record(t, s, f, e, steps)
+		confirmed, opened, left := live(t, s, works[0]), live(t, s, works[1]), live(t, s, works[2])
+		confirmed.State, opened.State, opened.Attempt = swap.WorkConfirmed, swap.WorkPlanned, opened.Attempt+1
+		e.State = txn.Mined
+		stale := opened
+		stale.Version--
+		conflict(t, "settle with old work", s.Settle(t.Context(), e, []swap.Work{confirmed, stale}))
+		if got := live(t, s, works[0]); got.State != swap.WorkSubmitted {
+			t.Errorf("work is %s after a refused settlement", got.State)
+		}
+		if err := s.Settle(t.Context(), e, []swap.Work{confirmed, opened}); err != nil {
+			t.Fatalf("settle: %v", err)
+		}
+		if h := s.History(t, works[0].Order); len(h) != 1 {
+			t.Errorf("history %+v", h)
+		}
+		if got := live(t, s, works[1]); got.State != swap.WorkPlanned || got.Attempt != 2 {
+			t.Errorf("work %+v", got)
+		}
+		watchtest.Equal(t, "untouched work", left, live(t, s, works[2]))
+	})
+
+	t.Run("a gap is filled by an entry without an action", func(t *testing.T) {
+		s, a := open(t), Account()
+		f := s.Grant(t, lease(a), "a")
+		e, steps := Entry(a, 4)
+		stored := record(t, s, f, e, steps)
+		e.Version = stored.Version
+		expect(t, s, a, 5, e)
+		stored.State = txn.Mined
+		if err := s.Settle(t.Context(), stored, nil); err != nil {
+			t.Fatalf("settle: %v", err)
+		}
+		expect(t, s, a, 5)
+	})
+
 	t.Run("settling moves entry and work in one step and keeps both", func(t *testing.T) {
 		s, a := open(t), Account()
 		f := s.Grant(t, lease(a), "a")
@@ -215,11 +327,11 @@ func TestJournal(t *testing.T, open func(t *testing.T) Fixture) {
 			e = record(t, s, f, e, step)
 			w = live(t, s, w)
 			e.State = c.state
-			var to *swap.Work
+			var to []swap.Work
 			if c.work != "" {
 				next := w
 				next.State, next.Attempt = c.work, w.Attempt+1
-				to = &next
+				to = []swap.Work{next}
 			}
 			for range 2 { // the second time as if the answer to the first had been lost
 				if err := s.Settle(t.Context(), e, to); err != nil {
@@ -238,13 +350,13 @@ func TestJournal(t *testing.T, open func(t *testing.T) Fixture) {
 			switch {
 			case to == nil:
 				watchtest.Equal(t, "untouched work", []swap.Work{w}, left)
-			case to.State.Live():
-				if len(left) != 1 || left[0].State != to.State || left[0].Attempt != 2 {
+			case to[0].State.Live():
+				if len(left) != 1 || left[0].State != to[0].State || left[0].Attempt != 2 {
 					t.Errorf("live after settling as %s: %+v", c.state, left)
 				}
 			default:
-				if h := s.History(t, w.Order); len(left) != 0 || len(h) != 1 || h[0].State != to.State {
-					t.Errorf("live %+v, history %+v; want it in the history as %s", left, h, to.State)
+				if h := s.History(t, w.Order); len(left) != 0 || len(h) != 1 || h[0].State != to[0].State {
+					t.Errorf("live %+v, history %+v; want it in the history as %s", left, h, to[0].State)
 				}
 			}
 		}
@@ -264,18 +376,18 @@ func TestJournal(t *testing.T, open func(t *testing.T) Fixture) {
 		done := w
 		done.State = swap.WorkConfirmed
 		e.State = txn.Mined
-		conflict(t, "settle an old version", s.Settle(t.Context(), e, &done))
+		conflict(t, "settle an old version", s.Settle(t.Context(), e, []swap.Work{done}))
 		stale := done
 		stale.Version--
 		mined := cur
 		mined.State = txn.Mined
-		conflict(t, "settle with old work", s.Settle(t.Context(), mined, &stale))
+		conflict(t, "settle with old work", s.Settle(t.Context(), mined, []swap.Work{stale}))
 		absent := mined
 		absent.Nonce = 6
 		conflict(t, "settle nothing", s.Settle(t.Context(), absent, nil))
 		expect(t, s, a, 1, cur)
 		watchtest.Equal(t, "work", w, live(t, s, w))
-		if err := s.Settle(t.Context(), mined, &done); err != nil {
+		if err := s.Settle(t.Context(), mined, []swap.Work{done}); err != nil {
 			t.Fatalf("settle: %v", err)
 		}
 		other := mined
@@ -342,7 +454,7 @@ func TestJournal(t *testing.T, open func(t *testing.T) Fixture) {
 			wg.Go(func() {
 				mine, done := e, w
 				mine.State, done.State, done.Attempt = txn.Mined, swap.WorkConfirmed, i+2
-				switch err := s.Settle(t.Context(), mine, &done); {
+				switch err := s.Settle(t.Context(), mine, []swap.Work{done}); {
 				case err == nil:
 					wins.Add(1)
 				case !errors.Is(err, swap.ErrConflict):

@@ -16,7 +16,7 @@ import (
 const firstVersion = 1 << 40
 
 // Actions keeps work in memory: watch.Actions, and txn.Works. What goes in and
-// out is copied. It is safe for concurrent use, and panics when a caller does
+// out is copied: work holds no pointers. It is safe for concurrent use, and panics when a caller does
 // what no caller may.
 //
 // Calls: "actions.live", "actions.save".
@@ -43,7 +43,7 @@ func (s *Actions) History(id swap.OrderID) []swap.Work {
 	var out []swap.Work
 	for _, w := range s.history {
 		if w.Order == id {
-			out = append(out, Copy(w))
+			out = append(out, w)
 		}
 	}
 	return out
@@ -55,7 +55,7 @@ func (s *Actions) All() []swap.Work {
 	defer s.mu.Unlock()
 	var out []swap.Work
 	for _, w := range s.live {
-		out = append(out, Copy(w))
+		out = append(out, w)
 	}
 	return out
 }
@@ -67,7 +67,7 @@ func (s *Actions) Live(ctx context.Context, chain uint64, taker common.Address) 
 		defer s.mu.Unlock()
 		for k, w := range s.live {
 			if k.ChainID == chain && k.Taker == taker {
-				out = append(out, Copy(w))
+				out = append(out, w)
 			}
 		}
 		return nil
@@ -87,25 +87,30 @@ func (s *Actions) Save(ctx context.Context, w swap.Work) error {
 		if s.repeated(w) {
 			return nil
 		}
-		return s.write(&w)
+		return s.write(w)
 	})
 }
 
-// Together runs other in one transaction with writing w (nil: nothing): if
-// either fails, neither is applied. It is for the fakes of other packages;
-// repeats are theirs to recognise.
-func (s *Actions) Together(w *swap.Work, other func() error) error {
+// Together runs other in one transaction with writing the works, each of
+// another key: if anything fails, nothing is applied. It is for the fakes of
+// other packages; repeats are theirs to recognise.
+func (s *Actions) Together(works []swap.Work, other func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w != nil {
-		if err := s.check(*w); err != nil {
+	for _, w := range works {
+		if err := s.check(w); err != nil {
 			return err
 		}
 	}
 	if err := other(); err != nil {
 		return err
 	}
-	return s.write(w)
+	for _, w := range works {
+		if err := s.write(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Actions) check(w swap.Work) error {
@@ -128,14 +133,11 @@ func (s *Actions) check(w swap.Work) error {
 	return nil
 }
 
-func (s *Actions) write(w *swap.Work) error {
-	if w == nil {
-		return nil
-	}
-	if err := s.check(*w); err != nil {
+func (s *Actions) write(w swap.Work) error {
+	if err := s.check(w); err != nil {
 		return err
 	}
-	next := Copy(*w)
+	next := w
 	if next.Version == 0 {
 		next.Version = s.last
 	}
