@@ -6,7 +6,7 @@ FUZZTIME ?= 2s
 export GOTOOLCHAIN := local
 
 .DEFAULT_GOAL := help
-.PHONY: help build test e2e fuzz demo bench lint validate clean
+.PHONY: help build test unit random e2e fuzz demo bench lint validate clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -17,12 +17,16 @@ build: ## compile everything, and the functions as they are deployed (arm64) int
 		GOFLAGS= GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc,grpcnotrace -trimpath -ldflags "-s -w" \
 			-o .build/arm64/$$f/bootstrap ./functions/$$f && echo "built $$f"; done
 
-test: ## all tests with the race detector, then each fuzz target for FUZZTIME
-	go test -race -timeout 20m $$(go list ./... | grep -v /infra/local/e2e)
-	$(MAKE) --no-print-directory fuzz
+test: unit random fuzz e2e ## everything that can fail: the next four, one after the other
 
-e2e: ## whole stacks under every fault: kills at every request, lost doorbells, bad endpoints (minutes, against the clock)
-	go test -race -timeout 20m ./infra/local/e2e
+unit: ## all packages with the race detector, and a tenth of their random runs
+	go test -race -short -timeout 20m $$(go list ./... | grep -v /infra/local/e2e)
+
+random: ## all random runs of the deciding rooms, without the race detector
+	go test -timeout 20m ./shared/swap ./shared/follow ./shared/txn
+
+e2e: ## whole stacks under every fault: kills at every request, lost doorbells, bad endpoints (minutes)
+	go test -race -timeout 40m ./infra/local/e2e
 
 fuzz: ## run each fuzz target for FUZZTIME from its committed corpus
 	@infra/tools/fuzz.sh $(FUZZTIME)

@@ -12,8 +12,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
-// propertyRuns is how many seeds TestProperties goes through, shards how many of
-// them at a time.
+// propertyRuns is how many seeds TestProperties goes through, a tenth of them with
+// -short; shards how many at a time.
 const (
 	propertyRuns = 10_000
 	shards       = 4
@@ -31,10 +31,14 @@ const (
 //   - no action takes effect or is in flight twice;
 //   - in the end every journal row is settled, and every leg ended as it should.
 func TestProperties(t *testing.T) {
+	runs := uint64(propertyRuns)
+	if testing.Short() {
+		runs /= 10
+	}
 	for shard := range uint64(shards) {
 		t.Run(fmt.Sprint("shard", shard), func(t *testing.T) {
 			t.Parallel()
-			for seed := shard; seed < propertyRuns; seed += shards {
+			for seed := shard; seed < runs; seed += shards {
 				runProperty(t, seed)
 			}
 		})
