@@ -37,7 +37,7 @@ demo: ## watch two chains of swaps come to their right end (three minutes)
 bench: ## figures: speed, memory, calls and capacity units
 	go test -run '^$$' -bench . -benchmem ./...
 
-lint: ## golangci-lint and a check of the shell scripts and the JavaScript
+lint: ## golangci-lint
 	@mkdir -p .tools
 	@[ -x .tools/golangci-lint ] && [ .tools/golangci-lint -nt infra/tools/go.sum ] || \
 		go build -modfile=infra/tools/go.mod -o .tools/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
