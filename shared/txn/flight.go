@@ -135,6 +135,7 @@ type standing struct {
 	forbidden bool    // it holds a call that must not take effect
 	doomed    bool    // it holds a call that makes the others revert
 	whole     bool    // every order was planned on a reading of all its chains
+	unknown   []Act   // what it holds and cannot be judged now: right when it was signed
 	hard      swap.ChainTime
 }
 
@@ -158,6 +159,8 @@ func (r *drain) standing(f flying) (s standing) {
 		case holds && ok && whole:
 			s.forbidden = s.forbidden || forbids(c, act.Action, r.head.Time)
 			s.doomed = s.doomed || len(held) > 1 && !c.Decision.Waits(act.Action)
+		case holds:
+			s.unknown = append(s.unknown, act)
 		}
 	}
 	return s

@@ -66,6 +66,37 @@ func TestNoLiftWithoutNeed(t *testing.T) {
 	w.expect("again", w.sent(), txn.Drained{})
 }
 
+// What cannot be judged because another chain cannot be read is lifted as it is:
+// it was right when it was signed, and is not used up for nothing.
+func TestLiftKeepsWhatItCannotJudge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		w.patient(3)
+		w.claims(1)
+		for range confirmations {
+			w.chains[dstChain].mine(1)
+		}
+		w.syncAll()
+		w.blind[dstChain] = true
+		w.expect("urgent", w.sent(), txn.Drained{Sent: 1, Lifted: 3})
+		for _, e := range w.entries() {
+			for _, tx := range e.Txs {
+				if isNothing(tx) {
+					t.Errorf("nonce %d was used up for nothing", e.Nonce)
+				}
+			}
+		}
+		w.chains[srcChain].mine(2)
+		for _, id := range w.ids {
+			if w.ended(w.orders[id].Src) == 0 {
+				t.Errorf("src of %s did not end", id)
+			}
+		}
+		w.blind[dstChain] = false
+		w.heal()
+	})
+}
+
 // No cap is exceeded for the sake of others; that it does not suffice is told.
 func TestLiftKeepsTheCap(t *testing.T) {
 	w := newWorld(t, 1)

@@ -318,3 +318,27 @@ func TestGuardOfBatches(t *testing.T) {
 		})
 	}
 }
+
+// A call of a batch that cannot be judged, because another chain cannot be read,
+// is not left out when the batch is replaced.
+func TestReplacementKeepsWhatItCannotJudge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		alone := w.swapOf(w.resolver, swap.OneInchV1, [32]byte{1}, true)
+		w.until(610)
+		claim := w.resolverClaims(1)[0]
+		w.expect("drain", w.sent(), txn.Drained{Sent: 2})
+		w.blind[dstChain] = true
+		w.chains[srcChain].baseFee = 30 * gwei
+		w.expect("sunk", w.sent(), txn.Drained{Bumped: 1})
+		if e := w.entries(); len(e) != 1 || len(e[0].Acts) != 2 || e[0].Txs[1].Acts != nil {
+			t.Errorf("%d entries, the replacement of acts %v", len(e), e[0].Txs[1].Acts)
+		}
+		w.chains[srcChain].mine(2)
+		if w.ended(claim.Src) != swap.Withdrawn || w.ended(alone.Src) != swap.Cancelled {
+			t.Errorf("ends %v and %v", w.ended(claim.Src), w.ended(alone.Src))
+		}
+		w.blind[dstChain] = false
+		w.heal()
+	})
+}

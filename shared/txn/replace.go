@@ -26,7 +26,8 @@ const (
 
 // replace signs a transaction of the same nonce at a higher price: of the acts
 // that are still wanted, or of nothing at all if none is, which may cost as much
-// as the acts might have. atLeast are fees that it has to reach, nil for none.
+// as the acts might have. What holds an act that cannot be judged now is raised
+// as it is: not knowing is no reason to leave it out. atLeast are fees that it has to reach, nil for none.
 // It reports whether the journal has it.
 func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees) (bool, error) {
 	last := f.last()
@@ -35,7 +36,17 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 		about = swap.Action{Order: f.Acts[0].Order, ChainID: r.ChainID, Escrow: f.Acts[0].Action.Escrow, Call: f.Acts[0].Action.Call}
 	}
 	call, aim, most, data := noop(r.Account), r.fillCap(f), r.fillCap(f), uint256.Int{}
+	asItIs := len(s.unknown) > 0 && !s.forbidden && !s.doomed
 	switch {
+	case asItIs:
+		var err error
+		if call, err = again(r.Account, last); err != nil {
+			return false, err
+		}
+		if data, err = r.dataFee(ctx, call); err != nil {
+			return false, err
+		}
+		aim, most = r.mixed(s)
 	case len(s.wanted) > 0:
 		var err error
 		if call, err = r.assemble(s.wanted); err != nil {
@@ -86,6 +97,8 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 		return false, err
 	}
 	switch {
+	case asItIs:
+		tx.Acts = last.Acts
 	case len(s.acts) > 0 && len(s.acts) < len(f.Acts):
 		tx.Acts = s.acts
 	case len(s.acts) == 0:
@@ -104,7 +117,7 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 		r.done.Bumped++
 	}
 	r.Log.InfoContext(ctx, "replacing", "order", about.Order.String(), "chain", r.ChainID, "escrow", about.Escrow.Hex(),
-		"action", about.Call.String(), "tx", tx.Hash.Hex(), "nonce", f.Nonce, "nothing", len(s.wanted) == 0, "lifted", atLeast != nil)
+		"action", about.Call.String(), "tx", tx.Hash.Hex(), "nonce", f.Nonce, "nothing", isNoop(tx), "lifted", atLeast != nil)
 	return true, r.broadcast(ctx, tx)
 }
 
@@ -136,6 +149,19 @@ func (r *drain) bid(s standing, gas uint64, aim, most uint256.Int, last *Tx, atL
 		aim = *higher(&aim, lower(&most, cost(gas, &atLeast.FeeCap)))
 	}
 	return Price(state, gas, aim, most, last)
+}
+
+// mixed is what a transaction may cost now, and at most, that holds acts which
+// are wanted and others which cannot be judged: those count as patient ones.
+func (r *drain) mixed(s standing) (aim, most uint256.Int) {
+	aim = sum(s.wanted, func(a swap.Action) *uint256.Int { return ceiling(a, r.head.Time, r.chain.Inclusion) })
+	most = sum(s.wanted, func(a swap.Action) *uint256.Int { return &a.FeeCap })
+	for _, a := range s.unknown {
+		limit := r.chain.FeeCap[a.Action.Call]
+		aim = *plus(&aim, new(uint256.Int).Div(&limit, uint256.NewInt(patientShare)))
+		most = *plus(&most, &limit)
+	}
+	return aim, most
 }
 
 // fillCap is what a transaction of nothing may cost in place of an entry: as much
