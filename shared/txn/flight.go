@@ -39,8 +39,9 @@ type flying struct {
 func (f flying) last() Tx { return f.Txs[len(f.Txs)-1] }
 
 // flying looks up the transactions of the entries that are not known to have
-// done their job. busy says of each action that an open entry holds whether the
-// entry is dead: its nonce is used, but not by a transaction that did its job.
+// done their job. busy says of each action that an open entry holds whether it is
+// dead there: the nonce is used, but not by a transaction that did its job, or by
+// a replacement without it.
 // Then the action may be sent again before all that is final: should a reorg
 // bring the first one back, the contracts let only one of them take effect.
 func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionKey]bool, err error) {
@@ -81,7 +82,16 @@ func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionK
 			}
 			continue
 		case m >= 0 && e.Nonce < r.state.Latest:
-			r.mined[e.Nonce] = true
+			held := carried(e, e.Txs[m])
+			r.mined[e.Nonce] = len(held) == len(e.Acts)
+			for i, a := range e.Acts {
+				if slices.Contains(held, i) {
+					alive[a.Action] = true
+				} else {
+					dead[a.Action] = true // left out, and wanted again perhaps
+				}
+			}
+			continue
 		}
 		for _, a := range e.Acts {
 			alive[a.Action] = true

@@ -238,6 +238,43 @@ func TestBatchIsReplacedWithoutTheDoomed(t *testing.T) {
 	})
 }
 
+// What a replacement left out is sent again as soon as the plan wants it again,
+// and not only when the replacement is final.
+func TestLeftOutIsSentAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		c := w.chains[srcChain]
+		made := w.resolverClaims(3)
+		w.until(125)
+		w.syncAll()
+		c.baseFee = 40 * gwei
+		w.expect("sent", w.sent(), txn.Drained{Sent: 3})
+		c.baseFee = 400 * gwei
+		c.strange(made[1].Src.Leg, swap.PublicWithdraw, *made[1].Secret)
+		c.mine(2)
+		w.syncAll()
+		c.baseFee = 2 * gwei
+		w.expect("replaced", w.sent(), txn.Drained{Bumped: 1})
+		c.blocks = c.blocks[:len(c.blocks)-1] // the stranger's claim is undone
+		c.mine(2)
+		c.mine(2)
+		w.syncAll()
+		if w.ended(made[0].Src) != swap.Withdrawn || w.ended(made[1].Src) != 0 {
+			t.Fatal("not as it should begin")
+		}
+		w.expect("again", w.sent(), txn.Drained{Sent: 1})
+		w.expect("once", w.sent(), txn.Drained{})
+		c.mine(2)
+		if w.ended(made[1].Src) != swap.Withdrawn {
+			t.Error("not claimed")
+		}
+		w.heal()
+		if h := w.works.History(made[1].ID); len(h) != 1 || h[0].State != swap.WorkConfirmed {
+			t.Errorf("history %+v", h)
+		}
+	})
+}
+
 // The caps of its actions bound a batch together; the world checks that nothing
 // is broadcast above them.
 func TestBatchPrice(t *testing.T) {

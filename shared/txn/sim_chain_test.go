@@ -45,7 +45,7 @@ type simChain struct {
 	halted   bool   // makes no blocks while somebody waits
 	lag      uint64 // blocks that the node which rehearses is behind
 	// dead are the nonces that were ever used in vain: by a foreign transaction,
-	// or by a batch that reverted. What was sent with them may be sent again.
+	// by a batch that reverted, or by a replacement without some call. What was sent with them may be sent again.
 	dead map[uint64]bool
 }
 
@@ -164,7 +164,7 @@ func (c *simChain) execute(b *simBlock, tx *simTx) {
 			out.Events = append(out.Events, ev)
 		}
 	}
-	if tx.from == c.signer && (tx.foreign || !out.Success && len(calls) > 1) {
+	if tx.from == c.signer && (tx.foreign || !out.Success && len(calls) > 1 || c.leavesOut(tx)) {
 		c.dead[tx.nonce] = true
 	}
 	if !tx.stranger {
@@ -174,6 +174,18 @@ func (c *simChain) execute(b *simBlock, tx *simTx) {
 		}
 	}
 	b.state.mined[tx.hash] = out
+}
+
+// leavesOut reports whether a transaction of ours holds fewer calls than its
+// nonce was taken for.
+func (c *simChain) leavesOut(tx *simTx) bool {
+	held := min(1, len(tx.data))
+	if inner, ok, err := swap.Unwrap(tx.data); ok && err == nil && tx.to == c.resolver {
+		held = len(inner)
+	}
+	return slices.ContainsFunc(c.journal.All(c.account(c.id)), func(e txn.Entry) bool {
+		return e.Nonce == tx.nonce && held < len(e.Acts)
+	})
 }
 
 // call runs one call of an escrow; anything else succeeds and does nothing.
