@@ -77,7 +77,7 @@ func (r *drain) affordable(d ready) bool {
 	limit := ceiling(a, r.head.Time, r.chain.Inclusion)
 	if _, ok := Price(r.state, call.Gas, *limit, *limit, nil); !ok {
 		r.done.Waiting++
-		r.left = r.left || a.Hard != 0 && a.Hard.Sub(r.head.Time) < closeBy
+		r.left = r.left || r.near(a)
 		return false
 	}
 	return true

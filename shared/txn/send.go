@@ -44,7 +44,11 @@ func (r *drain) fill(ctx context.Context, parcels []parcel, room int) error {
 	var errs []error
 	for _, o := range outs {
 		r.refuseAll(o.bad)
-		good, errs = append(good, o.good...), append(errs, o.err)
+		errs = append(errs, o.err)
+		for _, p := range o.good {
+			able, err := r.able(ctx, p)
+			good, errs = append(good, able...), append(errs, err)
+		}
 	}
 	if len(good) > room { // halves of what was to be one
 		r.wait(good[room:])
@@ -108,43 +112,6 @@ func (r *drain) wait(parcels []parcel) {
 		r.done.Waiting += len(p.items)
 		r.left = true
 	}
-}
-
-// price chooses what a parcel is to cost, as much as its actions may cost by now
-// together. It reports false if that does not suffice: then it waits, or where
-// the whole of the caps does not suffice, is refused.
-func (r *drain) price(p *parcel) bool {
-	now := sum(p.items, func(a swap.Action) *uint256.Int { return ceiling(a, r.head.Time, r.chain.Inclusion) })
-	all := sum(p.items, func(a swap.Action) *uint256.Int { return &a.FeeCap })
-	data := withMargin(p.data)
-	aim, most := *minus(&now, data), *minus(&all, data)
-	var ok bool
-	if p.fees, ok = Price(r.state, p.call.Gas, aim, aim, nil); !ok {
-		_, could := Price(r.state, p.call.Gas, most, most, nil)
-		for _, d := range p.items {
-			if could || d.work.State == swap.WorkSubmitted {
-				r.done.Waiting++
-				continue
-			}
-			r.find(swap.FeeCapLow, swap.Critical, d.work.Action, "the cap does not cover the chain's base fee and the rollup's data fee")
-			r.refuse(d.work, "fee cap below the chain's fees")
-		}
-		return false
-	}
-	if have := minus(&r.state.Balance, data); have.Lt(cost(p.call.Gas, &p.fees.FeeCap)) { // with less to spare, then
-		p.fees, ok = Price(r.state, p.call.Gas, *have, *have, nil)
-	}
-	if p.price = *plus(cost(p.call.Gas, &p.fees.FeeCap), data); !ok || r.state.Balance.Lt(&p.price) {
-		for _, d := range p.items {
-			if d.work.State != swap.WorkSubmitted {
-				r.find(swap.SignerDry, swap.Critical, d.work.Action, "the signer's balance does not cover the gas")
-				r.refuse(d.work, "signer cannot pay for gas")
-			}
-		}
-		return false
-	}
-	r.state.Balance = *minus(&r.state.Balance, &p.price)
-	return true
 }
 
 // send journals a signed parcel and broadcasts it.
