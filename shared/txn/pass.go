@@ -24,7 +24,7 @@ const (
 // pass reads everything, looks after what is in flight and sends what is due.
 // next is the block time for which it is worth waiting, zero if there is none.
 func (r *drain) pass(ctx context.Context) (next swap.ChainTime, err error) {
-	r.conflict, r.unsure, r.left, r.done.Waiting = false, false, false, 0
+	r.conflict, r.unsure, r.done.Waiting = false, false, 0
 	r.rehearsals.Store(maxRehearsals)
 	r.cases, r.views, r.touched = map[swap.OrderID]swap.Case{}, nil, map[uint64]bool{}
 	r.need = nil
@@ -35,6 +35,7 @@ func (r *drain) pass(ctx context.Context) (next swap.ChainTime, err error) {
 	errs := []error{err}
 	works, err := r.sendable(ctx, busy)
 	errs = append(errs, err)
+	r.left = r.left && err != nil // until it can be read again, it is there
 	slices.SortFunc(works, byUrgency)
 	first := works[:min(len(works), planChunk)]
 	errs = append(errs, r.decide(ctx, flying, first))
@@ -172,12 +173,14 @@ func (r *drain) decided(id swap.OrderID) (c swap.Case, whole, ok bool) {
 // due takes the fresh plan for the work, and ends what it does not want.
 func (r *drain) due(ctx context.Context, works []swap.Work) (out []ready, err error) {
 	if _, ok := r.views[r.ChainID]; !ok && len(works) > 0 {
+		r.left = r.left || slices.ContainsFunc(works, func(w swap.Work) bool { return r.near(w.Action) })
 		return nil, fmt.Errorf("no view of chain %d", r.ChainID)
 	}
 	var errs []error
 	for _, w := range works {
 		c, ok := r.cases[w.Order]
 		if !ok {
+			r.left = r.left || r.near(w.Action)
 			continue // its source chain could not be read
 		}
 		switch a, wanted := c.Decision.Wanted(w.Key()); {

@@ -42,9 +42,12 @@ func (r *drain) fill(ctx context.Context, parcels []parcel, room int) error {
 	})
 	var good []parcel
 	var errs []error
-	for _, o := range outs {
+	for i, o := range outs {
 		r.refuseAll(o.bad)
 		errs = append(errs, o.err)
+		if o.err != nil {
+			r.retry(parcels[i].items)
+		}
 		for _, p := range o.good {
 			able, err := r.able(ctx, p)
 			good, errs = append(good, able...), append(errs, err)
@@ -94,16 +97,27 @@ func (r *drain) sendAsOne(ctx context.Context, parcels []parcel) (rest []parcel,
 	var errs []error
 	for i, p := range parcels {
 		if signed[i] != nil {
+			r.retry(p.items)
 			return parcels[i+1:], errors.Join(append(errs, about(p.items, signed[i]))...)
 		}
 		if err := r.send(ctx, p, nonces[i]); err != nil {
 			errs = append(errs, about(p.items, err))
+			r.retry(p.items)
 		}
 		if r.stopped() {
+			r.wait(parcels[i+1:])
 			break
 		}
 	}
 	return nil, errors.Join(errs...)
+}
+
+// retry has the next block look again at what failed, if it may not wait for the
+// next doorbell: an error of the outside is seldom the same a block later.
+func (r *drain) retry(items []ready) {
+	for _, d := range items {
+		r.left = r.left || r.near(d.work.Action)
+	}
 }
 
 // wait leaves parcels to the next pass.

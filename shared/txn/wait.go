@@ -49,6 +49,7 @@ func (r *drain) await(ctx context.Context, at swap.ChainTime) (bool, error) {
 	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-settleReserve).Before(end) {
 		end = deadline.Add(-settleReserve)
 	}
+	var failed error
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for ; time.Until(end) >= pause; timer.Reset(pause) {
@@ -62,12 +63,14 @@ func (r *drain) await(ctx context.Context, at swap.ChainTime) (bool, error) {
 			return false, context.Cause(ctx)
 		}
 		if err != nil {
-			return false, fmt.Errorf("read head of chain %d: %w", r.ChainID, err)
+			failed = fmt.Errorf("read head of chain %d: %w", r.ChainID, err)
+			continue // what is waited for is still to come
 		}
+		failed = nil
 		if head.Time > max(r.head.Time, r.seen) {
 			r.seen = head.Time // plans may be made at an older head: still one look a block
 			return true, nil
 		}
 	}
-	return false, nil
+	return false, failed
 }
