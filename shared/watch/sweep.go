@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
@@ -121,7 +122,9 @@ func (s *Sweeper) look(ctx context.Context) []look {
 				return
 			}
 			l.known = true
-			head, age, err := s.Heads.Head(ctx, chain)
+			limited, cancel := briefly(ctx)
+			defer cancel()
+			head, age, err := s.Heads.Head(limited, chain)
 			if err != nil {
 				l.err = fmt.Errorf("read head of chain %d: %w", chain, err)
 				return
@@ -132,6 +135,21 @@ func (s *Sweeper) look(ctx context.Context) []look {
 	}
 	wg.Wait()
 	return looks
+}
+
+// lookTime bounds how long a look waits for a chain's head: longer than one
+// request to an endpoint that does not answer. Trying all of them again and again
+// may take as long as the whole invocation has, and the other chains' deadlines
+// do not wait for that.
+const lookTime = 6 * time.Second
+
+// briefly is a context of lookTime, and at most half of the time that is left.
+func briefly(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := lookTime
+	if end, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(end)/2)
+	}
+	return context.WithTimeout(ctx, limit)
 }
 
 // together are the chains that could be read, and why the others could not.

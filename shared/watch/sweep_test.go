@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
@@ -43,6 +45,44 @@ func TestSweepWithAChainDown(t *testing.T) {
 		if w := r.load(t, o.ID).Wakes; w.Src == 0 || w.Src > epoch+210 {
 			t.Errorf("%s: the order is not due any more: %+v", c.broken, w)
 		}
+	}
+}
+
+// stalled is a chain of which no head comes before the caller gives up.
+type stalled struct {
+	watch.Heads
+	chain uint64
+}
+
+func (s stalled) Head(ctx context.Context, chain uint64) (swap.Block, time.Duration, error) {
+	if chain != s.chain {
+		return s.Heads.Head(ctx, chain)
+	}
+	<-ctx.Done()
+	return swap.Block{}, 0, context.Cause(ctx)
+}
+
+// A chain whose endpoints keep everybody waiting leaves the others the time to
+// be looked after, in a sweep as before a signature.
+func TestAStalledChainLeavesTimeForTheOthers(t *testing.T) {
+	for _, c := range []struct{ whole, most time.Duration }{{9 * time.Second, 5 * time.Second}, {time.Minute, 6 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig()
+			o := r.put(t, paid)
+			r.at(210)
+			r.Heads = stalled{r, dstChain}
+			ctx, cancel := context.WithTimeout(t.Context(), c.whole)
+			defer cancel()
+			start := time.Now()
+			cases, _, err := r.Decide(ctx, []swap.OrderID{o.ID})
+			if took := time.Since(start); err == nil || len(cases) != 1 || took > c.most {
+				t.Errorf("%d cases, %v, after %s", len(cases), err, took)
+			}
+			res, err := r.Sweep(ctx, watch.Upcoming)
+			if err == nil || res.Orders != 1 || len(r.actions.All()) != 1 || ctx.Err() != nil {
+				t.Errorf("%+v, %v, work %v", res, err, r.actions.All())
+			}
+		})
 	}
 }
 
