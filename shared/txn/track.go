@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -108,13 +109,17 @@ func (t *Tracker) Track(ctx context.Context, a Account) (res Tracked, err error)
 	return res, errors.Join(errs...)
 }
 
-// TrackAll looks at every account in turn. One that cannot be read does not
-// hide the others; the counts are summed, the errors joined.
+// TrackAll looks at every account, all at a time: one that cannot be read, or
+// whose chain keeps everybody waiting, does not hide the others. The counts are
+// summed, the errors joined.
 func (t *Tracker) TrackAll(ctx context.Context, accounts []Account) (sum Tracked, err error) {
-	var errs []error
-	for _, a := range accounts {
-		res, err := t.Track(ctx, a)
-		errs = append(errs, err)
+	found, errs := make([]Tracked, len(accounts)), make([]error, len(accounts))
+	var wg sync.WaitGroup
+	for i, a := range accounts {
+		wg.Go(func() { found[i], errs[i] = t.Track(ctx, a) })
+	}
+	wg.Wait()
+	for _, res := range found {
 		sum.Open += res.Open
 		sum.Confirmed += res.Confirmed
 		sum.Reverted += res.Reverted

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
@@ -283,4 +285,40 @@ func TestTrackAll(t *testing.T) {
 	if err == nil || res.Open != 1 || r.rings != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
+}
+
+// hanging is a journal whose answer about one account nobody lives to see.
+type hanging struct {
+	*tracked
+	account txn.Account
+}
+
+func (h hanging) Entries(ctx context.Context, a txn.Account) ([]txn.Entry, uint64, error) {
+	if a == h.account {
+		<-ctx.Done()
+		return nil, 0, context.Cause(ctx)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	return h.tracked.Entries(ctx, a)
+}
+
+// An account that keeps the tracker waiting until its time is over does not keep
+// the others from being looked at.
+func TestTrackAllWithOneThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newTracked(t)
+		r.entry(watchtest.Address(), 0, 95)
+		other := txntest.Account()
+		tr := txn.Tracker{Backend: trackedChain{r}, Journal: hanging{r, other}, Works: r.works, Facts: r, Log: slog.New(slog.DiscardHandler),
+			Ring:   func(context.Context, txn.Account) error { r.rings++; return nil },
+			Chains: map[uint64]txn.ChainConfig{r.ChainID: {Confirmations: depth}, other.ChainID: {Confirmations: depth}}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		res, err := tr.TrackAll(ctx, []txn.Account{other, r.Account})
+		if !errors.Is(err, context.DeadlineExceeded) || res.Open != 1 || r.rings != 1 {
+			t.Errorf("%+v, %v, rung %d times", res, err, r.rings)
+		}
+	})
 }
