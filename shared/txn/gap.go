@@ -11,6 +11,11 @@ import (
 // its next transaction pays more than the base fee, before a person is told.
 const stuckAfter = 10
 
+// maxGap is the most free nonces in a row that are used up for nothing. A reorg
+// that undoes more transactions of a signer that is not shared is less likely than
+// a node that once told a wrong nonce, and each costs gas.
+const maxGap = 64
+
 // fillGap uses a free nonce below others up with nothing, where no action was
 // there to fill it: none of the others can be mined before. A gap can only come
 // from a foreign transaction that a reorg undid.
@@ -23,6 +28,10 @@ func (r *drain) fillGap(ctx context.Context) error {
 		if !gap {
 			return nil
 		}
+		if wide := r.above(n) - n; wide > maxGap {
+			r.find(swap.AccountStuck, swap.Critical, swap.Action{}, fmt.Sprintf("%d nonces of signer %s are free below our transactions, from %d on: none of them can be mined", wide, r.Account.Signer, n))
+			return nil
+		}
 		if err := r.fillNonce(ctx, n); err != nil || r.stopped() {
 			return err
 		}
@@ -30,6 +39,16 @@ func (r *drain) fillGap(ctx context.Context) error {
 			return nil // it could not be paid for, which is told
 		}
 	}
+}
+
+// above is the lowest nonce of an entry above a free one.
+func (r *drain) above(n uint64) uint64 {
+	for _, e := range r.entries { // by nonce
+		if e.Nonce > n {
+			return e.Nonce
+		}
+	}
+	return n
 }
 
 func (r *drain) fillNonce(ctx context.Context, n uint64) error {

@@ -190,3 +190,17 @@ func TestDeadlinesThatCannotBeMet(t *testing.T) {
 		t.Error("what is lost went first")
 	}
 }
+
+// A node that once told a nonce far too high costs no gas for all those below:
+// a person is told.
+func TestLieAboutTheNextNonce(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.chains[srcChain]
+	w.claims(1)
+	c.head().state.nonces[w.signer] = 1000
+	w.expect("deceived", w.sent(), txn.Drained{Sent: 1})
+	c.head().state.nonces[w.signer] = 0
+	c.mine(2)
+	w.expect("afterwards", w.sent(), txn.Drained{})
+	w.expectCodes(swap.AccountStuck)
+}
