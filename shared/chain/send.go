@@ -14,6 +14,11 @@ import (
 // accepted a transaction.
 const sendGrace = time.Second
 
+// asideGrace is what is left of it for endpoints that are put aside, and do not
+// answer most likely: transactions are sent one after the other, and a whole pool
+// window of them must not take longer than a block because one endpoint hangs.
+const asideGrace = 100 * time.Millisecond
+
 // Send broadcasts a signed transaction to every endpoint of the chain that is
 // not known to be another chain's, all at once. It succeeds if one of them took
 // it, had it already, or says that the nonce is used: what became of the nonce
@@ -40,18 +45,30 @@ func (ch *chain) broadcast(ctx context.Context, raw []byte) error {
 			answers <- i
 		}()
 	}
-	var grace <-chan time.Time
+	var grace, short <-chan time.Time
 	accepted := false
-	for left := len(errs); left > 0; {
+	out := make(map[int]bool, len(errs)) // endpoints that have not answered
+	for i := range errs {
+		out[i] = true
+	}
+	for len(out) > 0 {
 		select {
 		case i := <-answers:
-			left--
+			delete(out, i)
 			if errs[i] == nil && !accepted {
 				accepted = true
 				timer := time.NewTimer(sendGrace)
 				defer timer.Stop()
 				grace = timer.C
 			}
+			if accepted && short == nil && ch.allAside(out) {
+				timer := time.NewTimer(asideGrace)
+				defer timer.Stop()
+				short = timer.C
+			}
+		case <-short:
+			cancel()
+			short = make(chan time.Time)
 		case <-grace:
 			cancel()
 			grace = nil
@@ -71,6 +88,16 @@ func (ch *chain) broadcast(ctx context.Context, raw []byte) error {
 		return nil
 	}
 	return join(failed)
+}
+
+// allAside reports whether none of the endpoints is in good standing.
+func (ch *chain) allAside(of map[int]bool) bool {
+	for i := range of {
+		if ch.endpoints[i].asideUntil().IsZero() {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *endpoint) send(ctx context.Context, raw []byte) error {

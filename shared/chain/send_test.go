@@ -118,6 +118,27 @@ func TestSendDoesNotWaitForTheSlow(t *testing.T) {
 	}
 }
 
+// A window of transactions is sent one after the other: an endpoint that is put
+// aside already, and does not answer, costs each of them little.
+func TestSendHardlyWaitsForWhatIsAside(t *testing.T) {
+	t.Parallel()
+	good, slow := newNode(t, "good", 20, 0), newNode(t, "slow", 20, 0)
+	var sent []string
+	pool(good, &sent)
+	stall(t, slow)
+	client := newClient(t, func(c *Config) { c.Timeout = time.Hour }, good, slow)
+	client.chains[testChain].endpoints[1].setAside(time.Hour, Unreachable, "timeout")
+	start := time.Now()
+	for range 10 {
+		if err := client.Send(t.Context(), testChain, raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := time.Since(start); d > 10*sendGrace/2 {
+		t.Errorf("took %s", d)
+	}
+}
+
 func TestSendRetriesWhatPasses(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, "one", 20, 0)
