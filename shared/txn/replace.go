@@ -81,6 +81,11 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 	spend := plus(&r.state.Balance, cost(last.Gas, &last.FeeCap))
 	aim = *lower(&aim, spend)
 	fees, ok := r.bid(s, call.Gas, *minus(&aim, margin), *minus(&most, margin), &last, atLeast)
+	if !ok && !full && !asItIs && atLeast == nil {
+		if fewer, some := r.unburdened(s, last); some {
+			return r.replace(ctx, f, fewer, nil)
+		}
+	}
 	if !ok || full {
 		if pressed && atLeast == nil {
 			r.find(swap.FeeCapLow, swap.Critical, about, "the cap leaves no room to replace a waiting transaction")
@@ -119,6 +124,21 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 	r.Log.InfoContext(ctx, "replacing", "order", about.Order.String(), "chain", r.ChainID, "escrow", about.Escrow.Hex(),
 		"action", about.Call.String(), "tx", tx.Hash.Hex(), "nonce", f.Nonce, "nothing", isNoop(tx), "lifted", atLeast != nil)
 	return true, r.broadcast(ctx, tx)
+}
+
+// unburdened leaves of a batch what could pay the price of a replacement out of
+// its own cap, where something that is not to wait is among it and the others
+// could not: the caps of those must not hold it. They are sent again later.
+func (r *drain) unburdened(s standing, last Tx) (standing, bool) {
+	fewer := s
+	fewer.wanted, fewer.acts = nil, nil
+	for i, d := range s.wanted {
+		a := d.work.Action
+		if _, ok := Price(r.state, gasOf(d.Case, a)+gasResolver, a.FeeCap, a.FeeCap, &last); ok {
+			fewer.wanted, fewer.acts = append(fewer.wanted, d), append(fewer.acts, s.acts[i])
+		}
+	}
+	return fewer, len(fewer.wanted) < len(s.wanted) && r.pressed(fewer)
 }
 
 // again is the call of a transaction that was signed before.
