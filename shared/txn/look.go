@@ -16,7 +16,8 @@ import (
 // transaction in flight, or work that is due or about to be. It reads only and
 // takes no lease, so that looking at idle accounts costs next to nothing; a
 // drain decides everything anew. The chain is asked for its head only where
-// work is stored.
+// work is stored. What could be read decides, beside an error about the rest: one
+// taker whose work cannot be read does not keep those of the others waiting.
 func (d *Drainer) Busy(ctx context.Context, a Account) (bool, error) {
 	open, _, err := d.Journal.Entries(ctx, a)
 	if err != nil {
@@ -25,18 +26,18 @@ func (d *Drainer) Busy(ctx context.Context, a Account) (bool, error) {
 	if len(open) > 0 {
 		return true, nil
 	}
-	works, err := d.live(ctx, a)
-	if err != nil || len(works) == 0 {
-		return false, err
+	works, unread := d.live(ctx, a)
+	if len(works) == 0 {
+		return false, unread
 	}
 	head, _, err := d.Backend.Head(ctx, a.ChainID)
 	if err != nil {
-		return false, fmt.Errorf("read head of chain %d: %w", a.ChainID, err)
+		return false, errors.Join(unread, fmt.Errorf("read head of chain %d: %w", a.ChainID, err))
 	}
 	return slices.ContainsFunc(works, func(w swap.Work) bool {
 		from := sendableFrom(w.From, d.Policy.Chains[a.ChainID], d.Chains[a.ChainID])
 		return w.Sendable(head.Time) && from <= head.Time+waitAhead
-	}), nil
+	}), unread
 }
 
 // live lists the live work that the account is to send. What can be read is

@@ -112,6 +112,37 @@ func TestBusyUnreadable(t *testing.T) {
 	}
 }
 
+// halfRead is a store that cannot read the work of one taker.
+type halfRead struct {
+	txn.Works
+	taker common.Address
+}
+
+func (h halfRead) Live(ctx context.Context, chain uint64, taker common.Address) ([]swap.Work, error) {
+	if taker == h.taker {
+		return nil, watchtest.ErrInjected
+	}
+	return h.Works.Live(ctx, chain, taker)
+}
+
+// One taker whose work cannot be read does not hide what is due for another.
+func TestBusyHalfRead(t *testing.T) {
+	a, chain := txntest.Account(), &clock{now: 1000}
+	w := watchtest.Work(a.ChainID, watchtest.Address())
+	w.Action.Signer, w.Action.From = a.Signer, 1000
+	actions := watchtest.NewActions(nil)
+	if err := actions.Save(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	broken := watchtest.Address()
+	d := &txn.Drainer{Journal: txntest.NewJournal(actions), Works: halfRead{actions, broken}, Backend: chain,
+		Policy: swap.Policy{Chains: map[uint64]swap.ChainPolicy{a.ChainID: {Takers: map[common.Address]swap.TakerPolicy{
+			w.Taker: {Signer: a.Signer, Path: swap.PathEOA}, broken: {Signer: a.Signer, Path: swap.PathEOA}}}}}}
+	if busy, err := d.Busy(t.Context(), a); !busy || !errors.Is(err, watchtest.ErrInjected) {
+		t.Errorf("busy %v, %v", busy, err)
+	}
+}
+
 // Where block times are fixed, work is sent a block before it is legal: the
 // look ahead counts from there.
 func TestBusyRegular(t *testing.T) {

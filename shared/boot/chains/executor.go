@@ -102,7 +102,7 @@ func (p *Parts) drainBusy(ctx context.Context, r *job.Run, d *txn.Drainer, drain
 		wg.Go(func() {
 			var busy bool
 			if busy, errs[i] = d.Busy(ctx, a); busy {
-				errs[i] = drain(ctx, r, a)
+				errs[i] = errors.Join(errs[i], drain(ctx, r, a))
 			}
 		})
 	}
