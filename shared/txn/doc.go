@@ -27,7 +27,7 @@
 // own escrow's event in the receipt, not by the transaction's success.
 //
 // Before that is final, an action may be sent again whose nonce was used by
-// somebody else or whose batch reverted: should a reorg bring the first one back,
+// somebody else, whose batch reverted, or that a mined replacement left out: should a reorg bring the first one back,
 // the contracts let only one take effect. A node that still knows a transaction
 // of ours with that nonce forbids it.
 //
@@ -39,7 +39,8 @@
 // rings before it leaves something that is due. What cannot be included before
 // its hard deadline any more goes behind what can, and is told at once. A nonce
 // that became free below others, because a reorg undid a foreign transaction, is
-// taken by the next action, and used up for nothing only if there is none.
+// taken by the next action, and used up for nothing only if there is none and
+// the gap is not so wide that a node must have lied.
 // A queue of any length costs no more plans per block than can be sent in it.
 //
 // # Prices
@@ -60,7 +61,8 @@
 // Actions of one resolver contract share a transaction: up to MaxActs, up to a
 // third of a block's gas, the most urgent first, and none waits for a fuller one.
 // The whole is rehearsed; if the chain refuses it, each half, so that one bad
-// action costs some rehearsals and holds nobody. A contract that refuses us
+// action costs some rehearsals and holds nobody. Nor does one whose cap is too
+// low for its share of the price hold what has a deadline. A contract that refuses us
 // altogether is found out with one question more. A batch in flight that an
 // action makes revert, because somebody else did it, is replaced without that
 // action. Guard looks at every call.
@@ -80,7 +82,7 @@
 // wants gets better fees in time. What it forbids by now is replaced by what is
 // left of it or by a transaction that does nothing, but only if the plan was made
 // on a reading of both chains of the order: not knowing is no reason to stop what
-// was right. What has a hard deadline is not stopped either because the plan
+// was right: such a call is only raised as it is, never left out. What has a hard deadline is not stopped either because the plan
 // would rather wait. An action that is wanted again takes its nonce back. An
 // account of which nothing is mined any more although it pays is told of, with
 // the nonce that blocks.
