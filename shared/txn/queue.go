@@ -85,9 +85,28 @@ func (r *drain) affordable(d ready) bool {
 
 // inTime puts behind the others what cannot be included before its hard deadline
 // any more, by the room in the pool and the time that inclusion takes, and says
-// so. What can still be saved goes first.
+// so. What can still be saved goes first. What would come too late only because
+// greater values go before it comes first, if that costs none of those its time.
 func (r *drain) inTime(due []ready) []ready {
-	var saved, lost []ready
+	saved, late := r.reached(due)
+	var lost []ready
+	for _, d := range late {
+		if len(lost) < r.config.PoolCap { // after so many in vain there is no time to spare
+			first := append([]ready{d}, saved...)
+			if _, worse := r.reached(first); len(worse) == 0 {
+				saved = first
+				continue
+			}
+		}
+		lost = append(lost, d)
+		r.find(swap.DeadlineLost, swap.Critical, d.work.Action, cannotReach)
+	}
+	return append(saved, lost...)
+}
+
+// reached tells those that can be included before their hard deadline, in this
+// order, from those that cannot.
+func (r *drain) reached(due []ready) (saved, late []ready) {
 	slots := map[string]int{}
 	used := r.inPool()
 	for _, d := range due {
@@ -98,17 +117,16 @@ func (r *drain) inTime(due []ready) []ready {
 			group = a.Taker.Hex()
 			place += slots[group] / MaxActs
 		}
-		if r.reaches(a, place) {
-			saved = append(saved, d)
-			if slots[group]++; group == "" {
-				used++
-			}
+		if !r.reaches(a, place) {
+			late = append(late, d)
 			continue
 		}
-		lost = append(lost, d)
-		r.find(swap.DeadlineLost, swap.Critical, a, cannotReach)
+		saved = append(saved, d)
+		if slots[group]++; group == "" {
+			used++
+		}
 	}
-	return append(saved, lost...)
+	return saved, late
 }
 
 const cannotReach = "more is due before this deadline than the account can send in time"

@@ -196,3 +196,31 @@ func TestKilledWhileSigningSeveral(t *testing.T) {
 	w.fault = nil
 	w.heal()
 }
+
+// Of claims with deadlines in the same minute the greater values go first, but
+// not at the price of one that could have been saved beside them.
+func TestValueCostsNobodyTheDeadline(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.chains[srcChain]
+	made := []*swap.Order{w.swapOf(w.signer, swap.OneInchV1, [32]byte{9}, false)} // of the least value, until 600
+	w.until(16)
+	for i := range 16 {
+		made = append(made, w.swapOf(w.signer, swap.OneInchV1, [32]byte{9, byte(i + 1)}, false)) // until 616
+	}
+	w.until(40)
+	w.pay(made...)
+	w.until(596)
+	w.syncAll()
+	w.sweep()
+	w.expect("window", w.sent(), txn.Drained{Sent: 16, Waiting: 1})
+	c.mine(2)
+	w.syncAll()
+	w.expect("the rest", w.sent(), txn.Drained{Sent: 1})
+	c.mine(2)
+	for i, o := range made {
+		if w.ended(o.Src) != swap.Withdrawn {
+			t.Errorf("claim %d was not made", i)
+		}
+	}
+	w.expectCodes()
+}
