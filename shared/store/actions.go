@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -32,17 +33,19 @@ func (s *Store) historyKey(w swap.Work) item {
 
 // Live implements watch.Actions.
 func (v Actions) Live(ctx context.Context, chain uint64, taker common.Address) (work []swap.Work, err error) {
+	var errs []error
 	for it, err := range v.s.query(ctx, partition(v.s.tables.Actions, v.s.accountKey(chain, taker), "")) {
 		if err != nil {
 			return nil, fmt.Errorf("read live work of %s on chain %d: %w", taker, chain, err)
 		}
 		w, err := readWork(it)
 		if err != nil {
-			return nil, fmt.Errorf("read live work of %s on chain %d: %w", taker, chain, err)
+			errs = append(errs, fmt.Errorf("read live work of %s on chain %d: %w", taker, chain, err))
+			continue
 		}
 		work = append(work, w)
 	}
-	return work, nil
+	return work, errors.Join(errs...)
 }
 
 func readWork(it item) (w swap.Work, err error) {

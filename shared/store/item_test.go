@@ -116,6 +116,14 @@ func TestUnknownSchemaIsRefused(t *testing.T) {
 	if err == nil || len(got) != 1 || got[0].ID != good.ID {
 		t.Errorf("beside an unknown order: %d orders, %v; want the good one and an error", len(got), err)
 	}
+
+	beside := watchtest.Work(w.ChainID, w.Taker)
+	must(s.Actions().Save(ctx, beside))
+	alter(testTables.Actions, key(s.accountKey(w.ChainID, w.Taker), w.Key().String()), schema+1)
+	live, err = s.Actions().Live(ctx, w.ChainID, w.Taker)
+	if err == nil || len(live) != 1 || live[0].Key() != beside.Key() {
+		t.Errorf("beside unknown work: %d items, %v; want the good one and an error", len(live), err)
+	}
 }
 
 func TestUnpack(t *testing.T) {

@@ -186,7 +186,8 @@ type Journal interface {
 
 // Works is the part of the action store that the drain and the tracker need.
 type Works interface {
-	// Live reads all live work of a taker on a chain, consistently.
+	// Live reads all live work of a taker on a chain, consistently. Work that
+	// cannot be read does not hide the rest, which is returned beside the error.
 	Live(ctx context.Context, chain uint64, taker common.Address) ([]swap.Work, error)
 	// Save writes one work item; see watch.Actions.
 	Save(ctx context.Context, w swap.Work) error

@@ -87,9 +87,7 @@ func (p *Planner) replan(ctx context.Context, orders []swap.Order, facts map[uin
 	for i := range cases {
 		c := &cases[i]
 		out = append(out, rings(c.Decision, live.byKey, views, p.Policy.Horizon)...)
-		if c.failed = !live.read(c); c.failed {
-			continue
-		}
+		c.failed = !live.read(c) // what is wanted is stored all the same: a store keeps what it has
 		for _, w := range swap.Diff(c.State, c.Decision, live.byOrder[c.State.ID]) {
 			v, ok := views[w.ChainID]
 			if !ok || w.Version == 0 && w.From.Sub(v.Head.Time) > p.Policy.Horizon {
@@ -190,8 +188,8 @@ func (l liveWork) read(c *plannedCase) bool {
 	return all
 }
 
-// live reads the work of every taker that the cases name, once each. What could
-// not be read is missing in ok.
+// live reads the work of every taker that the cases name, once each. Accounts of
+// which something could not be read are not in ok.
 func (p *Planner) live(ctx context.Context, cases []plannedCase) (liveWork, error) {
 	l := liveWork{map[swap.ActionKey]swap.Work{}, map[swap.OrderID][]swap.Work{}, map[account]bool{}}
 	var errs []error
@@ -205,9 +203,8 @@ func (p *Planner) live(ctx context.Context, cases []plannedCase) (liveWork, erro
 			work, err := p.Actions.Live(ctx, a.chain, a.taker)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("read live work of %s on chain %d: %w", a.taker, a.chain, err))
-				return
 			}
-			l.ok[a] = true
+			l.ok[a] = err == nil
 			for _, w := range work {
 				l.byKey[w.Key()] = w
 				l.byOrder[w.Order] = append(l.byOrder[w.Order], w)

@@ -37,7 +37,8 @@ type Facts interface {
 
 // Actions is the part of the action store that replanning needs.
 type Actions interface {
-	// Live reads all live work of a taker on a chain, consistently.
+	// Live reads all live work of a taker on a chain, consistently. Work that
+	// cannot be read does not hide the rest, which is returned beside the error.
 	Live(ctx context.Context, chain uint64, taker common.Address) ([]swap.Work, error)
 	// Save writes one work item: creates it where Version is 0, replaces it
 	// where the stored version is still w.Version. A terminal state moves the
