@@ -144,6 +144,7 @@ func tokenBalance(e *endpoint, c *call, into *uint256.Int) (bool, error) {
 type wireTx struct {
 	Hash      *common.Hash    `json:"hash"`
 	From      *common.Address `json:"from"`
+	To        *common.Address `json:"to"` // null where a contract is created
 	Input     *hexutil.Bytes  `json:"input"`
 	ChainID   quantity        `json:"chainId"` // not on legacy transactions
 	BlockHash *common.Hash    `json:"blockHash"`
@@ -171,7 +172,7 @@ func decodeTx(e *endpoint, c *call, hash common.Hash) (*wireTx, error) {
 	return &tx, nil
 }
 
-// Transactions reads sender (as the node recovered it) and calldata. A hash
+// Transactions reads sender (as the node recovered it), receiver and calldata. A hash
 // that the first endpoint does not know is looked for at the others before the
 // zero value is given.
 func (c *Client) Transactions(ctx context.Context, id uint64, hashes []common.Hash) ([]follow.Transaction, error) {
@@ -199,6 +200,9 @@ func (c *Client) Transactions(ctx context.Context, id uint64, hashes []common.Ha
 				continue
 			}
 			out[n] = follow.Transaction{From: *tx.From, Input: *tx.Input}
+			if tx.To != nil {
+				out[n].To = *tx.To
+			}
 		}
 		return missing, nil
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/infra/contracts"
 	"github.com/bridge-me-not/resolver-cron/infra/local/devchain"
@@ -186,5 +187,20 @@ func TestFactoryProof(t *testing.T) {
 	down := newClient(t, chain.Config{ID: chainID + 1, Endpoints: []chain.Endpoint{{Name: "wrong", URL: b.URL()}}})
 	if _, err := down.Factory(t.Context(), chainID+1, entry, swap.OneInchV1); err == nil || errors.Is(err, chain.ErrFactoryProof) {
 		t.Errorf("endpoint of another chain: %v", err)
+	}
+}
+
+// A real token's transfer, out of the account that stands for an escrow.
+func TestRealNodePayouts(t *testing.T) {
+	b := newBench(t)
+	from := crypto.PubkeyToAddress(alice.PublicKey)
+	coin := b.create(contracts.DeployToken("COIN", 6, false))
+	b.mine(b.sign(contracts.Mint(coin, from, big.NewInt(1000)), 200_000))
+	tx := b.sign(contracts.Transfer(coin, other, big.NewInt(512)), 200_000)
+	block := b.mine(tx)
+	got, err := b.direct().Payouts(t.Context(), chainID, []follow.Payout{{Tx: tx.Hash(), Block: block.Hash(), Escrow: from, Token: coin}})
+	want := []follow.Paid{{Known: true, Transfers: []follow.Transfer{{To: other, Amount: *uint256.NewInt(512)}}}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 }

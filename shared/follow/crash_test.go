@@ -14,6 +14,7 @@ import (
 func script(w *world) []func() {
 	a, b := w.chains[chainA], w.chains[chainB]
 	one, two, three := w.trade(swap.OneInchV1), w.trade(swap.OneInchV11), w.trade(swap.BMNv4)
+	taken := w.trade(swap.BMNv4)
 	back := w.trade(swap.BMNv4, reverse)
 	old := w.trade(swap.OneInchV11)
 	decoy := three.dstImmutables()
@@ -29,15 +30,15 @@ func script(w *world) []func() {
 			a.mineEmpty(10)
 		},
 		func() {
-			a.mine(one.createSrc(taker), two.createSrc(taker))
+			a.mine(one.createSrc(taker), two.createSrc(taker), taken.createSrc(taker))
 			b.mine(back.createSrc(taker), three.createDst("decoy", stranger, decoy))
 		},
 		func() {
-			b.mine(one.createTrueDst(taker), two.createTrueDst(helper))
+			b.mine(one.createTrueDst(taker), two.createTrueDst(helper), taken.createTrueDst(taker))
 			a.mine(back.createTrueDst(taker), three.createSrc(taker))
 		},
 		func() {
-			b.mine(one.withdraw("dst"), two.cancel("dst"), three.withdraw("dst"))
+			b.mine(one.withdraw("dst"), two.cancel("dst"), three.withdraw("dst"), stolen(taken))
 			a.reorg(1, 1, nil)
 			a.mine(back.withdraw("dst"))
 		},
@@ -48,7 +49,7 @@ func script(w *world) []func() {
 			a.mine(late.createSrc(taker))
 		},
 		func() {
-			a.mine(one.withdraw("src"), two.cancel("src"), three.withdraw("src"), late.withdraw("src"))
+			a.mine(one.withdraw("src"), two.cancel("src"), taken.cancel("src"), three.withdraw("src"), late.withdraw("src"))
 			b.mine(back.withdraw("src"), late.createTrueDst(taker))
 			b.mine(late.withdraw("dst"))
 		},
@@ -85,7 +86,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 	}
 	undisturbed.settle()
 	want := undisturbed.snapshot()
-	if len(want) != 6 {
+	if len(want) != 7 {
 		t.Fatalf("%d orders: %s", len(want), pretty(want))
 	}
 	for _, o := range want {
@@ -125,6 +126,9 @@ func TestKilledAtEveryCall(t *testing.T) {
 					w.settle()
 					if d := diff(want, w.snapshot()); d != "" {
 						t.Errorf("ends differ (-undisturbed +killed):\n%s", d)
+					}
+					if w.found(swap.TokensAstray, swap.Critical) == 0 {
+						t.Error("nobody was told of the theft")
 					}
 				})
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 )
 
 // Query is one reading of logs.
@@ -46,9 +47,31 @@ type Probe interface {
 	// Balances reads the token and native balances of escrows at the given
 	// block, in the order asked, batched. The zero token is the native coin.
 	Balances(ctx context.Context, chain uint64, at swap.Block, of []Holding) ([]swap.Balance, error)
-	// Transactions reads sender and calldata by hash, batched, in the order
+	// Transactions reads sender, receiver and calldata by hash, batched, in the order
 	// asked; an unknown hash gives the zero value.
 	Transactions(ctx context.Context, chain uint64, hashes []common.Hash) ([]Transaction, error)
+	// Payouts reads what transactions moved of a token out of an escrow,
+	// batched, in the order asked.
+	Payouts(ctx context.Context, chain uint64, of []Payout) ([]Paid, error)
+}
+
+// Payout is a transaction, and an escrow and token that it may have moved.
+type Payout struct {
+	Tx, Block     common.Hash
+	Escrow, Token common.Address
+}
+
+// Paid is what a transaction moved of the token out of the escrow by the token's
+// own events. Known is false if no endpoint has its receipt in that block.
+type Paid struct {
+	Known     bool
+	Transfers []Transfer
+}
+
+// Transfer is one of them, in base units.
+type Transfer struct {
+	To     common.Address
+	Amount uint256.Int
 }
 
 // Holding is an escrow and the token to read there.
@@ -57,6 +80,7 @@ type Holding struct{ Escrow, Token common.Address }
 // Transaction is the part of a transaction that adoption needs.
 type Transaction struct {
 	From  common.Address
+	To    common.Address // zero if it creates a contract
 	Input []byte
 }
 

@@ -63,7 +63,7 @@ func (p *pass) release(ctx context.Context) error {
 	return nil
 }
 
-// plan reads the balances that are wanted, closes what is finished and has the
+// plan reads the balances and receipts that are wanted, closes what is finished and has the
 // rest planned: the orders that this pass touched and those whose time comes.
 // An order whose source chain has no head waits: it stays due.
 func (p *pass) plan(ctx context.Context) error {
@@ -74,7 +74,7 @@ func (p *pass) plan(ctx context.Context) error {
 			wanted = append(wanted, o)
 		}
 	}
-	errs := []error{p.balances(ctx, wanted, views, facts), p.loadKin(ctx, wanted)}
+	errs := []error{p.balances(ctx, wanted, views, facts), p.traces(ctx, wanted, facts), p.loadKin(ctx, wanted)}
 	held := map[*tracked]bool{}
 	for _, o := range wanted {
 		held[o] = o.Held
@@ -86,6 +86,11 @@ func (p *pass) plan(ctx context.Context) error {
 		if err != nil {
 			errs = append(errs, err)
 		} else if d.Finished && p.closable(s) {
+			for _, f := range d.Findings {
+				if f.Severity == swap.Critical { // of what was learned just now; nobody plans it again
+					p.find(f)
+				}
+			}
 			if err := p.close(ctx, o, s); err != nil {
 				return errors.Join(append(errs, err)...)
 			}

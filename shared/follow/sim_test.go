@@ -34,7 +34,9 @@ func addressIn(w swap.Word) common.Address   { return common.Address(w[12:]) }
 type simTx struct {
 	name  string
 	from  common.Address
+	to    common.Address
 	input []byte
+	thief common.Address // who gets what its cancellation moves, instead of the taker
 	run   func(st simState, at swap.ChainTime) []swap.Log
 }
 
@@ -64,7 +66,7 @@ type simChain struct {
 	lag    uint64 // how far the told head is behind
 	// hidden are logs that the first and the second endpoint do not return.
 	hidden [2]func(swap.Log) bool
-	noTx   bool // transactions are not found
+	noTx   bool // transactions and receipts are not found
 	extra  func(q follow.Query) []swap.Log
 	short  func(swap.OrderID) bool // escrows whose tokens are gone
 }
@@ -239,7 +241,38 @@ func (s *sim) Transactions(ctx context.Context, chain uint64, hashes []common.Ha
 			}
 		}
 		for i, h := range hashes {
-			out[i] = follow.Transaction{From: byHash[h].from, Input: byHash[h].input}
+			out[i] = follow.Transaction{From: byHash[h].from, To: byHash[h].to, Input: byHash[h].input}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Payouts tells who got the tokens of legs that ended in the block: of each
+// block at most one is asked about.
+func (s *sim) Payouts(ctx context.Context, chain uint64, of []follow.Payout) (out []follow.Paid, err error) {
+	err = s.do(ctx, "rpc.payouts", chain, func(c *simChain) error {
+		out = make([]follow.Paid, len(of))
+		for i, p := range of {
+			n := slices.IndexFunc(c.blocks, func(b simBlock) bool { return b.Hash == p.Block })
+			if n < 1 || c.noTx {
+				continue
+			}
+			for _, tx := range c.blocks[n].txs {
+				if hashOf(tx.name) != p.Tx {
+					continue
+				}
+				out[i].Known = true
+				for name, l := range c.blocks[n].state {
+					if l.Escrow == p.Escrow && l.ended && !c.blocks[n-1].state[name].ended {
+						to := tx.thief
+						if to == (common.Address{}) {
+							to = l.Immutables.TakerAddress()
+						}
+						out[i].Transfers = append(out[i].Transfers, follow.Transfer{To: to, Amount: l.Immutables.AmountInt()})
+					}
+				}
+			}
 		}
 		return nil
 	})

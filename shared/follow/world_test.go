@@ -349,7 +349,7 @@ func (w *world) snapshot() []swap.Order {
 		o.Version, o.Wakes = 0, swap.Wakes{}
 		o.Src.Balance = swap.Balance{}
 		for j := range o.Dsts {
-			o.Dsts[j].Balance = swap.Balance{}
+			o.Dsts[j].Balance, o.Dsts[j].Traces = swap.Balance{}, nil
 		}
 		for j := range o.Candidates {
 			o.Candidates[j].Balance = swap.Balance{}

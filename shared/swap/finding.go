@@ -30,6 +30,7 @@ const (
 	PaidTwice         FindingCode = "maker-paid-twice" // dst withdrawn and src cancelled
 	MakerUnpaid       FindingCode = "maker-unpaid"     // src claimed and dst can no longer be withdrawn
 	DstCancelledEarly FindingCode = "dst-cancelled-early"
+	TokensAstray      FindingCode = "tokens-astray"
 	FundsGone         FindingCode = "funds-gone" // balance missing without an event that explains it
 	DepositMissing    FindingCode = "deposit-missing"
 	NegativeGap       FindingCode = "negative-safety-gap"

@@ -40,6 +40,9 @@ type LegState struct {
 	Final  bool          // Status can no longer be undone (for LegOpen: the creation is final)
 	Ended  Position      // where it was withdrawn, cancelled or rescued
 	Rescue []EscrowEvent // FundsRescued events, in order
+	// Cancels are where the cancellations of a cancelled leg are reported, in
+	// order, without those that demonstrably moved nothing.
+	Cancels []Position
 }
 
 // CandidateState is an unproven dst escrow as the chain shows it now. All that
@@ -159,6 +162,7 @@ func foldLeg(o *Order, r *LegRecord, p Provisional) LegState {
 	}
 	var withdrawn, cancelled, rescued end
 	var rescue []rescueFact
+	var cancels []Position
 	o.facts(r.ChainID, r.Escrow, p, func(ev *EscrowEvent, final bool) {
 		switch ev.Kind {
 		case Withdrawn:
@@ -168,6 +172,7 @@ func foldLeg(o *Order, r *LegRecord, p Provisional) LegState {
 		case Cancelled:
 			if !r.stillHolds(ev.At) {
 				cancelled.note(ev.At, final)
+				cancels = append(cancels, ev.At)
 			}
 		case Rescued:
 			rescue = append(rescue, rescueFact{*ev, final})
@@ -180,6 +185,8 @@ func foldLeg(o *Order, r *LegRecord, p Provisional) LegState {
 		become(LegWithdrawn, withdrawn)
 	case cancelled.known && (!rescued.known || cancelled.at.Less(rescued.at)):
 		become(LegCancelled, cancelled)
+		slices.SortFunc(cancels, Position.compare)
+		s.Cancels = slices.Compact(cancels)
 	case rescued.known:
 		become(LegRescued, rescued)
 	}

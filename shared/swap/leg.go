@@ -1,6 +1,10 @@
 package swap
 
-import "github.com/ethereum/go-ethereum/common"
+import (
+	"cmp"
+
+	"github.com/ethereum/go-ethereum/common"
+)
 
 // Position says where on a chain something was seen. The zero value means
 // nowhere yet.
@@ -18,6 +22,11 @@ func (p Position) Less(o Position) bool {
 		return p.Block < o.Block
 	}
 	return p.Index < o.Index
+}
+
+// compare is an order of all positions that agrees with Less.
+func (p Position) compare(o Position) int {
+	return cmp.Or(cmp.Compare(p.Block, o.Block), cmp.Compare(p.Index, o.Index), p.BlockHash.Cmp(o.BlockHash), p.Tx.Cmp(o.Tx))
 }
 
 // Log is a log entry as a node returned it: untrusted input. Position.Time is

@@ -202,6 +202,11 @@ func (m *model) read(c *simChain) {
 			m.order.SetBalance(id.ChainID, id.Escrow, Balance{Block: head.Block, Token: *uint256.NewInt(h.token), Native: *uint256.NewInt(h.native)})
 		}
 	}
+	for _, w := range s.WantTraces() {
+		if w.ChainID == c.id { // in this model all that is cancelled comes back
+			m.order.AddTrace(w.ChainID, w.Escrow, Trace{Tx: w.At.Tx, Block: w.At.BlockHash, Returned: w.Immutables.AmountInt()})
+		}
+	}
 }
 
 func (m *model) facts() map[uint64]Provisional {

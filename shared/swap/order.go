@@ -61,6 +61,9 @@ type LegRecord struct {
 	// one, in the BMN family.
 	Ours    bool    `json:"ours,omitempty"`
 	Balance Balance `json:"balance"` // the latest reading
+	// Traces tell of a dst leg where its cancellations moved its money, where
+	// their events do not say it; see Trace.
+	Traces []Trace `json:"traces,omitempty"`
 }
 
 // Candidate is a dst escrow that names our taker and this order's hashlock but

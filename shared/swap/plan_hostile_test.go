@@ -116,6 +116,32 @@ func TestPlanHostile(t *testing.T) {
 			bothAt(270, "src.cancel!dst-payment-not-final", "dst-cancelled-early:critical@dst"),
 			bothAt(300, "src.cancel", "dst-cancelled-early:critical@dst"),
 		}},
+		{name: "dst emptied by another resolver's signature when it could be cancelled", only: bmn, given: []step{withDst, final("dst", Cancelled, 280), traced("dst", [2]uint64{0, 512})}, moments: []moment{
+			bothAt(285, "src.cancel+15", "tokens-astray:critical@dst"),
+			bothAt(305, "src.cancel", "tokens-astray:critical@dst"),
+		}},
+		{name: "dst emptied early by another resolver's signature", only: bmn, given: []step{withDst, final("dst", Cancelled, 100), traced("dst", [2]uint64{0, 512})}, moments: []moment{
+			bothAt(300, "src.cancel", "dst-cancelled-early:critical@dst tokens-astray:critical@dst"),
+		}},
+		{name: "part of dst comes back, part goes astray", only: bmn, given: []step{withDst, final("dst", Cancelled, 280), final("dst", Cancelled, 281), traced("dst", [2]uint64{512, 0}, [2]uint64{0, 1})}, moments: []moment{
+			bothAt(305, "src.cancel", "tokens-astray:critical@dst"),
+		}},
+		{name: "dst comes back with the second of two cancellations", only: bmn, given: []step{withDst, final("dst", Cancelled, 280), final("dst", Cancelled, 281), traced("dst", [2]uint64{0, 0}, [2]uint64{512, 0})}, moments: []moment{
+			bothAt(305, "src.cancel", ""),
+		}},
+		{name: "dst is cancelled and nothing shows where its money went", only: bmn, given: []step{withDst, final("dst", Cancelled, 280), traced("dst", [2]uint64{511, 0})}, moments: []moment{
+			bothAt(305, "src.cancel", "tokens-astray:critical@dst"),
+		}},
+		{name: "the transaction that cancelled dst cannot be read", only: bmn, given: []step{withDst, final("dst", Cancelled, 280), traced("dst")}, moments: []moment{
+			bothAt(305, "src.cancel", ""),
+			bothAt(306, "src.cancel", "tokens-astray:warning@dst"),
+		}},
+		{name: "an order is not finished before it is known where dst's money went", only: bmn, given: []step{withDst, final("dst", Cancelled, 280), final("src", Cancelled, 301), traced("dst")}, moments: []moment{
+			bothAt(400, "", "tokens-astray:warning@dst"),
+		}},
+		{name: "an order whose dst went astray is finished", only: bmn, given: []step{withDst, final("dst", Cancelled, 280), final("src", Cancelled, 301), traced("dst", [2]uint64{0, 512})}, moments: []moment{
+			bothAt(400, "finished", "tokens-astray:critical@dst"),
+		}},
 		{name: "secret public, dst's funds never seen", given: []step{withDst, public, change(func(w *world) { w.order.Dsts[0].Balance = Balance{} })}, moments: []moment{
 			bothAt(150, "src.withdraw!dst-outcome-open dst.cancel!src-claim-pending"),
 		}},

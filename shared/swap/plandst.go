@@ -11,6 +11,7 @@ func (pl *planner) planDst(i int) {
 		if d.Status == LegCancelled && d.Ended.Time < end {
 			pl.find(DstCancelledEarly, Critical, &d.Leg, "cancelled before its cancellation time: by somebody else's signature")
 		}
+		pl.tellAstray(d)
 		pl.rescueLeftover(d)
 		return
 	}

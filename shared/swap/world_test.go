@@ -220,8 +220,23 @@ func (w *world) event(name string, kind EventKind, at int64) EscrowEvent {
 		ev.Secret = preimag
 	case Rescued:
 		ev.Token, ev.Amount = l.Immutables.TokenAddress(), l.Immutables.AmountInt()
+	case Cancelled:
+		w.order.AddTrace(l.ChainID, l.Escrow, Trace{Tx: ev.At.Tx, Block: ev.At.BlockHash, Returned: l.Immutables.AmountInt()})
 	}
 	return ev
+}
+
+// traced replaces what was found of the leg's cancellations, which is else that
+// all came back: one reading for each, of what was returned and what went astray.
+func traced(name string, moved ...[2]uint64) step {
+	return func(w *world) {
+		l := w.leg(name)
+		was := l.Traces
+		l.Traces = nil
+		for i, m := range moved {
+			w.order.AddTrace(l.ChainID, l.Escrow, Trace{Tx: was[i].Tx, Block: was[i].Block, Returned: *uint256.NewInt(m[0]), Astray: *uint256.NewInt(m[1])})
+		}
+	}
 }
 
 // spend reads the balances after the leg has ended.
