@@ -173,7 +173,7 @@ type lane struct {
 }
 
 func newLane(t *testing.T, scenes []*scene.Scene) *lane {
-	l := &lane{rig: newRig(t, setup{scenes: scenes}), killer: &killer{}}
+	l := &lane{rig: newRig(t, setup{scenes: scenes, plain: true}), killer: &killer{}}
 	l.killer.host = l.Host
 	l.AWS.Use(l.aws)
 	l.RPC.Inject(l.rpc)

@@ -38,14 +38,20 @@ const (
 	pacer              = "pacer"
 )
 
-// binaries builds the functions with the race detector, once per test binary.
-var binaries = sync.OnceValues(func() (map[string]string, error) {
+// raced builds the functions with the race detector, plain without it, each once
+// per test binary.
+var (
+	raced = sync.OnceValues(func() (map[string]string, error) { return build(true) })
+	plain = sync.OnceValues(func() (map[string]string, error) { return build(false) })
+)
+
+func build(race bool) (map[string]string, error) {
 	root, err := stack.Root()
 	if err != nil {
 		return nil, err
 	}
-	return stack.Build(context.Background(), root, []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker, pacer}, true, os.Stderr)
-})
+	return stack.Build(context.Background(), root, []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker, pacer}, race, os.Stderr)
+}
 
 // setup says what rig a test needs. The zero value is the plain one.
 type setup struct {
@@ -56,6 +62,7 @@ type setup struct {
 	mode      string // "": live
 	deliver   func(function string, payload []byte) []time.Duration
 	begin     uint64 // block time; 0: a round minute after the present
+	plain     bool   // without the race detector: for thousands of starts
 }
 
 // rig is a stack with the chains of some scenes below it.
@@ -78,6 +85,10 @@ type rig struct {
 // raced or panicked.
 func newRig(t testing.TB, o setup) *rig {
 	t.Helper()
+	binaries := raced
+	if o.plain {
+		binaries = plain
+	}
 	built, err := binaries()
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +120,7 @@ func newRig(t testing.TB, o setup) *rig {
 		mode = "live"
 	}
 	r.Stack, err = stack.Start(t.Context(), stack.Options{
-		Root: root, Profile: profile, Mode: mode, Race: true, Binaries: built, Slack: slack, Functions: o.functions, Deliver: o.deliver,
+		Root: root, Profile: profile, Mode: mode, Race: !o.plain, Binaries: built, Slack: slack, Functions: o.functions, Deliver: o.deliver,
 		ChainsFile: demo.ChainsFile(r.world), Keys: demo.Keys(),
 		Observe: func(i lambda.Invocation) {
 			r.mu.Lock()
@@ -325,7 +336,7 @@ func (r *rig) shortVisibility(queue string, d time.Duration) {
 // the detector, and what it prints is found.
 func TestRacesAreFound(t *testing.T) {
 	t.Parallel()
-	built, err := binaries()
+	built, err := raced()
 	if err != nil {
 		t.Fatal(err)
 	}
