@@ -181,7 +181,7 @@ func (r *run) follow(ctx context.Context, opened func()) error {
 
 // second is one second of the chains.
 func (r *run) second(ctx context.Context, now uint64) error {
-	if err := r.world.Mine(now); err != nil {
+	if err := r.world.Mine(ctx, now); err != nil {
 		return err
 	}
 	if err := r.acting.Tick(ctx); err != nil {

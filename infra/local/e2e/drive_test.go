@@ -147,7 +147,7 @@ func (d *driver) unsafe(scenes []*scene.Scene) string {
 func (d *driver) second(play *scene.Play) {
 	d.t.Helper()
 	d.now++
-	if err := d.world.Mine(d.now); err != nil {
+	if err := d.world.Mine(d.t.Context(), d.now); err != nil {
 		d.t.Fatal(err)
 	}
 	d.waiting.block()

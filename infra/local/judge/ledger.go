@@ -23,6 +23,10 @@ import (
 // transactions of ours put aside. It follows reorganisations: only what is on
 // the chain now counts. It is not safe for concurrent use.
 type Ledger struct {
+	// Theirs tells the transactions that somebody else made with a key of ours,
+	// which are not ours; nil: there are none.
+	Theirs func(tx common.Hash) bool
+
 	clients map[uint64]*ethclient.Client
 	ours    map[common.Address]bool
 	chains  map[uint64][]*Block // by number, from 0
@@ -49,6 +53,7 @@ type Tx struct {
 	To    *common.Address
 	Data  []byte
 	Block *Block
+	Gas   uint64 // used
 	OK    bool
 	Early bool // reverted with InvalidTime
 	Logs  []*types.Log
@@ -135,10 +140,10 @@ func (l *Ledger) read(ctx context.Context, id uint64, client *ethclient.Client, 
 		if err != nil {
 			return nil, fmt.Errorf("sender of %s: %w", tx.Hash(), err)
 		}
-		if !l.ours[from] {
+		if !l.ours[from] || l.Theirs != nil && l.Theirs(tx.Hash()) {
 			continue
 		}
-		t := &Tx{Hash: tx.Hash(), From: from, To: tx.To(), Data: tx.Data(), Block: b,
+		t := &Tx{Hash: tx.Hash(), From: from, To: tx.To(), Data: tx.Data(), Block: b, Gas: receipts[i].GasUsed,
 			OK: receipts[i].Status == types.ReceiptStatusSuccessful, Logs: receipts[i].Logs}
 		if !t.OK {
 			call, err := trace(ctx, client, t.Hash)

@@ -32,13 +32,16 @@ var (
 	Helper = NewAccount("helper")
 
 	// Keys that the product signs with. Nobody else uses them, but for filling
-	// the orders of EOA takers, which happens in the opening.
+	// the orders of EOA takers, which happens in the opening; with TakerShared's
+	// another program signs at any time.
 	TakerV1       = NewAccount("taker 1inch-v1")
 	TakerV11      = NewAccount("taker 1inch-v1.1")
 	TakerBMN      = NewAccount("taker bmn-v4")
 	ContractKey   = NewAccount("resolver contract signer")
 	AccessKey     = NewAccount("access token signer")
-	Keys          = []Account{TakerV1, TakerV11, TakerBMN, ContractKey, AccessKey}
+	TakerBusy     = NewAccount("busy taker")
+	TakerShared   = NewAccount("taker whose key is shared") // with its own process
+	Keys          = []Account{TakerV1, TakerV11, TakerBMN, ContractKey, AccessKey, TakerBusy, TakerShared}
 	WatchedTaker  = NewAccount("taker without a key") // ours, but the product cannot sign for it
 	OtherResolver = NewAccount("another resolver")
 

@@ -369,8 +369,11 @@ func (b *book) halted() {
 
 // Select returns, afresh, the scenes of All that have a swap whose name starts
 // with one of the prefixes, such as "reused secret" or "dst unclaimed, bmn-v4".
-func Select(prefixes ...string) []*Scene {
-	return slices.DeleteFunc(All(), func(s *Scene) bool {
+func Select(prefixes ...string) []*Scene { return Named(All(), prefixes...) }
+
+// Named keeps of some scenes those with a swap whose name starts so.
+func Named(scenes []*Scene, prefixes ...string) []*Scene {
+	return slices.DeleteFunc(scenes, func(s *Scene) bool {
 		return !slices.ContainsFunc(s.Swaps, func(sw *Swap) bool {
 			return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(sw.Name, p) })
 		})

@@ -38,7 +38,12 @@ const setupBlocks = 40
 // blocks whose times end before start (Unix seconds). The caller closes the
 // chains.
 func Build(ctx context.Context, start uint64, scenes []*Scene) (_ *World, err error) {
-	w := &World{}
+	w := &World{takers: map[TakerKind]bool{}}
+	for _, s := range scenes {
+		for _, sw := range s.Swaps {
+			w.takers[sw.Taker] = true
+		}
+	}
 	defer func() {
 		if err != nil {
 			w.Close()
@@ -93,7 +98,7 @@ func newChain(i int, genesis uint64, scenes []*Scene) (*Chain, error) {
 		return nil, err
 	}
 	return &Chain{ID: ChainIDs[i], Name: chainNames[i], Dev: dev, Client: dev.Client(), RescueDelay: RescueDelay,
-		Families: map[contracts.Family]contracts.Deployment{}, nonces: map[common.Address]uint64{}}, nil
+		Families: map[contracts.Family]contracts.Deployment{}, tip: usualTip, nonces: map[common.Address]uint64{}, played: map[common.Hash]bool{}}, nil
 }
 
 // builder collects transactions and mines them in blocks of its own.

@@ -19,6 +19,9 @@ const (
 	Contract TakerKind = "contract" // a resolver contract that the product's gas-only key may call
 	Watched  TakerKind = "keyless"  // ours, but no key of the product acts for it
 	Foreign  TakerKind = "foreign"  // somebody else's
+	// Takers of the rush hour, for all families.
+	Busy   TakerKind = "busy EOA"   // an EOA with more to do than a pool holds
+	Shared TakerKind = "shared key" // an EOA whose key another program uses too
 )
 
 // Swap is one swap: what was agreed, and, as a play goes on, its legs.
@@ -26,10 +29,13 @@ const (
 type Swap struct {
 	Name      string // unique; keys, order hash, secret and amount derive from it
 	Situation string // as the table shows it
-	Family    contracts.Family
-	Taker     TakerKind
-	From      int // index of the src chain; dst is on the other
-	Windows   contracts.Timelocks
+	// Crowd names the many swaps that it is one of, which reports show together;
+	// empty: it stands alone.
+	Crowd   string
+	Family  contracts.Family
+	Taker   TakerKind
+	From    int // index of the src chain; dst is on the other
+	Windows contracts.Timelocks
 	// Direct makes a BMN src leg by createSrcEscrow, with exactly these windows.
 	// From an order the factory derives most of them itself.
 	Direct bool
@@ -143,6 +149,10 @@ func (s *Swap) takerAccount() Account {
 		return WatchedTaker
 	case Foreign:
 		return OtherResolver
+	case Busy:
+		return TakerBusy
+	case Shared:
+		return TakerShared
 	}
 	switch s.Family {
 	case contracts.OneInchV1:

@@ -31,9 +31,12 @@ type Chain struct {
 	AccessToken, OrderEntry common.Address
 	RescueDelay             uint32
 	halted                  bool
-	perTick                 int // blocks at once while catching up
+	perTick                 int      // blocks at once while catching up
+	tip                     *big.Int // of what scenes send, wei per gas
+	rival                   *rival   // that waits for its moment; nil: none
 	head                    *types.Header
 	nonces                  map[common.Address]uint64
+	played                  map[common.Hash]bool // what scenes sent with keys of the product
 }
 
 // Now is the time of the newest block that the play has looked at.
@@ -42,15 +45,29 @@ func (c *Chain) Now() uint64 { return c.head.Time }
 // World is a pair of chains.
 type World struct {
 	Chains [2]*Chain
+
+	takers map[TakerKind]bool
+}
+
+// Has reports whether a swap of the world has a taker of the kind.
+func (w *World) Has(k TakerKind) bool { return w.takers[k] }
+
+// Played reports whether scenes sent a transaction that a key of the product
+// signed: it is not the product's.
+func (w *World) Played(tx common.Hash) bool {
+	return slices.ContainsFunc(w.Chains[:], func(c *Chain) bool { return c.played[tx] })
 }
 
 // Mine adds a block of the given time to every chain that is not held still,
 // after those that it has missed.
-func (w *World) Mine(now uint64) error {
+func (w *World) Mine(ctx context.Context, now uint64) error {
 	for _, c := range w.Chains {
 		for mined := 0; !c.halted && c.Dev.Head().Time < now; mined++ {
 			if c.perTick > 0 && mined == c.perTick {
 				break
+			}
+			if err := c.compete(ctx); err != nil {
+				return err
 			}
 			if _, err := c.Dev.Mine(c.Dev.Head().Time + 1); err != nil {
 				return err
@@ -60,10 +77,10 @@ func (w *World) Mine(now uint64) error {
 	return nil
 }
 
-// Fees of everything that scenes send: far above what local chains ask.
+// Fees of what scenes send: far above what local chains usually ask.
 var (
-	tip    = big.NewInt(params.GWei)
-	feeCap = big.NewInt(200 * params.GWei)
+	usualTip = big.NewInt(params.GWei)
+	feeCap   = big.NewInt(200 * params.GWei)
 )
 
 const (
@@ -72,7 +89,14 @@ const (
 )
 
 func (c *Chain) sign(from Account, tx contracts.Tx, gas uint64) (*types.Transaction, error) {
-	nonce := c.nonces[from.Address]
+	signed, err := c.signAt(c.nonces[from.Address], from, tx, gas, c.tip)
+	if err == nil {
+		c.nonces[from.Address]++
+	}
+	return signed, err
+}
+
+func (c *Chain) signAt(nonce uint64, from Account, tx contracts.Tx, gas uint64, tip *big.Int) (*types.Transaction, error) {
 	signed, err := types.SignNewTx(from.Key, types.LatestSignerForChainID(new(big.Int).SetUint64(c.ID)), &types.DynamicFeeTx{
 		ChainID: new(big.Int).SetUint64(c.ID), Nonce: nonce, GasTipCap: tip, GasFeeCap: feeCap, Gas: gas,
 		To: tx.To, Value: tx.Value, Data: tx.Data,
@@ -80,7 +104,9 @@ func (c *Chain) sign(from Account, tx contracts.Tx, gas uint64) (*types.Transact
 	if err != nil {
 		return nil, fmt.Errorf("sign for %s on %s: %w", from.Name, c.Name, err)
 	}
-	c.nonces[from.Address]++
+	if slices.ContainsFunc(Keys, func(k Account) bool { return k.Address == from.Address }) {
+		c.played[signed.Hash()] = true
+	}
 	return signed, nil
 }
 

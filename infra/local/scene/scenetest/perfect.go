@@ -162,7 +162,7 @@ func (s *Stage) Send(ctx context.Context, sw *scene.Swap, l judge.Leg, tx contra
 	}
 	id := new(big.Int).SetUint64(c.ID)
 	signed, err := types.SignNewTx(from.Key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
-		ChainID: id, Nonce: nonce, Gas: 500_000, GasTipCap: big.NewInt(params.GWei), GasFeeCap: big.NewInt(100 * params.GWei),
+		ChainID: id, Nonce: nonce, Gas: 500_000, GasTipCap: big.NewInt(10 * params.GWei), GasFeeCap: big.NewInt(100 * params.GWei),
 		To: tx.To, Value: tx.Value, Data: tx.Data,
 	})
 	if err != nil {

@@ -49,12 +49,13 @@ func Run(t testing.TB, scenes []*scene.Scene, resolvers ...Resolver) *Stage {
 		clients[c.ID] = c.Client
 	}
 	s := &Stage{World: w, Play: play, Ledger: judge.NewLedger(clients, scene.Signers()), Now: Begin - 1}
+	s.Ledger.Theirs = w.Played
 	for ; s.Now < Begin+scene.Length || !play.Over(); s.Now++ {
 		if s.Now > Begin+scene.Length+60 {
 			done, all := play.Doing()
 			t.Fatalf("the play is not over: %d of %d steps done", done, all)
 		}
-		if err := w.Mine(s.Now); err != nil {
+		if err := w.Mine(ctx, s.Now); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Ledger.Update(ctx); err != nil {
