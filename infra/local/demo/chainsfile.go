@@ -3,22 +3,29 @@ package demo
 import (
 	"crypto/ecdsa"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bridge-me-not/resolver-cron/infra/contracts"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
 )
 
-// signers are the product's keys, by the names of the chains file.
-var signers = []struct {
+// signer is a key of the product, by the name of the chains file.
+type signer struct {
 	name, custody string
 	account       scene.Account
-}{
-	{"taker-v1", "exclusive", scene.TakerV1},
-	{"taker-v11", "exclusive", scene.TakerV11},
-	{"taker-bmn", "exclusive", scene.TakerBMN},
-	{"resolver", "contract", scene.ContractKey},
-	{"access", "exclusive", scene.AccessKey},
+	taker         bool            // it is one itself
+	only          scene.TakerKind // where somebody trades with this kind; empty: everywhere
+}
+
+var signers = []signer{
+	{"taker-v1", "exclusive", scene.TakerV1, true, ""},
+	{"taker-v11", "exclusive", scene.TakerV11, true, ""},
+	{"taker-bmn", "exclusive", scene.TakerBMN, true, ""},
+	{"resolver", "contract", scene.ContractKey, false, ""},
+	{"access", "exclusive", scene.AccessKey, false, ""},
+	{"taker-busy", "exclusive", scene.TakerBusy, true, scene.Busy},
+	{"taker-shared", "shared", scene.TakerShared, true, scene.Shared},
 }
 
 func alias(name string) string { return "alias/demo-" + name }
@@ -36,6 +43,7 @@ func Keys() map[string]*ecdsa.PrivateKey {
 // would write by hand. Both endpoints of a chain are the same node; the stack
 // gives each a route of its own, so that one of them can be disturbed.
 func ChainsFile(w *scene.World) []byte {
+	signers := slices.DeleteFunc(slices.Clone(signers), func(s signer) bool { return s.only != "" && !w.Has(s.only) })
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("warnLevels: [20, 5]")
@@ -69,8 +77,10 @@ func ChainsFile(w *scene.World) []byte {
 		p("      - { address: %q, symbol: USD, decimals: 6, weiPerUnit: 300000000000000, dust: 10000 }", c.USD.Hex())
 		p("      - { address: %q, symbol: BLK, decimals: 6, weiPerUnit: 300000000000000, dust: 10000 }", c.Blocking.Hex())
 		p("    takers:")
-		for _, s := range signers[:3] {
-			p("      - { address: %q, signer: %s, path: eoa }", s.account.Address.Hex(), s.name)
+		for _, s := range signers {
+			if s.taker {
+				p("      - { address: %q, signer: %s, path: eoa }", s.account.Address.Hex(), s.name)
+			}
 		}
 		p("      - { address: %q, signer: resolver, path: resolver-contract }", c.Resolver.Hex())
 		p("      - { address: %q, path: none }", scene.WatchedTaker.Address.Hex())

@@ -20,6 +20,7 @@ import (
 	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
+	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
 	"github.com/bridge-me-not/resolver-cron/infra/local/stack"
 )
@@ -28,9 +29,11 @@ const (
 	// poll is how often it is asked whether the next second has begun.
 	poll = 25 * time.Millisecond
 	// patience is how many seconds after the last scene an end may still come.
-	patience = 20
+	patience = 40
 	// judging is how often the swaps that have not ended are judged meanwhile.
 	judging = time.Second
+	// poolCap is how many transactions of one sender the nodes keep.
+	poolCap = 16
 )
 
 // rules are the periods of profile test.
@@ -52,9 +55,9 @@ type Options struct {
 // Run plays all scenes and reports how they ended. The error is what kept the
 // demonstration from taking place; a swap that ended badly is no error.
 func Run(ctx context.Context, o Options) (Report, error) {
-	scenes := scene.All()
+	scenes := append(scene.All(), scene.Rush()...)
 	if len(o.Only) > 0 {
-		scenes = scene.Select(o.Only...)
+		scenes = scene.Named(scenes, o.Only...)
 	}
 	started := time.Now()
 	w, err := scene.Build(ctx, uint64(started.Unix()), scenes)
@@ -74,6 +77,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	s.RPC.Inject(rpcproxy.PoolCap(poolCap))
 	r := &run{Options: o, world: w, stack: s, watch: watch, ended: map[string]judge.Ends{}}
 	report, err := r.play(ctx, scenes)
 	err = errors.Join(err, s.Close())
@@ -91,6 +95,7 @@ type run struct {
 	begin  uint64
 	judged time.Time
 	ended  map[string]judge.Ends // swaps that were at a right end when last judged
+	crowds string                // how those that are shown together stood
 }
 
 // play runs chains, scenes and functions until every swap has ended or the
@@ -102,6 +107,7 @@ func (r *run) play(ctx context.Context, scenes []*scene.Scene) (Report, error) {
 		clients[c.ID] = c.Client
 	}
 	r.ledger = judge.NewLedger(clients, scene.Signers())
+	r.ledger.Theirs = r.world.Played
 	r.begin = uint64(time.Now().Unix()) + 1
 	var err error
 	if r.acting, err = scene.NewPlay(r.world, scenes, r.begin); err != nil {
@@ -194,16 +200,18 @@ func (r *run) second(ctx context.Context, now uint64) error {
 // have left it.
 func (r *run) judge(ctx context.Context) error {
 	r.judged = time.Now()
+	var many crowds
 	for _, sw := range r.acting.Swaps() {
 		v, err := r.ledger.Judge(ctx, sw.Case(), rules, nil)
 		if err != nil {
 			return err
 		}
 		before, known := r.ended[sw.Name]
+		many.add(Row{sw, v})
 		switch {
 		case v.Safe && !known:
 			r.ended[sw.Name] = v.Ends
-			if ended(v.Ends) {
+			if ended(v.Ends) && sw.Crowd == "" {
 				r.watch.say("%4d s  %-55s %s", r.world.Chains[0].Now()-r.begin, sw.Name, v.Ends)
 			}
 		case !v.Safe && known && ended(before):
@@ -213,6 +221,10 @@ func (r *run) judge(ctx context.Context) error {
 			delete(r.ended, sw.Name)
 		}
 	}
+	if line := many.String(); line != r.crowds {
+		r.crowds = line
+		r.watch.say("%4d s  %s", r.world.Chains[0].Now()-r.begin, line)
+	}
 	return nil
 }
 
@@ -221,18 +233,8 @@ func ended(e judge.Ends) bool {
 	return e.Src != judge.Open && e.Src != judge.Absent || e.Dst != judge.Open && e.Dst != judge.Absent
 }
 
-// sent counts the transactions of the product.
-func (r *run) sent() (n int) {
-	for _, tx := range r.ledger.Ours() {
-		if !r.opening(tx) {
-			n++
-		}
-	}
-	return n
-}
-
 func (r *run) line(now uint64) string {
 	done, all := r.acting.Doing()
 	return fmt.Sprintf("%4d s  steps %d/%d  swaps at their end %d/%d  sent %d  alerts %d  runs %d",
-		int64(now)-int64(r.begin), done, all, len(r.ended), len(r.acting.Swaps()), r.sent(), r.watch.alerts(), r.watch.runs())
+		int64(now)-int64(r.begin), done, all, len(r.ended), len(r.acting.Swaps()), len(r.ledger.Ours()), r.watch.alerts(), r.watch.runs())
 }

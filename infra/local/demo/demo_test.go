@@ -66,7 +66,7 @@ func TestReport(t *testing.T) {
 	done := judge.Ends{Src: judge.Withdrawn, Dst: judge.Withdrawn}
 	back := judge.Ends{Src: judge.Cancelled, Dst: judge.Cancelled}
 	open := judge.Ends{Src: judge.Open, Dst: judge.Withdrawn}
-	move := judge.Move{Side: contracts.Src, Call: "withdraw", Tx: common.HexToHash("0xabcdef0123" + strings.Repeat("0", 54)), BehindLegal: 7, BehindPass: -1}
+	move := judge.Move{Side: contracts.Src, Call: "withdraw", Tx: &judge.Tx{Hash: common.HexToHash("0xabcdef0123" + strings.Repeat("0", 54))}, BehindLegal: 7, BehindPass: -1}
 	late := move
 	late.Late = true
 	for _, c := range []struct {

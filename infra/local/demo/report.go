@@ -23,6 +23,10 @@ type Report struct {
 	// Alerts counts alerts by kind, as text; Missing names alerts that a
 	// situation demands and nobody raised.
 	Alerts, Missing []string
+	// Lifted counts transactions that were replaced at a higher price for what is
+	// urgent and waits behind them, Taken nonces that another program used although
+	// a transaction of ours had been sent with them.
+	Lifted, Taken int
 	// Failed names the runs that did not end well.
 	Failed  []string
 	Elapsed time.Duration
@@ -63,7 +67,7 @@ func (r *run) report(ctx context.Context) (Report, error) {
 	var out Report
 	passes := r.watch.seen()
 	counts, raised := r.watch.kinds()
-	out.Alerts, out.Failed = counts, r.watch.failed
+	out.Alerts, out.Failed, out.Lifted, out.Taken = counts, r.watch.failed, r.watch.lifts(), r.world.Taken()
 	for _, sw := range r.acting.Swaps() {
 		v, err := r.ledger.Judge(ctx, sw.Case(), rules, passes)
 		if err != nil {
@@ -79,9 +83,6 @@ func (r *run) report(ctx context.Context) (Report, error) {
 		}
 	}
 	for _, tx := range r.ledger.Ours() {
-		if r.opening(tx) {
-			continue
-		}
 		out.Sent++
 		if !tx.OK {
 			out.Reverted++
@@ -93,29 +94,19 @@ func (r *run) report(ctx context.Context) (Report, error) {
 	return out, nil
 }
 
-// opening reports whether a transaction is an EOA taker filling an order, which
-// the scenes do with his key before the product starts.
-func (r *run) opening(tx *judge.Tx) bool {
-	for _, c := range r.world.Chains {
-		if c.ID == tx.Block.Chain && tx.To != nil && *tx.To == c.OrderEntry {
-			return true
-		}
-	}
-	return false
-}
-
 // Write prints the table, the figures and, last, the line that says it all.
 func (r Report) Write(w io.Writer) error {
+	alone, many := split(r.Rows)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\n#\tfamily\ttaker\tsituation\texpected end (src / dst)\tactual end\tour transaction\tbehind legal\tbehind pass\t")
-	for i, row := range r.Rows {
+	for i, row := range alone {
 		actual := row.Ends.String()
 		if row.Ends == row.Swap.Allowed[0] {
 			actual = "as expected"
 		}
 		head := fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s", i+1, row.Swap.Family, row.Swap.Taker, row.Swap.Situation, row.Swap.Allowed[0], actual)
 		for _, m := range row.Moves {
-			fmt.Fprintf(t, "%s\t%s %s %s\t%d\t%s\t%s\n", head, m.Side, m.Call, m.Tx.Hex()[:12], m.BehindLegal, orDash(m.BehindPass), mark(row, m.Late))
+			fmt.Fprintf(t, "%s\t%s %s %s\t%d\t%s\t%s\n", head, m.Side, m.Call, m.Tx.Hash.Hex()[:12], m.BehindLegal, orDash(m.BehindPass), mark(row, m.Late))
 			head = "\t\t\t\t\t"
 		}
 		if len(row.Moves) == 0 {
@@ -124,6 +115,12 @@ func (r Report) Write(w io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if err := many.write(w); err != nil {
+		return err
+	}
+	if len(many.names) > 0 {
+		fmt.Fprintf(w, "replaced at a higher price for what is urgent behind them: %d transactions; nonces that another program took from ours: %d\n", r.Lifted, r.Taken)
 	}
 	fmt.Fprintln(w)
 	for _, row := range r.Rows {
@@ -138,17 +135,15 @@ func (r Report) Write(w io.Writer) error {
 		fmt.Fprintf(w, "no alert was raised: %s\n", m)
 	}
 	fmt.Fprintf(w, "alerts: %s\n", strings.Join(r.Alerts, ", "))
-	var legal, pass []int
-	for _, row := range r.Rows {
+	var legal, pass behind
+	for _, row := range alone {
 		for _, m := range row.Moves {
-			legal = append(legal, m.BehindLegal)
-			if m.BehindPass >= 0 {
-				pass = append(pass, m.BehindPass)
-			}
+			legal.add(m.BehindLegal)
+			pass.add(m.BehindPass)
 		}
 	}
-	fmt.Fprintf(w, "blocks behind the first legal one with its cause published: %s\n", spread(legal))
-	fmt.Fprintf(w, "blocks behind the pass that saw the cause: %s\n", spread(pass))
+	fmt.Fprintf(w, "blocks behind the first legal one with its cause published: %s\n", legal)
+	fmt.Fprintf(w, "blocks behind the pass that saw the cause: %s\n", pass)
 	fmt.Fprintf(w, "transactions: %d sent, %d reverted, %d of them for being early\n", r.Sent, r.Reverted, r.Early)
 	fmt.Fprintf(w, "time: %.0f s\n", r.Elapsed.Seconds())
 	safe, lost, late := r.counts()
@@ -175,10 +170,26 @@ func orDash(n int) string {
 	return strconv.Itoa(n)
 }
 
-func spread(n []int) string {
-	if len(n) == 0 {
+// behind are how many blocks actions came behind the first possible one.
+type behind []int
+
+// add takes one that is known.
+func (b *behind) add(n int) {
+	if n >= 0 {
+		*b = append(*b, n)
+	}
+}
+
+// spread is the median and the worst; b is not empty.
+func (b behind) spread() (median, worst int) {
+	s := slices.Sorted(slices.Values(b))
+	return s[len(s)/2], s[len(s)-1]
+}
+
+func (b behind) String() string {
+	if len(b) == 0 {
 		return "no transaction"
 	}
-	slices.Sort(n)
-	return fmt.Sprintf("median %d, worst %d, of %d", n[len(n)/2], n[len(n)-1], len(n))
+	median, worst := b.spread()
+	return fmt.Sprintf("median %d, worst %d, of %d", median, worst, len(b))
 }

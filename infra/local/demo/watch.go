@@ -39,6 +39,7 @@ type watch struct {
 	count     int // invocations
 	failed    []string
 	raised    map[raised]int
+	lifted    int // transactions that were replaced for what is urgent behind them
 	delivered int
 }
 
@@ -84,9 +85,16 @@ func (w *watch) line(l lambda.Line) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	fmt.Fprintf(w.file, "%s %s@%d %s\n", time.Now().Format("15:04:05.000"), l.Function, l.ID, l.Text)
-	var fields struct{ Message, Kind, Severity, State, Escrow string }
-	if json.Unmarshal([]byte(l.Text), &fields) == nil && fields.Message == "alert" {
+	var fields struct {
+		Message, Kind, Severity, State, Escrow string
+		Lifted                                 bool
+	}
+	switch {
+	case json.Unmarshal([]byte(l.Text), &fields) != nil:
+	case fields.Message == "alert":
 		w.raised[raised{fields.Kind, fields.Severity, strings.ToLower(fields.Escrow)}]++
+	case fields.Lifted:
+		w.lifted++
 	}
 }
 
@@ -108,6 +116,12 @@ func (w *watch) runs() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.count
+}
+
+func (w *watch) lifts() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lifted
 }
 
 // seen lists the passes that read the chains, by start.

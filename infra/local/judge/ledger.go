@@ -53,7 +53,8 @@ type Tx struct {
 	To    *common.Address
 	Data  []byte
 	Block *Block
-	Gas   uint64 // used
+	Gas   uint64   // used
+	Price *big.Int // paid, wei per gas
 	OK    bool
 	Early bool // reverted with InvalidTime
 	Logs  []*types.Log
@@ -143,7 +144,7 @@ func (l *Ledger) read(ctx context.Context, id uint64, client *ethclient.Client, 
 		if !l.ours[from] || l.Theirs != nil && l.Theirs(tx.Hash()) {
 			continue
 		}
-		t := &Tx{Hash: tx.Hash(), From: from, To: tx.To(), Data: tx.Data(), Block: b, Gas: receipts[i].GasUsed,
+		t := &Tx{Hash: tx.Hash(), From: from, To: tx.To(), Data: tx.Data(), Block: b, Gas: receipts[i].GasUsed, Price: receipts[i].EffectiveGasPrice,
 			OK: receipts[i].Status == types.ReceiptStatusSuccessful, Logs: receipts[i].Logs}
 		if !t.OK {
 			call, err := trace(ctx, client, t.Hash)

@@ -188,8 +188,7 @@ func (t *Tx) touches(leg Leg) bool {
 type Move struct {
 	Side contracts.Side
 	Call string // withdraw, cancel, rescue, publicWithdraw, publicCancel
-	Tx   common.Hash
-	Gas  uint64 // that the whole transaction used
+	Tx   *Tx
 	Time uint64 // of its block
 	// From is the first block time at which it was legal; Cause that of what
 	// made it right: the secret's publication, the other leg's end, a time gone by.
@@ -204,7 +203,7 @@ type Move struct {
 }
 
 func (l *Ledger) move(c Case, leg Leg, o Outcome, legs [2]Outcome, r Rules, passes []Pass) Move {
-	m := Move{Side: leg.Side, Tx: o.Tx, Gas: o.Ours.Gas, Time: o.Block.Time}
+	m := Move{Side: leg.Side, Tx: o.Ours, Time: o.Block.Time}
 	public := o.Ours.From != leg.taker() && (o.Ours.To == nil || *o.Ours.To != leg.taker())
 	var soft uint64
 	src, dst := legs[0], legs[1]

@@ -371,11 +371,13 @@ func (b *book) halted() {
 // with one of the prefixes, such as "reused secret" or "dst unclaimed, bmn-v4".
 func Select(prefixes ...string) []*Scene { return Named(All(), prefixes...) }
 
-// Named keeps of some scenes those with a swap whose name starts so.
+// Named keeps of some scenes those whose name starts so, or that of one of
+// their swaps.
 func Named(scenes []*Scene, prefixes ...string) []*Scene {
+	fits := func(name string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+	}
 	return slices.DeleteFunc(scenes, func(s *Scene) bool {
-		return !slices.ContainsFunc(s.Swaps, func(sw *Swap) bool {
-			return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(sw.Name, p) })
-		})
+		return !fits(s.Name) && !slices.ContainsFunc(s.Swaps, func(sw *Swap) bool { return fits(sw.Name) })
 	})
 }
