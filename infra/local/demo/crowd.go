@@ -150,9 +150,10 @@ func (c crowds) parties(name string) (out []*sums) {
 // write prints a table for each crowd: a line for each kind of call.
 func (c crowds) write(w io.Writer) error {
 	for _, name := range c.names {
-		fmt.Fprintf(w, "\n%s: %d swaps\n", name, len(c.rows[name]))
+		safe, lost, late := Report{Rows: c.rows[name]}.counts()
+		fmt.Fprintf(w, "\n%s: %d swaps, %d safe, %d lost, %d late\n", name, len(c.rows[name]), safe, lost, late)
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "taker\tsituation\tfamilies\tour calls\tsafe\tlate\ttransactions\tgas a call\tgwei\tbehind legal\tbehind pass\t")
+		fmt.Fprintln(t, "taker\tsituation\tfamilies\tour calls\tsafe\tlate\ttransactions\tgas a call\tgwei a gas\tbehind legal\tbehind pass\t")
 		for _, s := range c.parties(name) {
 			fmt.Fprintf(t, "%s\t%s\t%d\t%d %s %s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t\n", s.taker, s.situation, len(s.families), s.calls, s.side, s.call,
 				s.safe, s.late, len(s.txs), s.gas/uint64(s.calls), span(gwei(s.low), gwei(s.high)), upTo(s.legal), upTo(s.pass))
@@ -164,7 +165,13 @@ func (c crowds) write(w io.Writer) error {
 	return nil
 }
 
-func gwei(wei *big.Int) string { return new(big.Int).Div(wei, big.NewInt(params.GWei)).String() }
+func gwei(wei *big.Int) string {
+	n := new(big.Int).Div(wei, big.NewInt(params.GWei))
+	if n.Sign() == 0 {
+		return "<1"
+	}
+	return n.String()
+}
 
 // span is one of two that are the same, or both.
 func span(a, b string) string {

@@ -98,7 +98,9 @@ func (r *run) report(ctx context.Context) (Report, error) {
 func (r Report) Write(w io.Writer) error {
 	alone, many := split(r.Rows)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\n#\tfamily\ttaker\tsituation\texpected end (src / dst)\tactual end\tour transaction\tbehind legal\tbehind pass\t")
+	if len(alone) > 0 {
+		fmt.Fprintln(t, "\n#\tfamily\ttaker\tsituation\texpected end (src / dst)\tactual end\tour transaction\tbehind legal\tbehind pass\t")
+	}
 	for i, row := range alone {
 		actual := row.Ends.String()
 		if row.Ends == row.Swap.Allowed[0] {

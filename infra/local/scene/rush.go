@@ -23,8 +23,9 @@ const (
 	rushReveal         = 50     // a whole pass before it is due
 	rushLast           = 56     // the secrets of the urgent ones
 	rushDue            = 92
-	// While prices are up on south, blocks have no room for what was sent before.
-	rushSpike = 8
+	// Prices go up on south just before, by too few transactions for nodes to
+	// suggest more; from then on, blocks have no room for what pays less.
+	rushRise, rushSpike = 2, 12
 )
 
 // rushPart is a part of the crowd that is alike.
@@ -67,7 +68,7 @@ func Rush() []*Scene {
 	}
 	const south = 1
 	return append(out,
-		&Scene{Name: RushHour + ", prices", Start: rushDue, Steps: spike(south, rushSpike)},
+		&Scene{Name: RushHour + ", prices", Start: rushDue - rushRise, Steps: spike(south)},
 		&Scene{Name: RushHour + ", another program", Start: rushDue - 5, Steps: compete(0, TakerShared)})
 }
 
@@ -79,7 +80,7 @@ func (p rushPart) scene() *Scene {
 		claim := uint32(p.due - p.fill)
 		allowed, windows = bothWithdrawn, contracts.Timelocks{
 			SrcWithdrawal: claim, SrcPublicWithdrawal: claim + p.room, SrcCancellation: claim + p.room + 20, SrcPublicCancellation: claim + p.room + 200,
-			DstWithdrawal: 2, DstPublicWithdrawal: 5, DstCancellation: uint32(p.due-open) - 10,
+			DstWithdrawal: 2, DstPublicWithdrawal: 5, DstCancellation: uint32(p.due-open) + p.room,
 		}
 	}
 	s := &Scene{Name: fmt.Sprintf("%s, %s, %s", RushHour, p.situation, p.taker)}
@@ -133,10 +134,10 @@ var (
 	spikeLeast = big.NewInt(4 * params.GWei)
 )
 
-// spike lets strangers outbid everybody for some blocks, from the next one on:
-// what pays the usual price stays in the pool. Nodes see what the others pay and
+// spike lets strangers outbid everybody for some blocks: what pays the usual
+// price stays in the pool. Nodes see what the others pay and, some blocks later,
 // suggest as much.
-func spike(chain int, blocks uint64) []Step {
+func spike(chain int) []Step {
 	market := func(name string, after uint64, tip, least *big.Int) Step {
 		return Step{Name: name, Chain: chain, After: after, Act: func(_ context.Context, w *World) error {
 			c := w.Chains[chain]
@@ -144,14 +145,18 @@ func spike(chain int, blocks uint64) []Step {
 			return c.Dev.SetMinTip(least)
 		}}
 	}
-	steps := []Step{market("prices go up", 0, spikeTip, spikeLeast)}
-	for i := range blocks {
+	none := big.NewInt(1)
+	steps := []Step{market("prices go up", 0, spikeTip, none)}
+	for i := range uint64(rushSpike) {
+		if i == rushRise {
+			steps = append(steps, market("blocks are full", i, spikeTip, spikeLeast))
+		}
 		steps = append(steps, Step{Name: "strangers pay more", Chain: chain, After: i, Send: func(w *World, _ uint64) ([]Sending, error) {
 			tx := contracts.SendDust(Attacker.Address, big.NewInt(1))
 			return slices.Repeat([]Sending{{Attacker, tx}}, 3), nil // as many as a node looks at
 		}})
 	}
-	return append(steps, market("prices go down", blocks, usualTip, big.NewInt(1)))
+	return append(steps, market("prices go down", rushSpike, usualTip, none))
 }
 
 // rival is another program that signs with a key of ours and is as fast as we
