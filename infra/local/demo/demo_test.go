@@ -14,11 +14,12 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
 // The product accepts the file, and finds in it what stands on the chains.
 func TestChainsFileIsValid(t *testing.T) {
-	w, err := scene.Build(t.Context(), 1_800_000_000, nil)
+	w, err := scene.Build(t.Context(), 1_800_000_000, scene.Rush())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +41,9 @@ func TestChainsFileIsValid(t *testing.T) {
 		if key := Keys()[s.Key]; key == nil {
 			t.Errorf("no key %s", s.Key)
 		}
+		if shared := s.Address == scene.TakerShared.Address; shared != (s.Custody == string(txn.Shared)) {
+			t.Errorf("custody of %s is %s", s.Name, s.Custody)
+		}
 	}
 	for i, chain := range c.Chains {
 		if got := chain.Takers[w.Chains[i].Resolver]; got.Path != swap.PathResolver || got.Signer != scene.ContractKey.Address {
@@ -53,6 +57,22 @@ func TestChainsFileIsValid(t *testing.T) {
 		}
 		if chain.Confirmations != scene.Confirmations || len(chain.Factories) != len(contracts.Families()) {
 			t.Errorf("%s: %+v", chain.Name, chain)
+		}
+	}
+}
+
+// Who has nothing to do in the scenes is not followed.
+func TestChainsFileNamesWhoTrades(t *testing.T) {
+	w, err := scene.Build(t.Context(), 1_800_000_000, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	file := string(ChainsFile(w))
+	for _, k := range scene.Keys {
+		rush := k.Address == scene.TakerBusy.Address || k.Address == scene.TakerShared.Address
+		if named := strings.Contains(file, k.Address.Hex()); named == rush {
+			t.Errorf("%s is in the file: %v", k.Name, named)
 		}
 	}
 }
@@ -130,6 +150,12 @@ func TestWatch(t *testing.T) {
 	}
 	for range 2 {
 		w.line(lambda.Line{Text: `{"message":"alert","kind":"decoy-dst","severity":"warning","state":"open","escrow":"0xAB"}`})
+	}
+	for _, lifted := range []string{"true", "false", "true"} {
+		w.line(lambda.Line{Text: `{"message":"replacing","nonce":3,"lifted":` + lifted + `}`})
+	}
+	if n := w.lifts(); n != 2 {
+		t.Errorf("%d transactions lifted", n)
 	}
 	w.line(lambda.Line{Text: `{"message":"alert","kind":"parked-dst","severity":"critical","state":"open","escrow":""}`})
 	w.line(lambda.Line{Text: `{"message":"sending","kind":"none"}`})

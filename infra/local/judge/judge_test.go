@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/bridge-me-not/resolver-cron/infra/contracts"
 	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
@@ -187,5 +188,34 @@ func TestEarlyReverts(t *testing.T) {
 	}
 	if v := s.Judge(t, sw); v.Safe || !strings.Contains(v.Why, "transactions where 4 are enough") {
 		t.Errorf("verdict %+v", v)
+	}
+}
+
+// A transaction that somebody else made with a key of ours is not ours: what it
+// did counts as done by others.
+func TestTransactionsOfOthersWithOurKey(t *testing.T) {
+	scenes := scene.Select("dst unclaimed, 1inch-v1.1, contract")
+	sw := scenes[0].Swaps[0]
+	s := scenetest.Run(t, scenes, scenetest.Perfect())
+	ours := s.Ledger.Ours()
+	if v := s.Judge(t, sw); len(ours) != 2 || len(v.Moves) != 2 {
+		t.Fatalf("%d transactions of ours, moves %+v", len(ours), v.Moves)
+	}
+	theirs := ours[0].Hash
+	clients := map[uint64]*ethclient.Client{}
+	for _, c := range s.Chains {
+		clients[c.ID] = c.Client
+	}
+	s.Ledger = judge.NewLedger(clients, scene.Signers())
+	s.Ledger.Theirs = func(tx common.Hash) bool { return tx == theirs }
+	if err := s.Ledger.Update(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left := s.Ledger.Ours()
+	if v := s.Judge(t, sw); !v.Safe || len(v.Moves) != 1 || len(left) != 1 || left[0].Hash != ours[1].Hash {
+		t.Errorf("%d transactions of ours, verdict %+v", len(left), v)
+	}
+	if tx := left[0]; tx.Gas < 21_000 || tx.Price.Sign() <= 0 {
+		t.Errorf("gas %d at %v wei", tx.Gas, tx.Price)
 	}
 }
