@@ -4,7 +4,8 @@
 //
 // The caller owns time and contents. Mine adds a block with exactly the given
 // timestamp and what the pool holds, MineTxs one with exactly the given
-// transactions, Reorg replaces the last blocks, Run follows a clock.
+// transactions, MineToward one after which the base fee is as wanted, Reorg
+// replaces the last blocks, Run follows a clock.
 //
 // Nothing lags behind a block: when Mine or Reorg returns, logs, receipts,
 // balances, the pool and its nonces all speak of the new head. The log index

@@ -51,6 +51,7 @@ type content struct {
 	txs   []*types.Transaction // these
 	pool  bool                 // or those of the pool
 	extra []byte
+	next  *big.Int // base fee of the block after it; nil: as the gas used has it
 }
 
 func (c *Chain) mine(want content) (*types.Block, error) {
@@ -72,6 +73,11 @@ func (c *Chain) mineLocked(want content) (*types.Block, error) {
 	block, err := c.build(head.Hash(), want)
 	if err != nil {
 		return nil, fmt.Errorf("mine block %d of chain %d: %w", head.Number.Uint64()+1, c.id, err)
+	}
+	if want.next != nil {
+		if block, err = c.claim(block, want.next); err != nil {
+			return nil, fmt.Errorf("mine block %d of chain %d: %w", head.Number.Uint64()+1, c.id, err)
+		}
 	}
 	if err := c.adopt(block); err != nil {
 		return nil, fmt.Errorf("mine block %d of chain %d: %w", block.NumberU64(), c.id, err)
