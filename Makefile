@@ -6,7 +6,7 @@ FUZZTIME ?= 2s
 export GOTOOLCHAIN := local
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit random e2e fuzz demo bench lint validate clean
+.PHONY: help build test unit random e2e fuzz demo spike bench lint validate clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ fuzz: ## run each fuzz target for FUZZTIME from its committed corpus
 
 demo: ## watch two chains of swaps come to their right end (three minutes)
 	go run ./infra/local demo
+
+spike: ## watch fifty claims while the base fee rises twentyfold (a quarter of a minute)
+	go run ./infra/local spike
 
 bench: ## figures: speed, memory, calls and capacity units
 	go test -run '^$$' -bench . -benchmem ./...

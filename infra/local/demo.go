@@ -16,7 +16,7 @@ var errNotSafe = errors.New("not every swap is safe")
 // showDemo plays every situation and prints how each swap ended.
 func showDemo(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
-	dynamo := f.String("dynamodb", os.Getenv("LOCAL_DYNAMODB"), "URL of a DynamoDB-compatible server to use instead of the packaged one")
+	dynamo := dynamoFlag(f)
 	var only []string
 	f.Func("only", "play only scenes whose swaps' names start so (may be repeated)", func(s string) error {
 		only = append(only, s)

@@ -1,6 +1,7 @@
 // Command local runs the product on one machine.
 //
 //	go run ./infra/local demo                 watch two chains of swaps come to their right end
+//	go run ./infra/local spike                watch fifty claims while the base fee is twenty times as high
 //	go run ./infra/local up -chains FILE      run the functions against the chains of a file
 //	go run ./infra/local chain -id N          offer a chain of its own by JSON-RPC
 package main
@@ -26,6 +27,7 @@ type errUsage struct{ error }
 
 var commands = map[string]func(context.Context, []string) error{
 	"demo":  showDemo,
+	"spike": showSpike,
 	"up":    up,
 	"chain": chain,
 }
@@ -34,7 +36,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: local demo | up -chains FILE | chain -id N   (each with -h for its flags)")
+		fmt.Fprintln(os.Stderr, "usage: local demo | spike | up -chains FILE | chain -id N   (each with -h for its flags)")
 		os.Exit(exitUsage)
 	}
 	err := commands[os.Args[1]](ctx, os.Args[2:])
@@ -50,6 +52,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitFailed)
 	}
+}
+
+// dynamoFlag is the flag of every command that starts the product.
+func dynamoFlag(f *flag.FlagSet) *string {
+	return f.String("dynamodb", os.Getenv("LOCAL_DYNAMODB"), "URL of a DynamoDB-compatible server to use instead of the packaged one")
 }
 
 // parse reads the flags of a command, which takes no other words.

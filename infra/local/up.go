@@ -24,7 +24,7 @@ func up(ctx context.Context, args []string) error {
 	limit := f.Duration("for", 0, "stop after this long (0: when interrupted)")
 	asJSON := f.Bool("json", false, "print the functions' own log lines, as JSON")
 	verbose := f.Bool("v", false, "print every run, not only decisions, actions and alerts")
-	dynamo := f.String("dynamodb", os.Getenv("LOCAL_DYNAMODB"), "URL of a DynamoDB-compatible server to use instead of the packaged one")
+	dynamo := dynamoFlag(f)
 	keys := map[string]*ecdsa.PrivateKey{}
 	f.Func("key", "ALIAS=ENV_NAME: load the private key in that variable under this KMS alias (may be repeated)", func(s string) error {
 		alias, key, err := loadKey(s, os.LookupEnv)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/params"
+
 	"github.com/bridge-me-not/resolver-cron/infra/contracts"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
 )
@@ -39,10 +41,23 @@ func Keys() map[string]*ecdsa.PrivateKey {
 	return out
 }
 
-// ChainsFile is the product's configuration for a world: what an operator
+// Terms are what a chains file says of the pace of chains, and of prices.
+type Terms struct {
+	BlockTime, Inclusion int   // seconds
+	Regular              bool  // block times are fixed
+	MaxFee               int64 // wei for each call
+}
+
+// ChainsFile is the product's configuration for a world whose chains have a
+// block each second.
+func ChainsFile(w *scene.World) []byte {
+	return ChainsFileOf(w, Terms{BlockTime: 1, Inclusion: 3, Regular: true, MaxFee: 5 * params.Ether / 1000})
+}
+
+// ChainsFileOf is the product's configuration for a world: what an operator
 // would write by hand. Both endpoints of a chain are the same node; the stack
 // gives each a route of its own, so that one of them can be disturbed.
-func ChainsFile(w *scene.World) []byte {
+func ChainsFileOf(w *scene.World, t Terms) []byte {
 	signers := slices.DeleteFunc(slices.Clone(signers), func(s signer) bool { return s.only != "" && !w.Has(s.only) })
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -55,11 +70,11 @@ func ChainsFile(w *scene.World) []byte {
 	for _, c := range w.Chains {
 		p("  - id: %d", c.ID)
 		p("    name: %s", c.Name)
-		p("    blockTime: 1")
+		p("    blockTime: %d", t.BlockTime)
 		p("    minBlockTime: 1")
-		p("    regular: true")
+		p("    regular: %t", t.Regular)
 		p("    confirmations: %d", scene.Confirmations)
-		p("    inclusion: 3")
+		p("    inclusion: %d", t.Inclusion)
 		p("    endpoints:")
 		for _, n := range []int{1, 2} {
 			p("      - { name: %s-%d, url: %q }", c.Name, n, c.Dev.URL())
@@ -67,7 +82,7 @@ func ChainsFile(w *scene.World) []byte {
 		p("    nativeDust: 1000000")
 		p("    maxFee:")
 		for _, call := range []string{"withdraw", "cancel", "rescueFunds", "publicWithdraw", "publicCancel"} {
-			p("      %s: 5000000000000000", call)
+			p("      %s: %d", call, t.MaxFee)
 		}
 		p("    factories:")
 		for _, f := range contracts.Families() {

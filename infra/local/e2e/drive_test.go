@@ -18,6 +18,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
+	"github.com/bridge-me-not/resolver-cron/infra/local/stack"
 )
 
 // bell is a doorbell on its way to the executor. Times are those of the chains.
@@ -63,7 +64,7 @@ type driver struct {
 	// patience is how long a second waits for those that work; shorter, it lets
 	// what is slow by the wall clock cost time of the chains.
 	patience time.Duration
-	waiting  waiting
+	waiting  *stack.Waiting
 
 	mu       sync.Mutex
 	running  map[string]int // invocations by function
@@ -78,7 +79,7 @@ func (r *rig) drive(scenes []*scene.Scene, change ...func(*driver)) *driver {
 	d := &driver{rig: r, every: cadence(), now: max(r.begin-1, r.clock()), running: map[string]int{},
 		idle: make(chan struct{}), patience: patience}
 	close(d.idle)
-	d.waiting.watch(r)
+	d.waiting = r.Waiting()
 	r.hear()
 	for _, c := range change {
 		c(d)
@@ -150,7 +151,7 @@ func (d *driver) second(play *scene.Play) {
 	if err := d.world.Mine(d.t.Context(), d.now); err != nil {
 		d.t.Fatal(err)
 	}
-	d.waiting.block()
+	d.waiting.Block()
 	if err := d.ledger.Update(d.t.Context()); err != nil {
 		d.t.Fatal(err)
 	}
@@ -201,7 +202,7 @@ func (d *driver) allWait() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for f, n := range d.running {
-		if n > 0 && (f != actionExecutor || d.waiting.count(f) < n) {
+		if n > 0 && (f != actionExecutor || d.waiting.Count(f) < n) {
 			return false
 		}
 	}
