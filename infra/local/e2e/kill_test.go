@@ -170,6 +170,7 @@ type lane struct {
 	// met lists the requests of each site when nobody was killed there.
 	met   map[string][]request
 	sites []string // in their order
+	event []byte   // of the doorbells gathered
 }
 
 func newLane(t *testing.T, scenes []*scene.Scene) *lane {
@@ -233,10 +234,17 @@ func (l *lane) deepen() error {
 	return nil
 }
 
-// pair is the two swaps of a life: one is claimed, the other cancelled.
+// story is what a lane lives through: swaps from their creation to their end, by
+// steps at whose requests the functions are killed.
+type story interface {
+	swaps() []*scene.Swap
+	live(l *lane) error
+}
+
+// pair is two swaps: one is claimed, the other cancelled.
 type pair struct{ claimed, expired *scene.Swap }
 
-func newPair(i int) pair {
+func newPair(i int) story {
 	families := contracts.Families()
 	f := families[i%len(families)]
 	p := pair{
@@ -253,47 +261,47 @@ func newPair(i int) pair {
 	return p
 }
 
-func (p pair) scene() *scene.Scene {
-	return &scene.Scene{Name: p.claimed.Name, Swaps: []*scene.Swap{p.claimed, p.expired}}
-}
+func (p pair) swaps() []*scene.Swap { return []*scene.Swap{p.claimed, p.expired} }
 
 // congested is a tip that none of our transactions offers.
 var congested = big.NewInt(50_000_000_000)
 
-// life takes a pair from its creation to the end, through every kind of
-// request that the functions make.
-func (l *lane) life(p pair) error {
+// ticking makes events of a function's schedule.
+func ticking(f string) func() []byte { return func() []byte { return tick(f) } }
+
+// gather takes the doorbells that were sent: what the queue will deliver until
+// it is handled.
+func (l *lane) gather() error {
+	bells := l.ring(^uint64(0))
+	if l.event = queueEvent(bells...); len(bells) == 0 {
+		return errors.New("nobody has rung")
+	}
+	return nil
+}
+
+func (l *lane) ringing() []byte { return l.event }
+
+// live takes a pair from its creation to the end, through every kind of request
+// that the functions make.
+func (p pair) live(l *lane) error {
 	begin := l.clock() + 1
 	at := func(s uint64) uint64 { return begin + s }
-	ticking := func(f string) func() []byte { return func() []byte { return tick(f) } }
-	var event []byte
-	gather := func() error { // what the queue will deliver, until it is taken
-		bells := l.ring(^uint64(0))
-		if event = queueEvent(bells...); len(bells) == 0 {
-			return errors.New("nobody has rung")
-		}
-		return nil
-	}
-	ringing := func() []byte { return event }
 	c, e := p.claimed, p.expired
-	for _, f := range []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker} {
-		l.Host.Kill(f) // so that each life knows cold starts too, and all are alike
-	}
-	for _, do := range []func() error{
+	return l.play(
 		func() error {
 			return l.act(&scene.Scene{Name: "open", Swaps: []*scene.Swap{c, e}, Steps: []scene.Step{c.Fill(0), e.Fill(0), c.Open(0), e.Open(0)}})
 		},
 		func() error { return l.step("adopt", stateSync, ticking(stateSync)) },
 		func() error { return l.act(&scene.Scene{Name: "reveal", Steps: []scene.Step{c.Reveal(0)}}) },
 		func() error { return l.step("learn", stateSync, ticking(stateSync)) },
-		gather,
-		func() error { return l.step("claim", actionExecutor, ringing) },
+		l.gather,
+		func() error { return l.step("claim", actionExecutor, l.ringing) },
 		func() error { return l.mine(l.clock()+1, at(85)) },
 		func() error { return l.step("near", stateSync, ticking(stateSync)) },
 		func() error { return l.step("warn", timelockMonitor, ticking(timelockMonitor)) },
 		func() error { return l.mine(deployed(e.Dst) + uint64(e.Windows.DstCancellation) - 1) },
-		gather,
-		func() error { return l.step("cancel dst", actionExecutor, ringing) },
+		l.gather,
+		func() error { return l.step("cancel dst", actionExecutor, l.ringing) },
 		func() error { return l.mine(l.clock()+1, l.clock()+2, l.clock()+3, l.clock()+4, l.clock()+5) },
 		func() error { return l.step("see final", stateSync, ticking(stateSync)) },
 		func() error { return l.step("settle", transactionTracker, ticking(transactionTracker)) },
@@ -303,8 +311,8 @@ func (l *lane) life(p pair) error {
 		func() error { return l.step("cancel src, unrung", actionExecutor, ticking(actionExecutor)) },
 		func() error { return l.mine(l.clock()+1, l.clock()+20) },
 		func() error { return l.step("stuck", transactionTracker, ticking(transactionTracker)) },
-		gather,
-		func() error { return l.step("bump", actionExecutor, ringing) },
+		l.gather,
+		func() error { return l.step("bump", actionExecutor, l.ringing) },
 		func() error { return l.world.Chains[1].Dev.SetMinTip(big.NewInt(1)) },
 		func() error {
 			return l.mine(l.clock()+1, l.clock()+2, l.clock()+3, l.clock()+4, l.clock()+5, l.clock()+6)
@@ -315,20 +323,29 @@ func (l *lane) life(p pair) error {
 		func() error { return l.step("idle", stateSync, ticking(stateSync)) },
 		l.deepen,
 		func() error { return l.step("close", stateSync, ticking(stateSync)) },
-	} {
+	)
+}
+
+// play does one thing after the other. The functions begin cold, so that all
+// lives are alike.
+func (l *lane) play(steps ...func() error) error {
+	for _, f := range []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker} {
+		l.Host.Kill(f)
+	}
+	for _, do := range steps {
 		if err := do(); err != nil {
 			return err
 		}
 	}
-	return l.over(p)
+	return nil
 }
 
 // over checks that nothing was lost and nothing was sent twice.
-func (l *lane) over(p pair) error {
+func (l *lane) over(swaps []*scene.Swap) error {
 	if err := l.ledger.Update(l.t.Context()); err != nil {
 		return err
 	}
-	for _, sw := range []*scene.Swap{p.claimed, p.expired} {
+	for _, sw := range swaps {
 		v, err := l.ledger.Judge(l.t.Context(), sw.Case(), rules, nil)
 		if err != nil {
 			return err
@@ -359,14 +376,14 @@ const (
 	// lanes is how many lives are under way at a time: more would only share the
 	// same processors.
 	lanes = 2
-	// spread is over how many lives the points of a site are spread.
-	spread = 24
-	// lives is how many lives a lane has room for.
-	lives = 30
 )
 
 // hunt hands the points out to lanes, life by life, until each was killed at.
 type hunt struct {
+	tell   func(i int) story
+	spread int // over how many lives the points of a site are spread
+	most   int // how many lives a lane has room for
+
 	reference sync.Once
 
 	mu      sync.Mutex
@@ -383,14 +400,14 @@ type hunt struct {
 func (h *hunt) plan(sites []string, met map[string][]request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.plans = make([]map[string][]point, spread)
+	h.plans = make([]map[string][]point, h.spread)
 	for i := range h.plans {
 		h.plans[i] = map[string][]point{}
 	}
 	for s, site := range sites {
 		for _, q := range met[site] {
 			for _, after := range []bool{false, true} {
-				n := (h.points + s) % spread
+				n := (h.points + s) % h.spread
 				h.plans[n][site] = append(h.plans[n][site], point{site, q, after})
 				h.points++
 			}
@@ -443,8 +460,11 @@ func (h *hunt) lived(kills int, missed []point) {
 // A kill before, and after but before the reply of, every request that a
 // function makes in the life of two swaps loses nothing and sends nothing twice.
 func TestKillAtEveryRequest(t *testing.T) {
+	(&hunt{tell: newPair, spread: 24, most: 30}).run(t)
+}
+
+func (h *hunt) run(t *testing.T) {
 	start := time.Now()
-	h := &hunt{}
 	h.changed = sync.NewCond(&h.mu)
 	t.Run("lanes", func(t *testing.T) {
 		for n := range lanes {
@@ -462,21 +482,28 @@ func TestKillAtEveryRequest(t *testing.T) {
 
 // hunt lives on a rig of its own as long as points are left.
 func (h *hunt) hunt(t *testing.T) {
-	pairs := make([]pair, lives)
-	scenes := make([]*scene.Scene, lives)
-	for i := range pairs {
-		pairs[i] = newPair(i)
-		scenes[i] = pairs[i].scene()
+	stories := make([]story, h.most)
+	scenes := make([]*scene.Scene, h.most)
+	for i := range stories {
+		stories[i] = h.tell(i)
+		swaps := stories[i].swaps()
+		scenes[i] = &scene.Scene{Name: swaps[0].Name, Swaps: swaps}
 	}
 	l := newLane(t, scenes)
+	told := 0
 	live := func() {
-		if len(pairs) == 0 {
+		if told == len(stories) {
 			t.Fatal("no room for another life")
 		}
-		if err := l.life(pairs[0]); err != nil {
-			t.Errorf("life %d: %v", lives-len(pairs), err)
+		s := stories[told]
+		err := s.live(l)
+		if err == nil {
+			err = l.over(s.swaps())
 		}
-		pairs = pairs[1:]
+		if err != nil {
+			t.Errorf("life %d: %v", told, err)
+		}
+		told++
 	}
 	live() // begins with an empty store; the next is like all others
 	h.reference.Do(func() {
