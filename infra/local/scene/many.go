@@ -65,31 +65,3 @@ func (m Many) fill(s *Scene, sw *Swap) Step {
 	}
 	return step
 }
-
-// together makes one step of many of one kind, at one time: their transactions
-// are in the same block.
-func together(steps []Step) Step {
-	all := steps[0]
-	all.Send = func(w *World, now uint64) (out []Sending, err error) {
-		for _, s := range steps {
-			sendings, err := s.Send(w, now)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, sendings...)
-		}
-		return out, nil
-	}
-	all.Done = func(w *World, time uint64) error {
-		for _, s := range steps {
-			if s.Done == nil {
-				continue
-			}
-			if err := s.Done(w, time); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return all
-}
