@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
@@ -41,6 +42,41 @@ func TestBadEndpoint(t *testing.T) {
 			r.drive(scenes, func(d *driver) { d.patience = time.Second }) // then an endpoint that stalls costs blocks
 			if !r.alerted(tt.alert) {
 				t.Errorf("no alert %s: nobody was told", tt.alert)
+			}
+		})
+	}
+}
+
+// The first of two endpoints of each chain lies about transactions: every swap
+// comes to its right end, each by one transaction that succeeds.
+func TestLyingEndpoint(t *testing.T) {
+	t.Parallel()
+	ahead := rpcproxy.Nonces(func(_ common.Address, block string, real uint64) uint64 {
+		if block == `"pending"` {
+			return real + 40
+		}
+		return real
+	})
+	known := rpcproxy.When(rpcproxy.Fail(rpcproxy.CodeServer, "already known"), rpcproxy.Method("eth_sendRawTransaction"))
+	for _, tt := range []struct {
+		name         string
+		north, south rpcproxy.Fault
+	}{
+		{"accepts and forgets, knows already what it does not", rpcproxy.ForgetTransactions(), known},
+		{"tells of too many transactions, shows receipts of another chain", ahead, rpcproxy.ForeignReceipts()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			scenes := scene.Select("dst withdrawn, src unclaimed", "src without dst")
+			r := newRig(t, setup{scenes: scenes})
+			r.RPC.Inject(rpcproxy.When(tt.north, rpcproxy.Endpoint("c0e0")))
+			r.RPC.Inject(rpcproxy.When(tt.south, rpcproxy.Endpoint("c1e0")))
+			d := r.drive(scenes)
+			for _, f := range d.failures {
+				t.Error(f)
+			}
+			if bad := r.reverted(); len(bad) > 0 {
+				t.Errorf("reverted: %v", bad)
 			}
 		})
 	}
