@@ -37,6 +37,7 @@ const (
 	ForeignTx    Kind = "foreign-transaction"
 	CallReverts  Kind = "call-reverts"
 	TxReverted   Kind = "transaction-reverted"
+	TxUndone     Kind = "transaction-undone"
 	FeeCapLow    Kind = "fee-cap-low"
 	SignerDry    Kind = "signer-dry"
 	AccountStuck Kind = "account-stuck"
@@ -131,6 +132,9 @@ var Kinds = map[Kind]KindInfo{
 	TxReverted: {Critical,
 		"A transaction of ours was included and reverted.",
 		"The action is planned anew. If it happens again, compare the transaction's trace with the order's time line."},
+	TxUndone: {Critical,
+		"A transaction of ours that counted as final is no longer on the chain: a reorg deeper than the configured confirmations took it back, or the endpoints are on a fork.",
+		"The same transaction is sent again and settled anew. Compare the endpoints of this chain with a block explorer, raise its confirmations, and watch the deadlines of the named orders until it is final once more."},
 	FeeCapLow: {Critical,
 		"The chain's price is above the fee cap of an action, so that it cannot be sent.",
 		"Raise maxFee of this call in the chains file and deploy, or send the call by hand before its deadline."},

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -17,7 +19,8 @@ import (
 //
 // Open entries and the next nonce have neighbouring sort keys, so that one
 // consistent query reads them; settling moves an entry out of that range. A
-// settled entry is kept: it is the only record of what was signed.
+// settled entry is kept: it is the only record of what was signed, and is moved
+// back if what settled it leaves the chain.
 //
 // The most items in one transaction are those of a settlement: two of the entry
 // and two for each of txn.MaxActs works that end; a record takes one for each
@@ -198,6 +201,49 @@ func (v Journal) Settle(ctx context.Context, e txn.Entry, works []swap.Work) err
 		ops = append(ops, c.ops...)
 	}
 	return ours(v.s.write(ctx, ops...), 1, token, swap.ErrConflict, "%s", words)
+}
+
+// Done implements txn.Journal.
+func (v Journal) Done(ctx context.Context, a txn.Account, from uint64, limit int) (out []txn.Entry, err error) {
+	if limit < 1 {
+		return nil, nil
+	}
+	in := between(v.s.tables.Journal, v.s.accountKey(a.ChainID, a.Signer), nonceSK(donePrefix, from), nonceSK(donePrefix, math.MaxUint64))
+	in.Limit = aws.Int32(int32(min(limit, batch)))
+	for it, err := range v.s.query(ctx, in) {
+		var e txn.Entry
+		if err == nil {
+			e, err = readEntry(it)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read settled entries of %s on chain %d: %w", a.Signer, a.ChainID, err)
+		}
+		if out = append(out, e); len(out) == limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+// Reopen implements txn.Journal.
+func (v Journal) Reopen(ctx context.Context, f txn.Fence, e txn.Entry) error {
+	words := fmt.Sprintf("open nonce %d of %s on chain %d again", e.Nonce, e.Signer, e.ChainID)
+	switch {
+	case f.Lease == "" || f.Owner == "":
+		return fmt.Errorf("%s: without a lease: %w", words, swap.ErrConflict)
+	case e.State != txn.Open:
+		return fmt.Errorf("%s: as %s", words, e.State)
+	}
+	it, token, err := v.entryItem(openPrefix, e, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", words, err)
+	}
+	table := v.s.tables.Journal
+	err = v.s.write(ctx,
+		put(table, it, absent),
+		remove(table, key(it.text(attrPK), nonceSK(donePrefix, e.Nonce)), at(uint64(e.Version))),
+		check(v.s.tables.Jobs, key(f.Lease, leaseSK), held(f)))
+	return ours(err, 0, token, swap.ErrConflict, "%s", words)
 }
 
 // refusedAt reports whether operation i found its condition false.

@@ -204,6 +204,14 @@ func writings() []writing {
 			e.State, w.State, w.Attempt = txn.Foreign, swap.WorkPlanned, 2
 			return func(ctx context.Context, s *Store) error { return s.Journal().Settle(ctx, e, []swap.Work{w}) }, journalLook(s, e.Account, w)
 		}},
+		{"open a settled entry again", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
+			f, e, w := entry(t, s)
+			e.State = txn.Mined
+			must(t, s.Journal().Settle(t.Context(), e, nil))
+			e.Version++
+			e.State, e.UndoneAt = txn.Open, swap.Block{Number: 9}
+			return func(ctx context.Context, s *Store) error { return s.Journal().Reopen(ctx, f, e) }, journalLook(s, e.Account, w)
+		}},
 		{"replace facts", replace(2, 3)},
 		{"replace facts by large ones", replace(2, largeFacts)},
 		{"replace large facts", replace(largeFacts, 2)},

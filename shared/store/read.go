@@ -118,6 +118,15 @@ func partition(table, pk, prefix string) *dynamodb.QueryInput {
 	return in
 }
 
+// between is the query for the part of a partition with sort keys from first to
+// last, both included; consistent.
+func between(table, pk, first, last string) *dynamodb.QueryInput {
+	in := partition(table, pk, "")
+	in.KeyConditionExpression = aws.String("#pk = :pk AND #sk BETWEEN :first AND :last")
+	in.ExpressionAttributeValues[":first"], in.ExpressionAttributeValues[":last"] = text(first), text(last)
+	return in
+}
+
 // pauses between tries at what the service could not do just now.
 const (
 	firstPause = 10 * time.Millisecond

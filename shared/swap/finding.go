@@ -48,9 +48,10 @@ const (
 	ForeignTx         FindingCode = "foreign-transaction" // an exclusive signer's nonce was used by somebody else
 	CallReverts       FindingCode = "call-reverts"        // legal by Plan, and the chain refuses it: a receiver blocks, a contract refuses us
 	TxReverted        FindingCode = "transaction-reverted"
-	FeeCapLow         FindingCode = "fee-cap-low"   // the operator's cap does not cover the chain's price
-	SignerDry         FindingCode = "signer-dry"    // the signer cannot pay for the gas
-	AccountStuck      FindingCode = "account-stuck" // nothing of a signer is mined although it pays
+	TxUndone          FindingCode = "transaction-undone" // final, and no longer on the chain
+	FeeCapLow         FindingCode = "fee-cap-low"        // the operator's cap does not cover the chain's price
+	SignerDry         FindingCode = "signer-dry"         // the signer cannot pay for the gas
+	AccountStuck      FindingCode = "account-stuck"      // nothing of a signer is mined although it pays
 )
 
 // Finding is something a person may have to know, as pure data. Two findings

@@ -31,6 +31,16 @@
 // the contracts let only one take effect. A node that still knows a transaction
 // of ours with that nonce forbids it.
 //
+// What was settled is not looked at again, until the chain's nonce is read below it
+// at a head at which it was settled already, or a later one, and no node knows it
+// as mined: then a reorg deeper than the configured confirmations took it back.
+// The entry is open again, a person is told until it is final once more, and its
+// bytes are sent like any others that no pool knows, raised as they are if they
+// wait, and replaced only by what the plan wants there or by nothing if it forbids
+// them. A nonce that was settled is never signed for anew. An idle account pays
+// nothing for this: that something of it is to be done again is state-sync's
+// business, which finds the replaced block and has the order planned anew.
+//
 // # The pool window
 //
 // At most ChainConfig.PoolCap transactions of an account wait at a time, with

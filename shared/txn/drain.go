@@ -55,9 +55,10 @@ type ChainConfig struct {
 }
 
 // Drained counts what a drain did. Sent, Refused, Obsolete and Waiting count
-// actions, Resent, Bumped, Lifted and Filled transactions.
+// actions, Resent, Bumped, Lifted and Filled transactions, Reopened entries that
+// were settled before what settled them left the chain.
 type Drained struct {
-	Sent, Resent, Bumped, Lifted, Filled, Refused, Obsolete, Waiting int
+	Sent, Resent, Bumped, Lifted, Filled, Reopened, Refused, Obsolete, Waiting int
 }
 
 // Drain does the account's due work under the given hold. First it makes sure
@@ -129,6 +130,7 @@ type drain struct {
 	state   AccountState
 	entries []Entry // open, by nonce
 	next    uint64  // nonce after the highest ever journalled
+	settled settled
 	head    swap.Block
 	seen    swap.ChainTime // head time that a wait ended with
 	cases   map[swap.OrderID]swap.Case

@@ -15,16 +15,16 @@ import (
 // near.
 const bumpAfter = 15
 
-// stale reports whether an unmined transaction has waited so many times longer
-// than inclusion takes.
-func stale(t Tx, head swap.Block, inclusion int64, times int64) bool {
-	return head.Time.Sub(t.Head.Time) >= times*max(bumpAfter, inclusion)
+// stale reports whether a transaction that is unmined since that time has waited
+// so many times longer than inclusion takes.
+func stale(since swap.ChainTime, head swap.Block, inclusion int64, times int64) bool {
+	return head.Time.Sub(since) >= times*max(bumpAfter, inclusion)
 }
 
 // hasty is stale for a transaction that holds a call with a hard deadline: it is
 // not left alone longer than a share of the time that is left.
-func hasty(t Tx, head swap.ChainTime, hard swap.ChainTime, blockTime int64) bool {
-	return hard != 0 && hard > head && head.Sub(t.Head.Time) >= max(2*blockTime, hard.Sub(head)/urgent)
+func hasty(since, head swap.ChainTime, hard swap.ChainTime, blockTime int64) bool {
+	return hard != 0 && hard > head && head.Sub(since) >= max(2*blockTime, hard.Sub(head)/urgent)
 }
 
 // flying is an entry whose nonce is not used yet.
@@ -34,9 +34,6 @@ type flying struct {
 	known bool // a pool has its latest transaction
 	held  bool // a pool has one of its transactions
 }
-
-// last is its latest transaction.
-func (f flying) last() Tx { return f.Txs[len(f.Txs)-1] }
 
 // flying looks up the transactions of the entries that are not known to have
 // done their job. busy says of each action that an open entry holds whether it is
@@ -99,6 +96,9 @@ func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionK
 	}
 	for k := range dead {
 		busy[k] = !alive[k]
+	}
+	for k := range r.settled.acts {
+		busy[k] = false
 	}
 	return out, busy, nil
 }
@@ -166,8 +166,12 @@ func (r *drain) standing(f flying) (s standing) {
 			if a.Hard != 0 && (s.hard == 0 || a.Hard < s.hard) {
 				s.hard = a.Hard
 			}
+		case holds && ok && whole && forbids(c, act.Action, r.head.Time):
+			s.forbidden = true
+		case holds && f.undone():
+			// What it did is not done any more, though the plan may not know yet.
+			s.unknown = append(s.unknown, act)
 		case holds && ok && whole:
-			s.forbidden = s.forbidden || forbids(c, act.Action, r.head.Time)
 			s.doomed = s.doomed || len(held) > 1 && !c.Decision.Waits(act.Action)
 		case holds:
 			s.unknown = append(s.unknown, act)
@@ -194,7 +198,8 @@ func (r *drain) tend(ctx context.Context, f flying) error {
 	if !f.known {
 		times = 2 // sent once more as it is before it costs more
 	}
-	late := stale(last, r.head, r.chain.Inclusion, times) || hasty(last, r.head.Time, s.hard, r.config.BlockTime)
+	since := f.unmined(last)
+	late := stale(since, r.head, r.chain.Inclusion, times) || hasty(since, r.head.Time, s.hard, r.config.BlockTime)
 	_, floats := last.fees().earns(r.state) // if not, it cannot be included, however long it waits
 	replaced, err := false, error(nil)
 	switch {

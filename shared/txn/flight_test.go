@@ -85,6 +85,14 @@ func TestBump(t *testing.T) {
 	w.heal()
 }
 
+// paidBefore lets a block appear, beyond finality, in which the maker was paid.
+func (w *world) paidBefore(o *swap.Order) {
+	d := w.chains[dstChain]
+	at := swap.Position{Block: d.blocks[0].Number, Time: d.blocks[0].Time, Tx: d.hash()}
+	d.head().state.events = append(d.head().state.events, swap.EscrowEvent{ChainID: dstChain, Escrow: o.Dsts[0].Escrow, Kind: swap.Withdrawn, Secret: [32]byte{1}, At: at})
+	d.head().state.ended[o.Dsts[0].Escrow] = swap.Withdrawn
+}
+
 // What the plan forbids is replaced by nothing; what it cannot judge is not.
 func TestReplacedByNothing(t *testing.T) {
 	// A src cancellation waits in the pool when the dst payment shows up after all.
@@ -96,11 +104,7 @@ func TestReplacedByNothing(t *testing.T) {
 		w.syncAll()
 		w.sweep()
 		w.expect("cancel", w.sent(), txn.Drained{Sent: 1})
-		// Beyond finality a block appears in which the maker was paid.
-		d := w.chains[dstChain]
-		at := swap.Position{Block: d.blocks[0].Number, Time: d.blocks[0].Time, Tx: d.hash()}
-		d.head().state.events = append(d.head().state.events, swap.EscrowEvent{ChainID: dstChain, Escrow: o.Dsts[0].Escrow, Kind: swap.Withdrawn, Secret: [32]byte{1}, At: at})
-		d.head().state.ended[o.Dsts[0].Escrow] = swap.Withdrawn
+		w.paidBefore(o)
 		return w, o
 	}
 	t.Run("paid", func(t *testing.T) {

@@ -78,11 +78,11 @@ func (r *drain) fillNonce(ctx context.Context, n uint64) error {
 // it pays: its next nonce blocks all others.
 func (r *drain) stuck() {
 	for _, e := range r.entries {
-		last := e.Txs[len(e.Txs)-1]
+		last := e.last()
 		switch {
 		case e.Nonce < r.state.Latest:
 			continue
-		case !stale(e.Txs[0], r.head, r.chain.Inclusion, stuckAfter):
+		case !stale(e.unmined(e.Txs[0]), r.head, r.chain.Inclusion, stuckAfter):
 			return
 		case e.Nonce == r.state.Latest && last.FeeCap.Lt(&r.state.BaseFee):
 			return // it waits for its price

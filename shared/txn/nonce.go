@@ -17,9 +17,12 @@ func (r *drain) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.head = r.state.Head
+	if err = r.reopen(ctx); err != nil {
+		return err
+	}
 	for _, e := range r.entries {
 		if e.Nonce >= r.state.Latest { // pools count what waits in them as spent
-			last := e.Txs[len(e.Txs)-1]
+			last := e.last()
 			r.state.Balance = *minus(&r.state.Balance, cost(last.Gas, &last.FeeCap))
 		}
 	}
@@ -62,6 +65,9 @@ func (r *drain) takeShared(ctx context.Context) ([]uint64, error) {
 	}
 	r.state.Balance = balance
 	n := max(r.state.Latest, r.state.Pending)
+	if r.settled.holds(n) {
+		return nil, nil // it was used: the reading is old, or what used it left the chain
+	}
 	for _, e := range r.entries {
 		if e.Nonce == n || e.Nonce > n && !r.cutOff(e) {
 			return nil, nil // ours waits: a reorg, or a node that lost it, brought it back
@@ -84,12 +90,21 @@ func (r *drain) nonce() (n uint64, gap bool) {
 		switch {
 		case e.Nonce < n:
 			continue
-		case e.Nonce > n && r.state.Head.Number >= e.Txs[0].Head.Number:
+		case r.free(&n, e.Nonce) && r.state.Head.Number >= e.Txs[0].Head.Number:
 			return n, true
 		}
 		n = e.Nonce + 1
 	}
 	return max(n, r.next), false
+}
+
+// free moves a nonce past those that were settled, and reports whether it is
+// still below an end.
+func (r *drain) free(n *uint64, end uint64) bool {
+	for *n < end && r.settled.holds(*n) {
+		*n++
+	}
+	return *n < end
 }
 
 // cutOff reports whether a transaction of a shared key can only be mined when

@@ -39,6 +39,7 @@ func (r *drain) pass(ctx context.Context) (next swap.ChainTime, err error) {
 	slices.SortFunc(works, byUrgency)
 	first := works[:min(len(works), planChunk)]
 	errs = append(errs, r.decide(ctx, flying, first))
+	r.tellUndone()
 
 	stop := func() (swap.ChainTime, error) { return 0, errors.Join(append(errs, r.hold.Check())...) }
 	for _, f := range flying {

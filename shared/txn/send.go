@@ -165,21 +165,26 @@ func (r *drain) dataFee(ctx context.Context, c Call) (fee uint256.Int, err error
 	return fee, nil
 }
 
-// record journals an entry. A write without an answer is repeated once, which
-// succeeds if it was applied.
-func (r *drain) record(ctx context.Context, e Entry, works []swap.Work) (err error) {
+// record journals an entry.
+func (r *drain) record(ctx context.Context, e Entry, works []swap.Work) error {
+	return r.write(ctx, e.Nonce, func() error { return r.Journal.Record(ctx, r.hold.Fence(), e, works) })
+}
+
+// write changes the journal at a nonce. A write without an answer is repeated
+// once, which succeeds if it was applied.
+func (r *drain) write(ctx context.Context, nonce uint64, do func() error) (err error) {
 	for range 2 {
 		if err := r.hold.Check(); err != nil {
 			return err
 		}
-		err = r.Journal.Record(ctx, r.hold.Fence(), e, works)
+		err = do()
 		r.conflict = errors.Is(err, swap.ErrConflict)
 		if r.unsure = err != nil && !r.conflict; !r.unsure || ctx.Err() != nil {
 			break
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("journal nonce %d: %w", e.Nonce, err)
+		return fmt.Errorf("journal nonce %d: %w", nonce, err)
 	}
 	return nil
 }

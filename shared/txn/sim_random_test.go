@@ -30,11 +30,22 @@ type story struct {
 // heals, everything settles as it should.
 func TestRandomSchedules(t *testing.T) {
 	for seed := range uint64(schedules) {
-		synctest.Test(t, func(t *testing.T) { runSchedule(t, seed) })
+		synctest.Test(t, func(t *testing.T) { runSchedule(t, seed, false) })
 	}
 }
 
-func runSchedule(t *testing.T, seed uint64) {
+// The same, and reorgs of the src chain that undo what had been final and settled,
+// while there is time to do it again.
+func TestRandomSchedulesWithDeepReorgs(t *testing.T) {
+	for seed := range uint64(schedules) {
+		synctest.Test(t, func(t *testing.T) { runSchedule(t, 1000+seed, true) })
+	}
+}
+
+// deepest is how many blocks such a reorg replaces at most.
+const deepest = 40
+
+func runSchedule(t *testing.T, seed uint64, deep bool) {
 	w := newWorld(t, seed)
 	w.note("seed %d", seed)
 	for id, c := range w.configs {
@@ -75,6 +86,18 @@ func runSchedule(t *testing.T, seed uint64) {
 	for range 30 { // the claims have the time that they need
 		w.happenNext(stories)
 		w.around()
+	}
+	for round := 0; deep && round < 3; round++ {
+		wild()
+		w.undo(srcChain, 1+w.rng.IntN(min(deepest, len(w.chains[srcChain].blocks)-1)), func(tx *simTx) bool { return tx.foreign || w.rng.IntN(3) > 0 })
+		for range 30 {
+			w.happen(stories)
+			w.oneNonce()
+		}
+		w.calm()
+		for range 15 {
+			w.around()
+		}
 	}
 	w.until(590)
 	wild()

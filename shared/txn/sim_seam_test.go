@@ -209,6 +209,18 @@ func (s seam) Settle(ctx context.Context, e txn.Entry, works []swap.Work) error 
 	return s.do(ctx, "journal.settle", func() error { return s.journal.Settle(ctx, e, works) })
 }
 
+func (s seam) Done(ctx context.Context, a txn.Account, from uint64, limit int) (out []txn.Entry, err error) {
+	err = s.do(ctx, "journal.done", func() (err error) {
+		out, err = s.journal.Done(ctx, a, from, limit)
+		return err
+	})
+	return out, err
+}
+
+func (s seam) Reopen(ctx context.Context, f txn.Fence, e txn.Entry) error {
+	return s.do(ctx, "journal.reopen", func() error { return s.journal.Reopen(ctx, f, e) })
+}
+
 func (s seam) Live(ctx context.Context, chain uint64, taker common.Address) (out []swap.Work, err error) {
 	err = s.do(ctx, "works.live", func() (err error) {
 		out, err = s.works.Live(ctx, chain, taker)

@@ -106,4 +106,4 @@ func TestEveryCallFailsOnce(t *testing.T) {
 }
 
 // writes are the calls that change something.
-var writes = map[string]bool{"journal.record": true, "journal.settle": true, "works.save": true, "backend.send": true, "report": true, "ring": true}
+var writes = map[string]bool{"journal.record": true, "journal.settle": true, "journal.reopen": true, "works.save": true, "backend.send": true, "report": true, "ring": true}

@@ -79,6 +79,7 @@ type world struct {
 	calls    []string                     // of the system to the outside, in order
 	fault    func(n int, op string) fault // nil: none
 	blind    map[uint64]bool              // chains that plans cannot read
+	forks    map[uint64]uint64            // the last block of each chain that was kept, where state-sync does not know yet of those replaced
 	stale    func() uint64                // how many blocks old a reading is; nil: none
 	onGoing  func()                       // what "meanwhile" does
 	nested   bool
@@ -96,7 +97,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	}
 	w := &world{TB: t, rng: rand.New(rand.NewPCG(seed, 7)), key: key, signer: crypto.PubkeyToAddress(key.PublicKey),
 		resolver: named("resolver"), legs: map[common.Address]swap.Leg{}, orders: map[swap.OrderID]*swap.Order{}, secrets: map[swap.OrderID][32]byte{},
-		facts: map[uint64]swap.Provisional{}, locks: simLocks, works: watchtest.NewActions(nil), rung: map[uint64]bool{}, blind: map[uint64]bool{},
+		facts: map[uint64]swap.Provisional{}, locks: simLocks, works: watchtest.NewActions(nil), rung: map[uint64]bool{}, blind: map[uint64]bool{}, forks: map[uint64]uint64{},
 		log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	w.journal = txntest.NewJournal(w.works)
 	w.chains = map[uint64]*simChain{srcChain: newChain(w, srcChain, 2), dstChain: newChain(w, dstChain, 1)}
@@ -177,6 +178,7 @@ func (w *world) swapOf(taker common.Address, family swap.Family, secret [32]byte
 
 // sync is state-sync: it reads the chain's logs up to its head.
 func (w *world) sync(chain uint64) {
+	w.rewind(chain)
 	c := w.chains[chain]
 	p := swap.Provisional{ChainID: chain, From: c.at(confirmations).Block, To: c.head().Block}
 	for _, ev := range c.head().state.events {

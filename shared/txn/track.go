@@ -197,16 +197,16 @@ func judge(e Entry, mine []Outcome, s AccountState, final swap.Block, depth uint
 		// another reading of the chain.
 		if o.Block.Number <= min(deepest, final.Number) && s.Latest > e.Nonce {
 			out.State, out.tx, out.noop, out.success, out.at = Mined, e.Txs[i].Hash, isNoop(e.Txs[i]), o.Success, o.Block
-			out.ends = endings(e, e.Txs[i], o)
+			out.ends, out.SettledAt = endings(e, e.Txs[i], o), s.Head
 		}
 		return out
 	}
 	if s.Settled > e.Nonce && deepest <= final.Number {
-		out.State, out.ends = Foreign, make([]ending, len(e.Acts))
+		out.State, out.ends, out.SettledAt = Foreign, make([]ending, len(e.Acts)), s.Head
 		return out
 	}
 	last := len(mine) - 1
-	out.lost = s.Latest <= e.Nonce && (!mine[last].Known || stale(e.Txs[last], s.Head, inclusion, 1))
+	out.lost = s.Latest <= e.Nonce && (!mine[last].Known || stale(e.unmined(e.Txs[last]), s.Head, inclusion, 1))
 	return out
 }
 

@@ -174,6 +174,16 @@ func (r *tracked) Settle(ctx context.Context, e txn.Entry, works []swap.Work) er
 	return r.journal.Settle(ctx, e, works)
 }
 
+func (r *tracked) Done(context.Context, txn.Account, uint64, int) ([]txn.Entry, error) {
+	r.Fatal("the tracker looks for what was undone")
+	return nil, nil
+}
+
+func (r *tracked) Reopen(context.Context, txn.Fence, txn.Entry) error {
+	r.Fatal("the tracker opens entries again")
+	return nil
+}
+
 func (r *tracked) Head(context.Context, uint64) (swap.Block, time.Duration, error) {
 	r.Fatal("the tracker reads a head of its own")
 	return swap.Block{}, 0, nil

@@ -116,6 +116,12 @@ type Entry struct {
 	State   EntryState
 	Txs     []Tx // oldest first; never empty
 	Version Version
+	// SettledAt is the head at which the entry was settled: at it the nonce was
+	// used. Zero while it never was, and where a former release did it.
+	SettledAt swap.Block `json:",omitzero"`
+	// UndoneAt is the head at which what the entry had been settled by was found
+	// to have left the chain; zero: never. Such an entry is open again.
+	UndoneAt swap.Block `json:",omitzero"`
 }
 
 // Act is an action of an order.
@@ -133,6 +139,15 @@ const MaxActs = 32
 func (e Entry) Has(k swap.ActionKey) bool {
 	return slices.ContainsFunc(e.Acts, func(a Act) bool { return a.Action == k })
 }
+
+// last is the entry's latest transaction.
+func (e Entry) last() Tx { return e.Txs[len(e.Txs)-1] }
+
+// undone reports whether the entry is open although it had been settled.
+func (e Entry) undone() bool { return e.State == Open && e.UndoneAt != (swap.Block{}) }
+
+// unmined is the time since when a transaction of the entry has been waiting.
+func (e Entry) unmined(t Tx) swap.ChainTime { return max(t.Head.Time, e.UndoneAt.Time) }
 
 // Tx is one signed transaction of an entry.
 type Tx struct {
@@ -182,6 +197,14 @@ type Journal interface {
 	// (each at most once; the others are left as they are) to their states, in
 	// one transaction. Needs no lease: it sends nothing.
 	Settle(ctx context.Context, e Entry, works []swap.Work) error
+	// Done reads the settled entries of an account whose nonce is from or
+	// higher, consistently, by nonce, no more than limit.
+	Done(ctx context.Context, a Account, from uint64, limit int) ([]Entry, error)
+	// Reopen makes a settled entry, as it was read but for State and UndoneAt,
+	// open again, in one transaction that also checks the fence. It moves no
+	// work: what the entry did may be in the history. swap.ErrConflict if a
+	// condition fails; a repeated write whose response was lost succeeds.
+	Reopen(ctx context.Context, f Fence, e Entry) error
 }
 
 // Works is the part of the action store that the drain and the tracker need.

@@ -17,7 +17,8 @@ import (
 // leases it checks. What goes in and out is copied. It is safe for concurrent
 // use, and panics when a caller does what no caller may.
 //
-// Calls: "journal.entries", "journal.record", "journal.settle".
+// Calls: "journal.entries", "journal.record", "journal.settle", "journal.done",
+// "journal.reopen".
 type Journal struct {
 	*watchtest.Faults
 	work    *watchtest.Actions
@@ -241,6 +242,52 @@ func (j *Journal) policeSettle(e txn.Entry, works []swap.Work) {
 		bad = "settled with its work submitted"
 	case ok && old.Version == e.Version && !watchtest.Same(e.Txs, old.Txs):
 		bad = "settled with other transactions"
+	}
+	if bad != "" {
+		panic(fmt.Sprintf("journal entry %d of %s on chain %d: %s", e.Nonce, e.Signer, e.ChainID, bad))
+	}
+}
+
+// Done implements txn.Journal.
+func (j *Journal) Done(ctx context.Context, a txn.Account, from uint64, limit int) (out []txn.Entry, err error) {
+	err = j.Do(ctx, "journal.done", func() error {
+		out = j.list(a, func(e txn.Entry) bool { return e.State != txn.Open && e.Nonce >= from })
+		out = out[:min(limit, len(out))]
+		return nil
+	})
+	return out, err
+}
+
+// Reopen implements txn.Journal.
+func (j *Journal) Reopen(ctx context.Context, f txn.Fence, e txn.Entry) error {
+	return j.Do(ctx, "journal.reopen", func() error {
+		j.policeReopen(e)
+		if j.repeated(e, nil) {
+			return nil
+		}
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		k := nonce{e.Account, e.Nonce}
+		old, ok := j.entries[k]
+		if f.Owner == "" || j.leases[f.Lease] != f || !ok || old.State == txn.Open || old.Version != e.Version {
+			return swap.ErrConflict
+		}
+		j.put(k, e, nil)
+		return nil
+	})
+}
+
+// policeReopen panics at what no caller of Reopen may ask for.
+func (j *Journal) policeReopen(e txn.Entry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	old, ok := j.entries[nonce{e.Account, e.Nonce}]
+	bad := ""
+	switch {
+	case e.State != txn.Open || e.UndoneAt == (swap.Block{}):
+		bad = "opened again as " + string(e.State)
+	case ok && old.Version == e.Version && (!slices.Equal(e.Acts, old.Acts) || !watchtest.Same(e.Txs, old.Txs)):
+		bad = "opened again with other transactions"
 	}
 	if bad != "" {
 		panic(fmt.Sprintf("journal entry %d of %s on chain %d: %s", e.Nonce, e.Signer, e.ChainID, bad))

@@ -90,11 +90,13 @@ func TestJournalPolices(t *testing.T) {
 			e.Version, e.Txs = stored.Version, append(slices.Clone(stored.Txs), txntest.Tx())
 			return j.Record(t.Context(), f, e, nil)
 		},
-		"not signed":        func() error { e := e; e.Nonce, e.Txs = 1, []txn.Tx{{}}; return j.Record(t.Context(), f, e, step) },
-		"bump drops one":    func() error { e := stored; e.Txs = []txn.Tx{txntest.Tx()}; return j.Record(t.Context(), f, e, nil) },
-		"recorded settled":  func() error { e := stored; e.State = txn.Mined; return j.Record(t.Context(), f, e, nil) },
-		"settled open":      func() error { return j.Settle(t.Context(), stored, nil) },
-		"settled submitted": func() error { e := stored; e.State = txn.Mined; return j.Settle(t.Context(), e, step) },
+		"not signed":         func() error { e := e; e.Nonce, e.Txs = 1, []txn.Tx{{}}; return j.Record(t.Context(), f, e, step) },
+		"bump drops one":     func() error { e := stored; e.Txs = []txn.Tx{txntest.Tx()}; return j.Record(t.Context(), f, e, nil) },
+		"recorded settled":   func() error { e := stored; e.State = txn.Mined; return j.Record(t.Context(), f, e, nil) },
+		"settled open":       func() error { return j.Settle(t.Context(), stored, nil) },
+		"opened as settled":  func() error { e := stored; e.State = txn.Mined; return j.Reopen(t.Context(), f, e) },
+		"opened without why": func() error { return j.Reopen(t.Context(), f, stored) },
+		"settled submitted":  func() error { e := stored; e.State = txn.Mined; return j.Settle(t.Context(), e, step) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

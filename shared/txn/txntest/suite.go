@@ -395,6 +395,80 @@ func TestJournal(t *testing.T, open func(t *testing.T) Fixture) {
 		conflict(t, "settle again as another state", s.Settle(t.Context(), other, nil))
 	})
 
+	t.Run("settled entries are read from a nonce on, and can be opened again", func(t *testing.T) {
+		s, a := open(t), Account()
+		f := s.Grant(t, lease(a), "a")
+		done := func(from uint64, limit int, want ...txn.Entry) {
+			t.Helper()
+			got, err := s.Done(t.Context(), a, from, limit)
+			if err != nil {
+				t.Fatalf("done: %v", err)
+			}
+			watchtest.Equal(t, "settled entries", want, got)
+		}
+		var settled []txn.Entry
+		for _, n := range []uint64{3, 9, 10, 11, 200} {
+			e, steps := Entry(a, n, work(t, s, a))
+			if n == 10 {
+				e, steps = Entry(a, n, batch(t, s, a, 3)...)
+			}
+			e = record(t, s, f, e, steps)
+			if n == 11 {
+				continue // stays open
+			}
+			e.State, e.SettledAt = txn.Mined, swap.Block{Number: 500 + n, Time: 1_750_000_900, Hash: watchtest.Word()}
+			if err := s.Settle(t.Context(), e, nil); err != nil {
+				t.Fatalf("settle: %v", err)
+			}
+			e.Version++
+			settled = append(settled, e)
+		}
+		done(0, 100, settled...)
+		done(9, 100, settled[1:]...)
+		done(10, 1, settled[2])
+		done(12, 100, settled[3])
+		done(201, 100)
+		others, err := s.Done(t.Context(), Account(), 0, 100)
+		if err != nil || len(others) != 0 {
+			t.Errorf("of another account: %+v, %v", others, err)
+		}
+
+		back := settled[2]
+		back.State, back.UndoneAt = txn.Open, swap.Block{Number: 900, Time: 1_750_001_800, Hash: watchtest.Word()}
+		late := s.Grant(t, lease(a), "b")
+		conflict(t, "opened by the former holder", s.Reopen(t.Context(), f, back))
+		old := back
+		old.Version--
+		conflict(t, "opened at an old version", s.Reopen(t.Context(), late, old))
+		absent := back
+		absent.Nonce = 77
+		conflict(t, "nothing opened", s.Reopen(t.Context(), late, absent))
+		live, next := entries(t, s, a)
+		if len(live) != 1 || next != 201 {
+			t.Fatalf("%d open entries, next %d, after refusals", len(live), next)
+		}
+		for range 2 { // the second time as if the answer to the first had been lost
+			if err := s.Reopen(t.Context(), late, back); err != nil {
+				t.Fatalf("reopen: %v", err)
+			}
+		}
+		back.Version++
+		done(9, 100, settled[1], settled[3])
+		expect(t, s, a, 201, back, live[0])
+
+		// It is raised and settled like any other.
+		bump := back
+		bump.Txs = append(slices.Clone(back.Txs), Tx())
+		bump = record(t, s, late, bump, nil)
+		bump.State = txn.Mined
+		if err := s.Settle(t.Context(), bump, nil); err != nil {
+			t.Fatalf("settle again: %v", err)
+		}
+		bump.Version++
+		done(10, 1, bump)
+		expect(t, s, a, 201, live[0])
+	})
+
 	t.Run("of two holders racing for a nonce one records, and only while it holds the lease", func(t *testing.T) {
 		s, a := open(t), Account()
 		for round := range 6 {
