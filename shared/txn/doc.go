@@ -27,8 +27,8 @@
 // own escrow's event in the receipt, not by the transaction's success.
 //
 // Before that is final, an action may be sent again whose nonce was used by
-// somebody else, whose batch reverted, or that a mined replacement left out: should a reorg bring the first one back,
-// the contracts let only one take effect. A node that still knows a transaction
+// somebody else, whose transaction reverted, or that a mined replacement left out:
+// should a reorg bring the first one back, the contracts let only one take effect. A node that still knows a transaction
 // of ours with that nonce forbids it.
 //
 // What was settled is not looked at again, until the chain's nonce is read below it
@@ -100,7 +100,8 @@
 // # What is not here
 //
 // A call of a shared key that the plan forbids while it is in flight cannot be
-// stopped; a person is told. A transaction that was mined and reverted alone is
-// tried again when that is final. Who is first of those that cannot all be saved
-// is chosen by deadline and value, not by trying all orders.
+// stopped; a person is told. A call whose transactions revert although it was
+// rehearsed is tried three times, and again only when the first is final. Who is
+// first of those that cannot all be saved is chosen by deadline and value, not by
+// trying all orders.
 package txn

@@ -15,6 +15,12 @@ import (
 // near.
 const bumpAfter = 15
 
+// maxReverts is how many transactions of a call may revert before one of them is
+// final. Each was rehearsed, so it takes a node that rehearses on another state
+// than blocks are built on, or somebody who does and undoes something each time:
+// once more costs gas where a deadline may be near, for ever would not help.
+const maxReverts = 3
+
 // stale reports whether a transaction that is unmined since that time has waited
 // so many times longer than inclusion takes.
 func stale(since swap.ChainTime, head swap.Block, inclusion int64, times int64) bool {
@@ -59,6 +65,7 @@ func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionK
 	}
 	dead := map[swap.ActionKey]bool{}
 	alive := map[swap.ActionKey]bool{}
+	reverts := map[swap.ActionKey]int{} // of transactions with that call alone
 	for i, e := range asked {
 		f := flying{Entry: e, at: at[i]}
 		f.known = outcomes[i][len(e.Txs)-1].Known
@@ -76,6 +83,10 @@ func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionK
 		case e.Nonce < r.state.Latest && r.failed(e, outcomes[i], m):
 			for _, a := range e.Acts {
 				dead[a.Action] = true
+				if m >= 0 && len(carried(e, e.Txs[m])) == 1 {
+					reverts[a.Action]++
+					alive[a.Action] = alive[a.Action] || reverts[a.Action] >= maxReverts
+				}
 			}
 			continue
 		case m >= 0 && e.Nonce < r.state.Latest:
@@ -104,11 +115,11 @@ func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionK
 }
 
 // failed reports whether an entry whose nonce is used has surely not done its
-// job: several calls reverted together, or the nonce was used by a transaction
-// that is not ours, and no node remembers one of ours.
+// job: our transaction reverted, or the nonce was used by one that is not ours,
+// and no node remembers one of ours.
 func (r *drain) failed(e Entry, mine []Outcome, mined int) bool {
 	if mined >= 0 {
-		return !mine[mined].Success && len(carried(e, e.Txs[mined])) > 1
+		return !mine[mined].Success
 	}
 	return !slices.ContainsFunc(mine, func(o Outcome) bool { return o.Known })
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
@@ -293,5 +294,31 @@ func TestReplacementsEnd(t *testing.T) {
 	}
 	if n := len(w.entries()[0].Txs); n != 64 {
 		t.Errorf("%d transactions", n)
+	}
+}
+
+// A call that reverts in a block although it was rehearsed is sent again in the
+// next one, with a nonce of its own, for its deadline may be near; but not for
+// ever before the first is final.
+func TestRevertedIsSentAgainAtOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.chains[srcChain]
+	w.claims(1)
+	inBlock := func(refuses bool) {
+		c.refuses = func(common.Address, common.Address) bool { return refuses }
+		c.mine(2)
+		c.refuses = nil
+		w.syncAll()
+	}
+	w.expect("first", w.sent(), txn.Drained{Sent: 1})
+	inBlock(true)
+	w.expect("second", w.sent(), txn.Drained{Sent: 1})
+	inBlock(true)
+	w.expect("third", w.sent(), txn.Drained{Sent: 1})
+	inBlock(true)
+	w.expect("no more", w.sent(), txn.Drained{})
+	w.heal() // until the first is final, and some more
+	if got := w.ended(w.orders[w.ids[0]].Src); got != swap.Withdrawn {
+		t.Errorf("src is %v", got)
 	}
 }

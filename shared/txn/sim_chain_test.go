@@ -44,8 +44,9 @@ type simChain struct {
 	perBlock int64  // transactions that a block takes; zero: any number
 	halted   bool   // makes no blocks while somebody waits
 	lag      uint64 // blocks that the node which rehearses is behind
-	// dead are the nonces that were ever used in vain: by a foreign transaction,
-	// by a batch that reverted, or by a replacement without some call. What was sent with them may be sent again.
+	// dead are the nonces that were ever used in vain: by a foreign transaction, by
+	// one that reverted, or by a replacement without some call. What was sent with
+	// them may be sent again.
 	dead map[uint64]bool
 }
 
@@ -164,7 +165,7 @@ func (c *simChain) execute(b *simBlock, tx *simTx) {
 			out.Events = append(out.Events, ev)
 		}
 	}
-	if tx.from == c.signer && (tx.foreign || !out.Success && len(calls) > 1 || c.leavesOut(tx)) {
+	if tx.from == c.signer && (tx.foreign || !out.Success || c.leavesOut(tx)) {
 		c.dead[tx.nonce] = true
 	}
 	if !tx.stranger {
