@@ -197,7 +197,9 @@ func (r reader) chain(n node, before []Chain) (c Chain) {
 		if t := o.field("accessToken"); t.present() {
 			t.object(func(o node) {
 				c.AccessToken = o.field("address").requiredAddress()
-				c.AccessTokenSigner = r.known(o.field("signer"))
+				if signer := o.field("signer"); signer.required() != "" {
+					c.AccessTokenSigner = r.known(signer)
+				}
 			})
 		}
 	})

@@ -83,6 +83,7 @@ chains:
     addressChunk: 2000
     regular: perhaps
     takers: nobody
+    accessToken: { address: "0x3333333333333333333333333333333333333333" }
 `
 	_, err := ParseChains([]byte(file), lookup(nil))
 	var problems Problems
@@ -115,6 +116,7 @@ chains:
 		"chains[1].factories: missing",
 		"chains[1].maxFee: missing",
 		"chains[1].takers: want a list",
+		"chains[1].accessToken.signer: missing",
 	}
 	for _, w := range want {
 		if !slices.ContainsFunc(problems, func(p Problem) bool { return strings.HasPrefix(p.String(), w) }) {

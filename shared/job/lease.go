@@ -92,7 +92,7 @@ type Locker interface {
 	//   - ErrWanted: somebody asked meanwhile. The lease is still held; look at the work again,
 	//     then release with l.Wanted set to the returned count.
 	//   - ErrLost: another run took the lease over after it expired. Its lease is untouched.
-
+	//
 	// Releasing what this token and fence was the last to release is success, whoever holds
 	// the lease now.
 	Release(ctx context.Context, l Lease) (wanted int64, err error)

@@ -56,7 +56,7 @@ const (
 )
 
 // Table is every job: the one place for cadences, timeouts and back-offs. A test holds the template
-// against it. Timeouts are below the period, so that an exclusive job never meets itself, and a killed run costs one tick.
+// against it. The time-outs of exclusive jobs are below their period, so that none meets itself, and a killed run costs one tick.
 var Table = []Spec{
 	{
 		Name: StateSync, Critical: true, Exclusive: true,

@@ -29,8 +29,8 @@ func Unlocks(secret [32]byte, hashlock common.Hash) bool {
 // Where the factory stamps deployedAt it is replaced by the given time of the
 // creating block; otherwise the creator's word stands. For families with
 // parameters, those that the struct's own offset leads to are tried, then each
-// of params, then none; none longer than MaxParameters. Time is bounded whatever the calldata holds: it
-// reports false when nothing fits or the bound is reached.
+// of params, then none; none longer than MaxParameters. Time is bounded whatever
+// the calldata holds: it reports false when nothing fits or the bound is reached.
 func (f Factory) FindImmutables(side Side, calldata []byte, escrow common.Address, hashlock common.Hash, deployedAt ChainTime, params [][]byte) (Immutables, bool) {
 	if len(calldata) > searchBytes {
 		calldata = calldata[:searchBytes]

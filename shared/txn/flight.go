@@ -80,7 +80,7 @@ func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionK
 			continue
 		case e.Nonce >= r.state.Latest && m < 0:
 			out = append(out, f)
-		case e.Nonce < r.state.Latest && r.failed(e, outcomes[i], m):
+		case e.Nonce < r.state.Latest && failed(outcomes[i], m):
 			for _, a := range e.Acts {
 				dead[a.Action] = true
 				if m >= 0 && len(carried(e, e.Txs[m])) == 1 {
@@ -117,7 +117,7 @@ func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionK
 // failed reports whether an entry whose nonce is used has surely not done its
 // job: our transaction reverted, or the nonce was used by one that is not ours,
 // and no node remembers one of ours.
-func (r *drain) failed(e Entry, mine []Outcome, mined int) bool {
+func failed(mine []Outcome, mined int) bool {
 	if mined >= 0 {
 		return !mine[mined].Success
 	}

@@ -77,7 +77,8 @@ func (s *Sweeper) Sweep(ctx context.Context, sel Selection) (Result, error) {
 
 // Decide plans the named orders on fresh heads and facts, writing nothing: what
 // the executor asks before it sends. An order that cannot be read, or whose
-// source chain cannot, is left out: nothing is known of it then.
+// source chain cannot, or that is held back while its history is read, is left
+// out: nothing is known of it then.
 func (s *Sweeper) Decide(ctx context.Context, ids []swap.OrderID) (map[swap.OrderID]swap.Case, swap.Views, error) {
 	views, facts, err := s.Look(ctx)
 	errs := []error{err}
@@ -85,7 +86,7 @@ func (s *Sweeper) Decide(ctx context.Context, ids []swap.OrderID) (map[swap.Orde
 	if err != nil {
 		errs = append(errs, fmt.Errorf("load orders: %w", err))
 	}
-	orders = slices.DeleteFunc(orders, func(o swap.Order) bool { _, ok := views[o.ID.ChainID]; return !ok })
+	orders = slices.DeleteFunc(orders, func(o swap.Order) bool { _, ok := views[o.ID.ChainID]; return !ok || o.Held })
 	cases, err := s.decide(ctx, orders, facts, views)
 	out := make(map[swap.OrderID]swap.Case, len(cases))
 	for _, c := range cases {

@@ -109,13 +109,16 @@ func TestSweepSelections(t *testing.T) {
 }
 
 // An order found in a history that is still being read is not planned, even if
-// an index shows it.
+// an index shows it or somebody asks.
 func TestSweepLeavesHeldOrdersAlone(t *testing.T) {
 	r := newRig()
-	r.put(t, func(o *swap.Order) { paid(o); o.Held = true })
+	o := r.put(t, func(o *swap.Order) { paid(o); o.Held = true })
 	r.at(210)
 	if res := r.sweep(t); res.Orders != 0 || len(r.actions.All()) != 0 || len(r.rung) != 0 {
 		t.Errorf("%+v", res)
+	}
+	if cases, _, err := r.Decide(t.Context(), []swap.OrderID{o.ID}); err != nil || len(cases) != 0 {
+		t.Errorf("%v, %v", cases, err)
 	}
 }
 

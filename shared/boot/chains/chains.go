@@ -37,6 +37,7 @@ type Parts struct {
 
 	mu        sync.Mutex
 	factories map[factoryKey]swap.Factory // proven; what was proven stays true
+	holders   map[uint64]bool             // chains whose access token was seen with its signer
 }
 
 type factoryKey struct {
@@ -50,7 +51,7 @@ func Load(ctx context.Context) (*Parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Parts{Base: base, factories: map[factoryKey]swap.Factory{}}
+	p := &Parts{Base: base, factories: map[factoryKey]swap.Factory{}, holders: map[uint64]bool{}}
 	configs := make([]chain.Config, len(base.Config.Chains.Chains))
 	for i, c := range base.Config.Chains.Chains {
 		configs[i] = chain.Config{ID: c.ID, Name: c.Name, LogSpan: c.LogSpan, AddressChunk: int(c.AddressChunk),
@@ -246,6 +247,10 @@ func (p *Parts) Follower(ctx context.Context) (*follow.Follower, error) {
 			errs = append(errs, err)
 			continue
 		}
+		if bad, err = p.holdsToken(ctx, c); err != nil {
+			errs = append(errs, err) // asked again; nothing else depends on it
+		}
+		findings = append(findings, bad...)
 		f.Chains[c.ID] = follow.ChainConfig{Factories: proven, Confirmations: c.Confirmations, Rewind: c.RewindDepth}
 	}
 	if len(findings) > 0 {
@@ -277,6 +282,34 @@ func (p *Parts) prove(ctx context.Context, c env.Chain) (proven []swap.Factory, 
 		proven = append(proven, known)
 	}
 	return proven, bad, nil
+}
+
+// holdsToken looks whether the signer that is to make public calls on a chain
+// holds the access token: without it each of them would revert. It is asked until
+// the token was seen there once.
+func (p *Parts) holdsToken(ctx context.Context, c env.Chain) ([]swap.Finding, error) {
+	p.mu.Lock()
+	known := p.holders[c.ID]
+	p.mu.Unlock()
+	if known || c.AccessTokenSigner == (common.Address{}) {
+		return nil, nil
+	}
+	head, _, err := p.Chain.Head(ctx, c.ID)
+	if err != nil {
+		return nil, fmt.Errorf("look for the access token of chain %d: %w", c.ID, err)
+	}
+	got, err := p.Chain.Balances(ctx, c.ID, head, []follow.Holding{{Escrow: c.AccessTokenSigner, Token: c.AccessToken}})
+	if err != nil {
+		return nil, fmt.Errorf("look for the access token of chain %d: %w", c.ID, err)
+	}
+	if got[0].Known() && !got[0].Token.IsZero() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.holders[c.ID] = true
+		return nil, nil
+	}
+	return []swap.Finding{{Code: swap.CannotAct, Severity: swap.Critical, ChainID: c.ID, Escrow: c.AccessToken,
+		Detail: "signer " + c.AccessTokenSigner.Hex() + " does not hold the access token: its public calls would revert"}}, nil
 }
 
 // Accounts lists every signing account, by chain and address.
