@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/demo"
@@ -32,8 +33,16 @@ func showDemo(ctx context.Context, args []string) error {
 	info, err := os.Stdout.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
 	report, err := demo.Run(ctx, demo.Options{Root: root, Out: os.Stdout, Terminal: terminal, Only: only, DynamoDB: *dynamo})
+	return conclude("demo", report, err)
+}
+
+// conclude prints what a command has shown, unless it did not take place.
+func conclude(command string, report interface {
+	Write(w io.Writer) error
+	OK() bool
+}, err error) error {
 	if errors.Is(err, context.Canceled) {
-		return errors.New("demo: interrupted")
+		return errors.New(command + ": interrupted")
 	}
 	if err != nil {
 		return err

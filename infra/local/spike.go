@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"os"
 
@@ -22,17 +21,5 @@ func showSpike(ctx context.Context, args []string) error {
 		return err
 	}
 	report, err := spike.Run(ctx, spike.Options{Root: root, Out: os.Stdout, DynamoDB: *dynamo})
-	if errors.Is(err, context.Canceled) {
-		return errors.New("spike: interrupted")
-	}
-	if err != nil {
-		return err
-	}
-	if err := report.Write(os.Stdout); err != nil {
-		return err
-	}
-	if !report.OK() {
-		return errNotSafe
-	}
-	return nil
+	return conclude("spike", report, err)
 }

@@ -40,7 +40,7 @@ func (p *pass) traces(ctx context.Context, orders []*tracked, facts map[uint64]s
 			for i, w := range of {
 				asked[i] = Payout{Tx: w.At.Tx, Block: w.At.BlockHash, Escrow: w.Escrow, Token: w.Immutables.TokenAddress()}
 			}
-			paid, err := p.payouts(ctx, c.id, asked)
+			paid, err := ask(ctx, c.id, len(of), func(ctx context.Context) ([]Paid, error) { return p.Probe.Payouts(ctx, c.id, asked) })
 			errs = append(errs, err)
 			for i, got := range paid {
 				if got.Known {
@@ -53,7 +53,7 @@ func (p *pass) traces(ctx context.Context, orders []*tracked, facts map[uint64]s
 			for i, w := range of {
 				hashes[i] = w.At.Tx
 			}
-			txs, err := p.transactions(ctx, c.id, hashes)
+			txs, err := ask(ctx, c.id, len(of), func(ctx context.Context) ([]Transaction, error) { return p.Probe.Transactions(ctx, c.id, hashes) })
 			errs = append(errs, err)
 			for i, tx := range txs {
 				if tx.From == (common.Address{}) {
@@ -70,30 +70,18 @@ func (p *pass) traces(ctx context.Context, orders []*tracked, facts map[uint64]s
 	return errors.Join(errs...)
 }
 
-func (p *pass) payouts(ctx context.Context, chain uint64, of []Payout) ([]Paid, error) {
+// ask reads as much as is asked for, within half of the time that is left.
+func ask[T any](ctx context.Context, chain uint64, n int, read func(context.Context) ([]T, error)) ([]T, error) {
 	rpc, cancel := half(ctx)
 	defer cancel()
-	paid, err := p.Probe.Payouts(rpc, chain, of)
-	if err == nil && len(paid) != len(of) {
-		err = fmt.Errorf("%d answers to %d questions", len(paid), len(of))
+	got, err := read(rpc)
+	if err == nil && len(got) != n {
+		err = fmt.Errorf("%d answers to %d questions", len(got), n)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look into %d cancellations on chain %d: %w", len(of), chain, err)
+		return nil, fmt.Errorf("look into %d cancellations on chain %d: %w", n, chain, err)
 	}
-	return paid, nil
-}
-
-func (p *pass) transactions(ctx context.Context, chain uint64, hashes []common.Hash) ([]Transaction, error) {
-	rpc, cancel := half(ctx)
-	defer cancel()
-	txs, err := p.Probe.Transactions(rpc, chain, hashes)
-	if err == nil && len(txs) != len(hashes) {
-		err = fmt.Errorf("%d answers to %d questions", len(txs), len(hashes))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look into %d cancellations on chain %d: %w", len(hashes), chain, err)
-	}
-	return txs, nil
+	return got, nil
 }
 
 // tally sums what came back to the taker of a leg, and what did not.
