@@ -140,7 +140,7 @@ var Kinds = map[Kind]KindInfo{
 		"Raise maxFee of this call in the chains file and deploy, or send the call by hand before its deadline."},
 	AccountStuck: {Critical,
 		"Nothing that a signer sends is mined any more, although it pays more than the base fee: the named nonce blocks all that come after.",
-		"Look for that nonce in the pools of the chain's endpoints. If another program uses the key, finish or cancel its transaction; if an endpoint drops ours, take it out of the chains file."},
+		"Look for that nonce in the pools of the chain's endpoints. If another program uses the key, finish or cancel its transaction; if an endpoint drops ours, take it out of the chains file. If the nonce is told to be too far above the next, an endpoint told a wrong one: find out which; what waits there is sent again by itself."},
 	SignerDry: {Critical,
 		"A signer cannot pay for the gas of its next action.",
 		"Send native coin to the signer."},

@@ -51,6 +51,13 @@
 // that became free below others, because a reorg undid a foreign transaction, is
 // taken by the next action, and used up for nothing only if there is none and
 // the gap is not so wide that a node must have lied.
+// What was signed far above the chain's nonce, because a node told a wrong one, is
+// cut off: it cannot be mined, is neither raised nor sent again, takes no room, and
+// its actions go out again with nonces that can be. That does nothing twice: should
+// its nonce ever come, an escrow pays only once, and until then the entry stays
+// open, so that it is still replaced if the plan forbids it. It is told of for as
+// long, as critical until its actions are done; some hundred transactions later,
+// when the account has come near, its nonce is used up like any other.
 // A queue of any length costs no more plans per block than can be sent in it.
 //
 // # Prices

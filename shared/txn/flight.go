@@ -199,7 +199,7 @@ func (r *drain) standing(f flying) (s standing) {
 // signed.
 func (r *drain) tend(ctx context.Context, f flying) error {
 	last, s := f.last(), r.standing(f)
-	if s.early && !s.forbidden {
+	if (s.early || f.Nonce >= r.far) && !s.forbidden {
 		return nil
 	}
 	if r.custody == Shared && !f.held && r.state.Pending > f.Nonce {

@@ -28,8 +28,8 @@ func (r *drain) fillGap(ctx context.Context) error {
 		if !gap {
 			return nil
 		}
-		if wide := r.above(n) - n; wide > maxGap {
-			r.find(swap.AccountStuck, swap.Critical, swap.Action{}, fmt.Sprintf("%d nonces of signer %s are free below our transactions, from %d on: none of them can be mined", wide, r.Account.Signer, n))
+		if next := r.above(n); next-n > maxGap {
+			r.find(swap.AccountStuck, r.missed(next), swap.Action{}, fmt.Sprintf("nonce %d of signer %s is too far above the next on chain to be reached: a node told a wrong nonce; what it was taken for is sent again with one that can be mined", next, r.Account.Signer))
 			return nil
 		}
 		if err := r.fillNonce(ctx, n); err != nil || r.stopped() {
@@ -39,6 +39,19 @@ func (r *drain) fillGap(ctx context.Context) error {
 			return nil // it could not be paid for, which is told
 		}
 	}
+}
+
+// missed is how bad it is that entries from a nonce on cannot be mined: critical
+// until the plan wants none of their actions any more.
+func (r *drain) missed(from uint64) swap.Severity {
+	for _, e := range r.entries {
+		for _, act := range e.Acts {
+			if _, wanted := r.cases[act.Order].Decision.Wanted(act.Action); wanted && e.Nonce >= from {
+				return swap.Critical
+			}
+		}
+	}
+	return swap.Warning
 }
 
 // above is the lowest nonce of an entry above a free one.
@@ -82,6 +95,8 @@ func (r *drain) stuck() {
 		switch {
 		case e.Nonce < r.state.Latest:
 			continue
+		case e.Nonce >= r.far:
+			return
 		case !stale(e.unmined(e.Txs[0]), r.head, r.chain.Inclusion, stuckAfter):
 			return
 		case e.Nonce == r.state.Latest && last.FeeCap.Lt(&r.state.BaseFee):

@@ -191,16 +191,101 @@ func TestDeadlinesThatCannotBeMet(t *testing.T) {
 	}
 }
 
-// A node that once told a nonce far too high costs no gas for all those below:
-// a person is told.
+// deceived has claims sent far behind the chain's nonce, because a node once told
+// so.
+func deceived(t *testing.T, custody txn.Custody, n, room int) *world {
+	w := newWorld(t, 1)
+	w.keys = txn.Keys{w.signer: custody}
+	c := w.chains[srcChain]
+	w.poolCap(room)
+	w.claims(n)
+	c.tip = 5 * gwei
+	c.head().state.nonces[w.signer] = 1000
+	c.lied = 1000
+	w.expect("deceived", w.sent(), txn.Drained{Sent: room, Waiting: n - room})
+	c.head().state.nonces[w.signer] = 0
+	c.tip = gwei
+	return w
+}
+
+// A node that once told a nonce far too high costs no gas for all those below,
+// and no action: it is done at the chain's own nonce, all of the window in one
+// block. What cannot be mined is not raised any more, and is told of: as critical
+// until its actions are done.
 func TestLieAboutTheNextNonce(t *testing.T) {
+	for _, custody := range []txn.Custody{txn.Exclusive, txn.Contract} {
+		t.Run(string(custody), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := deceived(t, custody, 5, 3)
+				c := w.chains[srcChain]
+				w.expect("same block: it may be this reading that is wrong", w.sent(), txn.Drained{Waiting: 2})
+				clear(c.pool) // nodes keep what is so far off for a while at most
+				c.mine(2)
+				w.findings = nil
+				w.expect("afterwards", w.sent(), txn.Drained{Sent: 3, Waiting: 2})
+				w.expect("what cannot be mined lifts nothing", w.sent(), txn.Drained{Waiting: 2})
+				if got := w.pool(); !slices.Equal(got, []uint64{0, 1, 2}) {
+					t.Errorf("pool %v", got)
+				}
+				for range 100 {
+					w.around()
+				}
+				for _, id := range w.ids {
+					if w.ended(w.orders[id].Src) != swap.Withdrawn {
+						t.Error("not claimed")
+					}
+				}
+				var open []uint64
+				for _, e := range w.entries() {
+					if e.State != txn.Open {
+						continue
+					}
+					if open = append(open, e.Nonce); len(e.Txs) != 1 {
+						t.Errorf("nonce %d was raised", e.Nonce)
+					}
+				}
+				if !slices.Equal(open, []uint64{1000, 1001, 1002}) {
+					t.Errorf("open %v", open)
+				}
+				for _, f := range w.findings {
+					if f.Code != swap.AccountStuck || f.Severity < swap.Warning || f.Detail != w.findings[0].Detail || !strings.Contains(f.Detail, "nonce 1000") {
+						t.Errorf("finding %+v", f)
+					}
+				}
+				if n := len(w.findings); n < 100 || w.findings[0].Severity != swap.Critical || w.findings[n-1].Severity != swap.Warning {
+					t.Errorf("findings %+v", w.findings)
+				}
+
+				// When the account comes so far, they are in nobody's way.
+				w.until(250) // both chains
+				w.claims(1)
+				c.head().state.nonces[w.signer] = 998
+				w.expect("come near", w.sent(), txn.Drained{Sent: 1, Filled: 1, Bumped: 3})
+				w.findings = nil
+				w.heal()
+				w.expectCodes()
+			})
+		})
+	}
+}
+
+// A transaction that cannot be mined is forbidden like any other: somebody may
+// keep it until its nonce comes.
+func TestForbiddenBehindALie(t *testing.T) {
 	w := newWorld(t, 1)
 	c := w.chains[srcChain]
-	w.claims(1)
-	c.head().state.nonces[w.signer] = 1000
-	w.expect("deceived", w.sent(), txn.Drained{Sent: 1})
+	o := w.swapOf(w.signer, swap.OneInchV1, [32]byte{1}, false)
+	w.until(650)
+	w.syncAll()
+	w.sweep()
+	c.head().state.nonces[w.signer], c.lied = 1000, 1000
+	w.expect("cancel", w.sent(), txn.Drained{Sent: 1})
 	c.head().state.nonces[w.signer] = 0
 	c.mine(2)
-	w.expect("afterwards", w.sent(), txn.Drained{})
-	w.expectCodes(swap.AccountStuck)
+	w.paidBefore(o)
+	w.syncAll()
+	w.sent()
+	if e := w.entries(); len(e) != 1 || len(e[0].Txs) != 2 || !isNothing(e[0].Txs[1]) {
+		t.Errorf("entries %+v", e)
+	}
 }

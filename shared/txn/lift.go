@@ -37,7 +37,7 @@ func (r *drain) lift(ctx context.Context) error {
 	}
 	for i := len(r.entries) - 1; i >= 0; i-- {
 		e := r.entries[i]
-		if e.Nonce < r.state.Latest || e.State != Open {
+		if e.Nonce < r.state.Latest || e.Nonce >= r.far {
 			continue
 		}
 		f := flying{Entry: e, at: i, known: true}

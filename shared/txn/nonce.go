@@ -3,6 +3,7 @@ package txn
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
@@ -20,6 +21,7 @@ func (r *drain) open(ctx context.Context) (err error) {
 	if err = r.reopen(ctx); err != nil {
 		return err
 	}
+	r.far = r.farFrom()
 	for _, e := range r.entries {
 		if e.Nonce >= r.state.Latest { // pools count what waits in them as spent
 			last := e.last()
@@ -107,18 +109,40 @@ func (r *drain) free(n *uint64, end uint64) bool {
 	return *n < end
 }
 
-// cutOff reports whether a transaction of a shared key can only be mined when
-// somebody uses a nonce in front of it up, and nothing in the pool does: what was
-// there when it was signed, and not ours, has vanished. Nothing is used up for
-// nothing with such a key, but what is due may take the nonce.
+// cutOff reports whether a transaction can only be mined when nonces in front of
+// it are used that nothing uses up for nothing. With a shared key: what was there
+// when it was signed, and not ours, has vanished from the pool. With any other: so
+// many are free that a node must have told a wrong nonce. What is due may take
+// the nonces, the transaction's own actions too.
 func (r *drain) cutOff(e Entry) bool {
-	return r.custody == Shared && e.Nonce > r.state.Latest && r.state.Pending <= r.state.Latest && r.state.Head.Number > e.Txs[0].Head.Number
+	if r.custody == Shared {
+		return e.Nonce > r.state.Latest && r.state.Pending <= r.state.Latest && r.state.Head.Number > e.Txs[0].Head.Number
+	}
+	return e.Nonce >= r.far
 }
 
-// inPool counts the transactions that wait to be mined.
+// farFrom is the nonce from which on the open entries of a key that is not shared
+// are cut off: there are too many free ones in a row below it. It may be the
+// present reading that is wrong, so one at the head at which an entry was signed
+// does not count, nor does one at an older head.
+func (r *drain) farFrom() uint64 {
+	n := r.state.Latest
+	for _, e := range r.entries {
+		if e.Nonce < n {
+			continue
+		}
+		if r.free(&n, e.Nonce) && e.Nonce-n > maxGap && r.state.Head.Number > e.Txs[0].Head.Number {
+			return e.Nonce
+		}
+		n = e.Nonce + 1
+	}
+	return math.MaxUint64
+}
+
+// inPool counts the transactions that wait to be mined and can be.
 func (r *drain) inPool() (n int) {
 	for _, e := range r.entries {
-		if e.Nonce >= r.state.Latest {
+		if e.Nonce >= r.state.Latest && e.Nonce < r.far {
 			n++
 		}
 	}
@@ -126,13 +150,13 @@ func (r *drain) inPool() (n int) {
 }
 
 // room is how many transactions more may be in flight. A gap is filled in any
-// case: nothing behind it is mined before.
+// case: nothing behind it is mined before. One that is too wide is none.
 func (r *drain) room() int {
 	room := r.config.PoolCap - r.inPool()
 	if r.custody == Shared && len(r.entries) > 0 && r.cutOff(r.entries[len(r.entries)-1]) {
 		return 1
 	}
-	if _, gap := r.nonce(); gap && r.custody != Shared {
+	if n, gap := r.nonce(); gap && r.custody != Shared && r.above(n)-n <= maxGap {
 		return max(1, room)
 	}
 	return room

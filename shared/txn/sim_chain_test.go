@@ -44,6 +44,7 @@ type simChain struct {
 	perBlock int64  // transactions that a block takes; zero: any number
 	halted   bool   // makes no blocks while somebody waits
 	lag      uint64 // blocks that the node which rehearses is behind
+	lied     uint64 // the next nonce that the node once told although it is not
 	// dead are the nonces that were ever used in vain: by a foreign transaction, by
 	// one that reverted, or by a replacement without some call. What was sent with
 	// them may be sent again.

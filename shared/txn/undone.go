@@ -3,6 +3,7 @@ package txn
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
@@ -33,7 +34,7 @@ func (s settled) holds(n uint64) bool { return s.nonces[n] || s.from != 0 && n >
 // broadcast as any others that no pool knows, and settled once more. An account
 // whose nonces are where the journal has them costs nothing.
 func (r *drain) reopen(ctx context.Context) error {
-	r.settled = settled{}
+	r.settled, r.far = settled{}, math.MaxUint64
 	from, ok := r.unused()
 	if !ok {
 		return nil
