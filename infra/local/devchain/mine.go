@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -70,6 +71,9 @@ func (c *Chain) mineLocked(want content) (*types.Block, error) {
 	if err := c.eth.TxPool().Sync(); err != nil {
 		return nil, fmt.Errorf("wait for pool of chain %d: %w", c.id, err)
 	}
+	if err := c.promote(); err != nil {
+		return nil, fmt.Errorf("promote in pool of chain %d: %w", c.id, err)
+	}
 	block, err := c.build(head.Hash(), want)
 	if err != nil {
 		return nil, fmt.Errorf("mine block %d of chain %d: %w", head.Number.Uint64()+1, c.id, err)
@@ -83,6 +87,32 @@ func (c *Chain) mineLocked(want content) (*types.Block, error) {
 		return nil, fmt.Errorf("mine block %d of chain %d: %w", block.NumberU64(), c.id, err)
 	}
 	return block, nil
+}
+
+// promote makes those transactions executable that go-ethereum's pool has left
+// behind: while it resets itself it does not see that the nonces before them wait
+// already, and nothing reminds it.
+func (c *Chain) promote() error {
+	pool := c.eth.TxPool()
+	if _, queued := pool.Stats(); queued == 0 {
+		return nil
+	}
+	left := func() bool {
+		_, queued := pool.Content()
+		for from, txs := range queued {
+			next := pool.PoolNonce(from)
+			if slices.ContainsFunc(txs, func(tx *types.Transaction) bool { return tx.Nonce() == next }) {
+				return true
+			}
+		}
+		return false
+	}
+	if !left() {
+		return nil
+	}
+	c.endpoint.gate.Lock()
+	defer c.endpoint.gate.Unlock()
+	return c.forget(func(*types.Transaction) bool { return false })
 }
 
 // build makes and stores a block on any known parent; the head stays.

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
@@ -49,6 +50,23 @@ func TestMineTakesWhatWasJustSent(t *testing.T) {
 		}
 		if nonce := must[uint64](t)(client.PendingNonceAt(t.Context(), addr(alice))); nonce != i+1 {
 			t.Fatalf("pending nonce %d after %d transactions", nonce, i+1)
+		}
+	}
+}
+
+// Several transactions of one account, sent while the pool still follows the last
+// block, are all in the next one.
+func TestMineTakesAllOfAnAccount(t *testing.T) {
+	cfg := testConfig(5)
+	cfg.Balances[addr(alice)] = new(big.Int).Mul(big.NewInt(params.Ether), big.NewInt(1000))
+	c := newChain(t, cfg)
+	const each = 3
+	for i := range uint64(400) {
+		for n := range uint64(each) {
+			send(t, c.Client(), call(t, c, alice, each*i+n, common.Hash{}, 1))
+		}
+		if got := len(must[*types.Block](t)(c.Mine(genesisTime + i + 1)).Transactions()); got != each {
+			t.Fatalf("%d transactions in block %d, want %d", got, i+1, each)
 		}
 	}
 }
