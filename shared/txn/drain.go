@@ -131,7 +131,8 @@ type drain struct {
 	entries []Entry // open, by nonce
 	next    uint64  // nonce after the highest ever journalled
 	settled settled
-	far     uint64 // the open entries from this nonce on cannot be mined, see cutOff
+	far     uint64                  // the open entries from this nonce on cannot be mined, see cutOff
+	spent   map[swap.ActionKey]bool // reverted too often to be sent again, see maxReverts
 	head    swap.Block
 	seen    swap.ChainTime // head time that a wait ended with
 	cases   map[swap.OrderID]swap.Case

@@ -84,8 +84,9 @@ func (r *drain) flying(ctx context.Context) (out []flying, busy map[swap.ActionK
 			for _, a := range e.Acts {
 				dead[a.Action] = true
 				if m >= 0 && len(carried(e, e.Txs[m])) == 1 {
-					reverts[a.Action]++
-					alive[a.Action] = alive[a.Action] || reverts[a.Action] >= maxReverts
+					if reverts[a.Action]++; reverts[a.Action] == maxReverts {
+						alive[a.Action], r.spent[a.Action] = true, true
+					}
 				}
 			}
 			continue

@@ -297,6 +297,21 @@ func TestReplacementsEnd(t *testing.T) {
 	}
 }
 
+// That the chain would not take a second transaction for a call that has just
+// reverted is told before the first is final: its deadline may be near.
+func TestRefusedAfterRevert(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.chains[srcChain]
+	w.claims(1)
+	w.expect("first", w.sent(), txn.Drained{Sent: 1})
+	c.refuses = func(common.Address, common.Address) bool { return true }
+	c.mine(2)
+	w.syncAll()
+	w.expectCodes()
+	w.expect("second", w.sent(), txn.Drained{})
+	w.expectCodes(swap.CallReverts)
+}
+
 // A call that reverts in a block although it was rehearsed is sent again in the
 // next one, with a nonce of its own, for its deadline may be near; but not for
 // ever before the first is final.
@@ -316,7 +331,12 @@ func TestRevertedIsSentAgainAtOnce(t *testing.T) {
 	inBlock(true)
 	w.expect("third", w.sent(), txn.Drained{Sent: 1})
 	inBlock(true)
+	w.expectCodes()
 	w.expect("no more", w.sent(), txn.Drained{})
+	w.expectCodes(swap.TxReverted)
+	if w.findings[0].Severity != swap.Critical {
+		t.Errorf("finding %+v", w.findings[0])
+	}
 	w.heal() // until the first is final, and some more
 	if got := w.ended(w.orders[w.ids[0]].Src); got != swap.Withdrawn {
 		t.Errorf("src is %v", got)

@@ -184,6 +184,9 @@ func (r *drain) refuseAll(refused []refusal) {
 			case d.work.State == swap.WorkSubmitted:
 				// Its first transaction is not settled yet; that it is refused
 				// may be because it was mined after all.
+				if a.Hard != 0 {
+					r.find(swap.CallReverts, swap.Warning, a, "sent before, and the chain now answers "+string(f.revert))
+				}
 			case f.shut:
 				r.find(swap.CallReverts, swap.Critical, a, "resolver contract "+a.Taker.Hex()+" refuses its signer "+a.Signer.Hex()+": "+string(f.revert))
 				r.refuse(d.work, swap.Reason("resolver contract refuses its signer: "+string(f.revert)))

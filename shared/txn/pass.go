@@ -27,7 +27,7 @@ func (r *drain) pass(ctx context.Context) (next swap.ChainTime, err error) {
 	r.conflict, r.unsure, r.done.Waiting = false, false, 0
 	r.rehearsals.Store(maxRehearsals)
 	r.cases, r.views, r.touched = map[swap.OrderID]swap.Case{}, nil, map[uint64]bool{}
-	r.need = nil
+	r.need, r.spent = nil, map[swap.ActionKey]bool{}
 	if err := r.open(ctx); err != nil {
 		return 0, err
 	}
@@ -124,6 +124,7 @@ func (r *drain) watched() bool {
 // sendable lists the account's live work that has no transaction in flight.
 func (r *drain) sendable(ctx context.Context, busy map[swap.ActionKey]bool) ([]swap.Work, error) {
 	works, err := r.live(ctx, r.Account)
+	r.tellSpent(works)
 	free := func(w swap.Work) bool {
 		dead, known := busy[w.Key()]
 		if w.State == swap.WorkSubmitted {
@@ -132,6 +133,21 @@ func (r *drain) sendable(ctx context.Context, busy map[swap.ActionKey]bool) ([]s
 		return w.Sendable(r.head.Time) && (!known || dead)
 	}
 	return slices.DeleteFunc(works, func(w swap.Work) bool { return !free(w) }), err
+}
+
+// tellSpent says which work is not sent again although none of its transactions
+// did it.
+func (r *drain) tellSpent(works []swap.Work) {
+	for _, w := range works {
+		if !r.spent[w.Key()] {
+			continue
+		}
+		severity := swap.Warning
+		if w.Hard != 0 {
+			severity = swap.Critical
+		}
+		r.find(swap.TxReverted, severity, w.Action, fmt.Sprintf("reverted %d times although it was rehearsed each time: sent again only when the first is final", maxReverts))
+	}
 }
 
 // decide plans the orders of what is in flight and of some work that waits to be
