@@ -223,6 +223,7 @@ func (n *node) call(method string, params []json.RawMessage) (any, *rpcError) {
 type testFilter struct {
 	From    hexutil.Uint64   `json:"fromBlock"`
 	To      hexutil.Uint64   `json:"toBlock"`
+	Block   common.Hash      `json:"blockHash"`
 	Address []common.Address `json:"address"`
 	Topics  [][]common.Hash  `json:"topics"`
 }

@@ -190,16 +190,27 @@ func TestFactoryProof(t *testing.T) {
 	}
 }
 
-// A real token's transfer, out of the account that stands for an escrow.
+// A real token's transfer, out of a contract that sends what it is told and then
+// emits an escrow's cancellation, among other transfers of the block.
 func TestRealNodePayouts(t *testing.T) {
 	b := newBench(t)
-	from := crypto.PubkeyToAddress(alice.PublicKey)
+	// CALLDATACOPY(0, 32, 68), CALL(GAS, CALLDATALOAD(0), 0, 0, 68, 0, 0), LOG1
+	code := common.FromHex("60446020600037600060006044600060006000355af1507f" + swap.EscrowTopics()[1].Hex()[2:] + "60006000a1")
+	from := b.create(contracts.Tx{Data: append([]byte{0x60, byte(len(code)), 0x80, 0x60, 11, 0x60, 0, 0x39, 0x60, 0, 0xf3}, code...)})
 	coin := b.create(contracts.DeployToken("COIN", 6, false))
-	b.mine(b.sign(contracts.Mint(coin, from, big.NewInt(1000)), 200_000))
-	tx := b.sign(contracts.Transfer(coin, other, big.NewInt(512)), 200_000)
-	block := b.mine(tx)
-	got, err := b.direct().Payouts(t.Context(), chainID, []follow.Payout{{Tx: tx.Hash(), Block: block.Hash(), Escrow: from, Token: coin}})
-	want := []follow.Paid{{Known: true, Transfers: []follow.Transfer{{To: other, Amount: *uint256.NewInt(512)}}}}
+	us := crypto.PubkeyToAddress(alice.PublicKey)
+	b.mine(b.sign(contracts.Mint(coin, from, big.NewInt(1000)), 200_000), b.sign(contracts.Mint(coin, us, big.NewInt(1000)), 200_000))
+	send := contracts.Transfer(coin, other, big.NewInt(512))
+	first := b.sign(contracts.Transfer(coin, from, big.NewInt(1)), 200_000)
+	tx := b.sign(contracts.Tx{To: &from, Data: append(common.LeftPadBytes(coin[:], 32), send.Data...)}, 200_000)
+	block := b.mine(first, tx, b.sign(send, 200_000))
+	asked := follow.Payout{Tx: tx.Hash(), Block: block.Hash(), Escrow: from, Token: coin}
+	before := asked
+	before.Block = block.ParentHash()
+	unknown := asked
+	unknown.Block = common.Hash{1}
+	got, err := b.direct().Payouts(t.Context(), chainID, []follow.Payout{before, asked, unknown})
+	want := []follow.Paid{{}, {Known: true, Transfers: []follow.Transfer{{To: other, Amount: *uint256.NewInt(512)}}}, {}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}

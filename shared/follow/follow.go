@@ -50,19 +50,19 @@ type Probe interface {
 	// Transactions reads sender, receiver and calldata by hash, batched, in the order
 	// asked; an unknown hash gives the zero value.
 	Transactions(ctx context.Context, chain uint64, hashes []common.Hash) ([]Transaction, error)
-	// Payouts reads what transactions moved of a token out of an escrow,
-	// batched, in the order asked.
+	// Payouts reads what cancellations moved of a token out of an escrow,
+	// batched, in the order asked, what can be read beside the error of the rest.
 	Payouts(ctx context.Context, chain uint64, of []Payout) ([]Paid, error)
 }
 
-// Payout is a transaction, and an escrow and token that it may have moved.
+// Payout is a transaction that cancelled an escrow, and the escrow's token.
 type Payout struct {
 	Tx, Block     common.Hash
 	Escrow, Token common.Address
 }
 
 // Paid is what a transaction moved of the token out of the escrow by the token's
-// own events. Known is false if no endpoint has its receipt in that block.
+// own events. Known is false if no endpoint has the cancellation in that block.
 type Paid struct {
 	Known     bool
 	Transfers []Transfer

@@ -63,8 +63,8 @@ func (p *pass) release(ctx context.Context) error {
 	return nil
 }
 
-// plan reads the balances and receipts that are wanted, closes what is finished and has the
-// rest planned: the orders that this pass touched and those whose time comes.
+// plan reads the balances and payouts that are wanted, closes what is finished and
+// has the rest planned: the orders that this pass touched and those whose time comes.
 // An order whose source chain has no head waits: it stays due.
 func (p *pass) plan(ctx context.Context) error {
 	views, facts := p.views(), p.allFacts()

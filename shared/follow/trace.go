@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,16 +71,17 @@ func (p *pass) traces(ctx context.Context, orders []*tracked, facts map[uint64]s
 	return errors.Join(errs...)
 }
 
-// ask reads as much as is asked for, within half of the time that is left.
+// ask reads as much as is asked for, within half of the time that is left, or
+// what of it can be read.
 func ask[T any](ctx context.Context, chain uint64, n int, read func(context.Context) ([]T, error)) ([]T, error) {
 	rpc, cancel := half(ctx)
 	defer cancel()
 	got, err := read(rpc)
-	if err == nil && len(got) != n {
-		err = fmt.Errorf("%d answers to %d questions", len(got), n)
+	if len(got) != n {
+		got, err = nil, cmp.Or(err, fmt.Errorf("%d answers to %d questions", len(got), n))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look into %d cancellations on chain %d: %w", n, chain, err)
+		return got, fmt.Errorf("look into %d cancellations on chain %d: %w", n, chain, err)
 	}
 	return got, nil
 }

@@ -120,6 +120,24 @@ func TestLookingIntoCancellationFails(t *testing.T) {
 	}
 }
 
+// What could be read counts, although the rest of it is an error.
+func TestLookingIntoSomeCancellationsFails(t *testing.T) {
+	w := newWorld(t)
+	cancelled(w, stolen)
+	w.Fail(func(op string) watchtest.Fault {
+		if op == "rpc.payouts.2" {
+			return watchtest.LostSent
+		}
+		return watchtest.OK
+	})
+	if _, err := w.follower().Pass(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	if w.found(swap.TokensAstray, swap.Critical) != 1 {
+		t.Errorf("%+v", w.findings)
+	}
+}
+
 // The same transaction in another block is looked into anew.
 func TestReorgMakesCancellationATheft(t *testing.T) {
 	w := newWorld(t)

@@ -3,6 +3,7 @@ package scenetest
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math/big"
 
@@ -156,7 +157,7 @@ func (s *Stage) Send(ctx context.Context, sw *scene.Swap, l judge.Leg, tx contra
 			}
 		}
 	}
-	nonce, err := c.Client.PendingNonceAt(ctx, from.Address)
+	nonce, err := free(ctx, c, from.Address)
 	if err != nil {
 		return err
 	}
@@ -169,4 +170,19 @@ func (s *Stage) Send(ctx context.Context, sw *scene.Swap, l judge.Leg, tx contra
 		return err
 	}
 	return c.Client.SendTransaction(ctx, signed)
+}
+
+// free is the lowest nonce of an account that neither the chain nor its pool has.
+// A pool counts what it was just given as queued, and not yet in its pending nonce.
+func free(ctx context.Context, c *scene.Chain, account common.Address) (uint64, error) {
+	var pool struct{ Pending, Queued map[uint64]json.RawMessage }
+	if err := c.Client.Client().CallContext(ctx, &pool, "txpool_contentFrom", account); err != nil {
+		return 0, err
+	}
+	next, err := c.Client.NonceAt(ctx, account, nil) // after the pool: what was mined since is in both
+	has := func(n uint64) bool { return pool.Pending[n] != nil || pool.Queued[n] != nil }
+	for err == nil && has(next) {
+		next++
+	}
+	return next, err
 }
