@@ -138,8 +138,10 @@ func classify(status, code int, text, method string) class {
 			return classRevert
 		}
 	case "eth_sendRawTransaction":
+		// "unknown transaction type" is a refusal, and holds the words of a success.
+		sent := strings.ReplaceAll(t, "unknown transaction", "")
 		for _, w := range sendWords {
-			if anyOf(t, w.words) {
+			if anyOf(sent, w.words) {
 				return w.class
 			}
 		}

@@ -92,6 +92,7 @@ func TestClassify(t *testing.T) {
 		{"besu", 200, -32004, "Upfront cost exceeds account balance", send, classFunds},
 		{"arbitrum", 200, -32000, "max fee per gas less than block base fee", send, classUnderpriced},
 		{"geth", 200, -32000, "invalid sender", send, classOther},
+		{"proxy", 200, -32000, "unknown transaction type: 2", send, classOther},
 	} {
 		if got := classify(c.status, c.code, c.text, c.method); got != c.want {
 			t.Errorf("%s: classify(%d, %d, %q, %s) = %q, want %q", c.from, c.status, c.code, c.text, c.method, got, c.want)
