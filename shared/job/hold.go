@@ -80,7 +80,7 @@ func (h *Hold) Lease() Lease {
 }
 
 // Check tells whether the lease may still be trusted at now (time.Now, with its monotonic
-// reading). Call it before each effect. The error is ErrLost and stays.
+// reading). Call it before each effect. The error is ErrLost, also after the release, and stays.
 func (h *Hold) Check(now time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -184,7 +184,12 @@ func (h *Hold) release(ctx context.Context, force bool) error {
 		}
 	}
 	h.expire.Stop()
+	h.mu.Lock()
 	h.cancel(context.Canceled)
+	if h.lost == nil {
+		h.lost = fmt.Errorf("lease %s is released: %w", h.lease.Key, ErrLost)
+	}
+	h.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("release lease %s: %w", h.lease.Key, err)
 	}

@@ -403,6 +403,20 @@ func TestAloneReleasesWhenItFails(t *testing.T) {
 	}
 }
 
+// What a run left behind, as a request that nobody waits for, may act no more.
+func TestAReleasedLeaseIsNotTrusted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		var kept *job.Hold
+		if ran, err := b.alone("k", func(_ context.Context, h *job.Hold) error { kept = h; return nil }); !ran || err != nil {
+			t.Fatalf("%v, %v", ran, err)
+		}
+		if err := kept.Check(time.Now()); !errors.Is(err, job.ErrLost) {
+			t.Errorf("after the release: %v, want %v", err, job.ErrLost)
+		}
+	})
+}
+
 func TestTheSameRunDoesNotHoldALeaseTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
