@@ -101,7 +101,7 @@ func sendBatch(ctx context.Context, c Sender, url string, batch []message) error
 		id := strconv.Itoa(i)
 		left[id] = types.SendMessageBatchRequestEntry{Id: &id, MessageBody: aws.String(m.body), DelaySeconds: int32(m.delay / time.Second)}
 	}
-	var refused []types.BatchResultErrorEntry
+	var refused, ours []types.BatchResultErrorEntry
 	for range tries {
 		in := &sqs.SendMessageBatchInput{QueueUrl: &url}
 		for _, e := range left {
@@ -109,23 +109,38 @@ func sendBatch(ctx context.Context, c Sender, url string, batch []message) error
 		}
 		out, err := c.SendMessageBatch(ctx, in)
 		if err != nil {
-			return fmt.Errorf("%d messages not sent: %w", len(left), err)
+			return fmt.Errorf("%d messages not sent: %w", len(left)+len(ours), err)
 		}
 		for _, ok := range out.Successful {
 			delete(left, aws.ToString(ok.Id))
 		}
-		if refused = out.Failed; len(left) == 0 {
-			return nil
-		}
-		for _, f := range refused {
+		refused = nil
+		for _, f := range out.Failed {
 			if f.SenderFault {
-				return fmt.Errorf("%d messages refused: %s: %s", len(left), aws.ToString(f.Code), aws.ToString(f.Message))
+				ours = append(ours, f)
+				delete(left, aws.ToString(f.Id))
+			} else {
+				refused = append(refused, f)
 			}
 		}
+		if len(left) == 0 {
+			break
+		}
 	}
-	reason := "not confirmed"
-	if len(refused) > 0 {
-		reason = aws.ToString(refused[0].Code) + ": " + aws.ToString(refused[0].Message)
+	var errs []error
+	if len(ours) > 0 {
+		errs = append(errs, fmt.Errorf("%d messages refused: %s", len(ours), reason(ours)))
 	}
-	return fmt.Errorf("%d messages refused %d times: %s", len(left), tries, reason)
+	if len(left) > 0 {
+		errs = append(errs, fmt.Errorf("%d messages refused %d times: %s", len(left), tries, reason(refused)))
+	}
+	return errors.Join(errs...)
+}
+
+// reason is what the service said of the first one.
+func reason(refused []types.BatchResultErrorEntry) string {
+	if len(refused) == 0 {
+		return "not confirmed"
+	}
+	return aws.ToString(refused[0].Code) + ": " + aws.ToString(refused[0].Message)
 }

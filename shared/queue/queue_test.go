@@ -148,6 +148,16 @@ func TestWhatTheServiceRefusesIsSentAgain(t *testing.T) {
 			f := *ours
 			return &f
 		}},
+		{name: "our fault beside a busy one", calls: 2, want: "1 messages refused: InvalidMessage: bad", answer: func(n int, e types.SendMessageBatchRequestEntry) *types.BatchResultErrorEntry {
+			f := *busy
+			if *e.Id == "0" {
+				f = *ours
+			}
+			if *e.Id == "1" && n > 1 {
+				return nil
+			}
+			return &f
+		}},
 		{name: "no answer", calls: 1, want: "cut", err: errors.New("connection cut")},
 	} {
 		s := &service{answer: c.answer, err: c.err}
