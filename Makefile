@@ -19,11 +19,12 @@ build: ## compile everything, and the functions as they are deployed (arm64) int
 
 test: unit random fuzz e2e ## everything that can fail: the next four, one after the other
 
-unit: ## all packages with the race detector, and a tenth of their random runs
+unit: ## all packages with the race detector, and a part of their random runs
 	go test -race -short -timeout 20m $$(go list ./... | grep -v /infra/local/e2e)
 
-random: ## all random runs of the deciding rooms, without the race detector
+random: ## all random runs of the deciding rooms and against the EVM, without the race detector
 	go test -timeout 20m ./shared/swap ./shared/follow ./shared/txn
+	go test -run TestProductAgreesWithEVM ./infra/contracts
 
 e2e: ## whole stacks under every fault: kills at every request, lost doorbells, bad endpoints (minutes)
 	go test -race -timeout 40m ./infra/local/e2e
