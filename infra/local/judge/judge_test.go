@@ -55,10 +55,21 @@ func stage(slot int, plus int64) func(judge.Leg) uint64 {
 
 func cancel(l judge.Leg) contracts.Tx { return l.Cancel() }
 
-// What goes wrong is seen, and named by its kind.
+// one selects a scene by the name of a swap in it.
+func one(t *testing.T, name string) *scene.Scene {
+	t.Helper()
+	found := scene.Select(name)
+	if len(found) != 1 {
+		t.Fatalf("%d scenes have a swap %s", len(found), name)
+	}
+	return found[0]
+}
+
+// What goes wrong is seen, and named by its kind. All of it goes wrong in one
+// play: each swap is judged by itself.
 func TestMistakes(t *testing.T) {
 	type verdict struct{ safe, lost, late bool }
-	for _, c := range []struct {
+	mistakes := []struct {
 		name  string
 		scene string
 		swap  int
@@ -100,7 +111,7 @@ func TestMistakes(t *testing.T) {
 				return at(sw, func() judge.Leg { return sw.Src }, stage(srcPublicWithdrawal, 0),
 					func(l judge.Leg) contracts.Tx { return l.Withdraw(sw.Secret()) })
 			}, verdict{safe: true, late: true}, ""},
-		{"src is claimed just before others may", "dst withdrawn, src unclaimed, 1inch-v1, contract", 0, false,
+		{"src is claimed just before others may", "dst withdrawn, src unclaimed, 1inch-v1.1, contract", 0, false,
 			func(sw *scene.Swap) scenetest.Resolver {
 				return at(sw, func() judge.Leg { return sw.Src }, stage(srcPublicWithdrawal, -1),
 					func(l judge.Leg) contracts.Tx { return l.Withdraw(sw.Secret()) })
@@ -128,21 +139,25 @@ func TestMistakes(t *testing.T) {
 					return s.Send(ctx, sw, sw.Src, sw.Src.Cancel(), false)
 				}
 			}, verdict{}, "transactions where 2 are enough"},
-	} {
+	}
+	var scenes []*scene.Scene
+	var resolvers []scenetest.Resolver
+	var swaps, mended []*scene.Swap
+	for _, c := range mistakes {
+		sc := one(t, c.scene)
+		sw := sc.Swaps[c.swap]
+		scenes, swaps = append(scenes, sc), append(swaps, sw)
+		if c.wrong != nil {
+			resolvers = append(resolvers, c.wrong(sw))
+		}
+		if c.mend {
+			mended = append(mended, sw)
+		}
+	}
+	s := scenetest.Run(t, scenes, append(resolvers, scenetest.Perfect(mended...))...)
+	for i, c := range mistakes {
 		t.Run(c.name, func(t *testing.T) {
-			scenes := scene.Select(c.scene)
-			if len(scenes) != 1 {
-				t.Fatalf("%d scenes", len(scenes))
-			}
-			sw := scenes[0].Swaps[c.swap]
-			var resolvers []scenetest.Resolver
-			if c.wrong != nil {
-				resolvers = append(resolvers, c.wrong(sw))
-			}
-			if c.mend {
-				resolvers = append(resolvers, scenetest.Perfect())
-			}
-			v := scenetest.Run(t, scenes, resolvers...).Judge(t, sw)
+			v := s.Judge(t, swaps[i])
 			if got := (verdict{v.Safe, v.Lost, v.Late()}); got != c.want || !strings.Contains(v.Why, c.why) || c.why == "" && v.Why != "" {
 				t.Errorf("%+v, want %+v: %q, want %q; ends %s, moves %+v", got, c.want, v.Why, c.why, v.Ends, v.Moves)
 			}
@@ -152,12 +167,27 @@ func TestMistakes(t *testing.T) {
 
 // An action without a soft deadline is late after a period of the net.
 func TestLateWithoutSoftDeadline(t *testing.T) {
-	for plus, late := range map[int64]bool{14: false, 15: true} {
-		scenes := scene.Select("no parameters")
-		sw := scenes[0].Swaps[0]
-		v := scenetest.Run(t, scenes, at(sw, func() judge.Leg { return sw.Dst }, stage(dstCancellation, plus), cancel)).Judge(t, sw)
-		if len(v.Moves) != 1 || v.Late() != late || v.Moves[0].BehindLegal != int(plus) {
-			t.Errorf("%d s after: late %v, want %v; moves %+v", plus, v.Late(), late, v.Moves)
+	var scenes []*scene.Scene
+	var resolvers []scenetest.Resolver
+	rows := []struct {
+		scene string
+		plus  int64
+		late  bool
+	}{
+		{"no parameters", 14, false},
+		{"dst unclaimed, 1inch-v1, EOA", 15, true},
+	}
+	for _, c := range rows {
+		sc := one(t, c.scene)
+		sw := sc.Swaps[0]
+		scenes = append(scenes, sc)
+		resolvers = append(resolvers, at(sw, func() judge.Leg { return sw.Dst }, stage(dstCancellation, c.plus), cancel))
+	}
+	s := scenetest.Run(t, scenes, resolvers...)
+	for i, c := range rows {
+		v := s.Judge(t, scenes[i].Swaps[0])
+		if len(v.Moves) != 1 || v.Late() != c.late || v.Moves[0].BehindLegal != int(c.plus) {
+			t.Errorf("%d s after: late %v, want %v; moves %+v", c.plus, v.Late(), c.late, v.Moves)
 		}
 	}
 }
