@@ -100,22 +100,20 @@ func (s *Store) history(t *testing.T, id swap.OrderID) (out []swap.Work) {
 func (s *Store) grant(t *testing.T, lease, owner string) txn.Fence {
 	t.Helper()
 	now := time.Unix(1_750_000_000, 0)
-	{
-		it, err := s.get(t.Context(), s.tables.Jobs, key(lease, leaseSK))
-		if err != nil {
-			t.Error(err)
-			return txn.Fence{}
-		}
-		if end := millis(it.int("ends")); end.After(now) {
-			now = end
-		}
-		got, err := s.Leases().Acquire(t.Context(), job.Claim{Key: lease, Token: owner, Now: now, Until: now.Add(12 * time.Second)})
-		if err == nil {
-			return txn.Fence{Lease: lease, Owner: owner, Generation: uint64(got.Fence)}
-		}
+	it, err := s.get(t.Context(), s.tables.Jobs, key(lease, leaseSK))
+	if err != nil {
 		t.Error(err)
 		return txn.Fence{}
 	}
+	if end := millis(it.int("ends")); end.After(now) {
+		now = end
+	}
+	got, err := s.Leases().Acquire(t.Context(), job.Claim{Key: lease, Token: owner, Now: now, Until: now.Add(12 * time.Second)})
+	if err != nil {
+		t.Error(err)
+		return txn.Fence{}
+	}
+	return txn.Fence{Lease: lease, Owner: owner, Generation: uint64(got.Fence)}
 }
 
 func (s *Store) letGo(t *testing.T, f txn.Fence) {

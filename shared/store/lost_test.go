@@ -117,17 +117,10 @@ func writings() []writing {
 				it.int("ends")-epoch.UnixMilli(), it.text("orphan_holder"))
 		}
 	}
-	facts := func(chain uint64, to uint64, events int) swap.Provisional {
-		p := swap.Provisional{ChainID: chain, To: swap.Block{Number: to, Hash: watchtest.Word()}}
-		for range events {
-			p.Events = append(p.Events, swap.EscrowEvent{ChainID: chain, Escrow: watchtest.Address(), Kind: swap.Withdrawn, Secret: watchtest.Word(), At: watchtest.Position(to)})
-		}
-		return p
-	}
 	replace := func(from, to int) func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
 		return func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
 			chain := watchtest.Chain()
-			prev, next := facts(chain, 10, from), facts(chain, 20, to)
+			prev, next := someFacts(chain, 10, from), someFacts(chain, 20, to)
 			must(t, s.Facts().Replace(t.Context(), swap.Provisional{ChainID: chain}, prev))
 			return func(ctx context.Context, s *Store) error { return s.Facts().Replace(ctx, prev, next) },
 				func(t *testing.T) string {
