@@ -163,9 +163,13 @@ func TestWatchedReadsAllPages(t *testing.T) {
 		rows = append(rows, rowsOf(o)...)
 	}
 	load(t, s, testTables.Orders, rows)
-	got, err := s.Orders().Watched(t.Context(), chain)
+	tr := &transport{}
+	got, err := newStore(t, tr.through(1)).Orders().Watched(t.Context(), chain)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(tr.ops) < 2 {
+		t.Errorf("read in %d requests: the book is no longer than a page", len(tr.ops))
 	}
 	seen := map[swap.OrderID]bool{}
 	for _, w := range got {
