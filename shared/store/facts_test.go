@@ -165,7 +165,7 @@ func TestLargestFacts(t *testing.T) {
 	s, chain := newStore(t), watchtest.Chain()
 	s.part = maxBody
 	prev := swap.Provisional{ChainID: chain}
-	for _, c := range []struct{ events, parts int }{{2_000, 0}, {7_000, 3}, {1, 0}} {
+	for _, c := range []struct{ events, parts int }{{2_000, 0}, {4_000, 2}, {1, 0}} {
 		next := someFacts(chain, prev.To.Number+1, c.events)
 		if err := s.Facts().Replace(t.Context(), prev, next); err != nil {
 			t.Fatalf("%d events: %v", c.events, err)

@@ -79,10 +79,15 @@ func TestLargestOrder(t *testing.T) {
 // orders, each with all the dst escrows it has room for and each of these ended
 // as often as is kept, while ten thousand orders are sought. It costs its maker
 // twenty thousand transactions, and what is beyond it ends when those are final.
+// Under -short, a tenth of all that has to fit into parts of a tenth.
 func TestLargestBurst(t *testing.T) {
-	const orders, sought, ends = 100, 10_000, 8
+	const ends = 8
+	orders, sought, part := 100, 10_000, maxBody
+	if testing.Short() {
+		orders, sought, part = orders/10, sought/10, part/10
+	}
 	s, chain := newStore(t), watchtest.Chain()
-	s.part = maxBody
+	s.part = part
 	next := swap.Provisional{ChainID: chain, To: swap.Block{Number: 1, Hash: watchtest.Word()}}
 	for range orders * (swap.MaxDstLegs + swap.MaxCandidates) {
 		id := swap.OrderID{ChainID: chain, Escrow: watchtest.Address()}
