@@ -47,7 +47,7 @@ func seenFunded(o *swap.Order) {
 	o.Src.Balance = swap.Balance{Block: swap.Block{Number: 1000, Time: epoch}, Token: o.Src.Immutables.AmountInt(), Native: o.Src.Immutables.DepositInt()}
 }
 
-// told lists the findings about time of the latest sweep.
+// toldOfTime lists the findings about time since the last call.
 func (r *rig) toldOfTime() string {
 	var out []string
 	for _, f := range r.told {
