@@ -3,6 +3,7 @@ package alert_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,13 +26,7 @@ func decoys(first, n int) (alerts []alert.Alert) {
 // kind and chain.
 func TestDecoysAreToldTogether(t *testing.T) {
 	w := newWatch(t)
-	saves := 0
-	w.Fail(func(op string) alerttest.Fault {
-		if op == "save" {
-			saves++
-		}
-		return alerttest.OK
-	})
+	saves := w.counted("save")
 	alerts := decoys(0, 152)
 	other := decoys(200, 1)[0]
 	other.Chain = 8453
@@ -43,13 +38,9 @@ func TestDecoysAreToldTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var subjects []string
-	for _, m := range sent {
-		subjects = append(subjects, m.Subject)
-	}
 	want := []string{"WARNING: decoy-dst on chain 10", "WARNING: decoy-dst on chain 8453", "WARNING: parked-dst on chain 10"}
-	if fmt.Sprint(subjects) != fmt.Sprint(want) {
-		t.Fatalf("sent %q, want %q", subjects, want)
+	if got := subjects(sent); !slices.Equal(got, want) {
+		t.Fatalf("sent %q, want %q", got, want)
 	}
 	for i, what := range []string{
 		"What: 152 of them, one is escrow 0x0000000000000000000000000000000000000000 of order 8453:0xa: not what the maker expects: token\n",
@@ -57,11 +48,11 @@ func TestDecoysAreToldTogether(t *testing.T) {
 		"What: 150 of them: names our taker\n",
 	} {
 		if !strings.Contains(sent[i].Body, what) {
-			t.Errorf("%s says\n%s\nwant in it %s", subjects[i], sent[i].Body, what)
+			t.Errorf("%s says\n%s\nwant in it %s", want[i], sent[i].Body, what)
 		}
 	}
-	if saves != 6 { // each raised and noted as delivered
-		t.Errorf("%d saves", saves)
+	if *saves != 6 { // each raised and noted as delivered
+		t.Errorf("%d saves", *saves)
 	}
 	if n := strings.Count(w.log.String(), `"msg":"alert"`); n != 3 {
 		t.Errorf("%d alerts in the log", n)
@@ -126,33 +117,7 @@ func TestACrowdHidesNothingCritical(t *testing.T) {
 
 // Whatever single call fails, applied or not: the crowd is told.
 func TestNoSingleFailureLosesACrowd(t *testing.T) {
-	for _, op := range []string{"load", "save", "pending", "publish"} {
-		for _, fault := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
-			for nth := 1; nth <= 4; nth++ {
-				w, n, hit := newWatch(t), 0, false
-				w.Fail(func(called string) alerttest.Fault {
-					if called == op {
-						if n++; n == nth {
-							hit = true
-							return fault
-						}
-					}
-					return alerttest.OK
-				})
-				var errs []error
-				for pass := range 3 {
-					_, err := w.pass(time.Duration(pass)*20*time.Second, decoys(pass, 5)...)
-					errs = append(errs, err)
-				}
-				if len(w.Sent()) == 0 {
-					t.Errorf("%s %d fault %d: never sent", op, nth, fault)
-				}
-				if hit && errors.Join(errs...) == nil {
-					t.Errorf("%s %d fault %d: nobody was told of the failure", op, nth, fault)
-				}
-			}
-		}
-	}
+	crossed(t, func(pass int) []alert.Alert { return decoys(pass, 5) })
 }
 
 // A crowd that grows while its announcement waits for delivery is delivered by

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,62 @@ func (w *watch) pass(after time.Duration, alerts ...alert.Alert) (sent []alert.M
 	}
 	errs = append(errs, d.Flush(w.t.Context(), now))
 	return w.Sent()[before:], errors.Join(errs...)
+}
+
+// counted counts the calls of an operation. None fails.
+func (w *watch) counted(op string) *int {
+	n := new(int)
+	w.Fail(func(called string) alerttest.Fault {
+		if called == op {
+			*n++
+		}
+		return alerttest.OK
+	})
+	return n
+}
+
+func subjects(sent []alert.Message) (out []string) {
+	for _, m := range sent {
+		out = append(out, m.Subject)
+	}
+	return out
+}
+
+// crossed lets one call fail, each in turn, applied or not, in three passes that raise something: it reaches
+// the publisher, and a failure is returned.
+func crossed(t *testing.T, raised func(pass int) []alert.Alert) {
+	t.Helper()
+	for _, op := range []string{"load", "save", "pending", "publish"} {
+		for _, fault := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
+			for nth := 1; nth <= 5; nth++ {
+				w, n, hit := newWatch(t), 0, false
+				w.Fail(func(called string) alerttest.Fault {
+					if called == op {
+						if n++; n == nth {
+							hit = true
+							return fault
+						}
+					}
+					return alerttest.OK
+				})
+				var errs []error
+				for pass := range 3 {
+					_, err := w.pass(time.Duration(pass)*20*time.Second, raised(pass)...)
+					errs = append(errs, err)
+				}
+				sent, err := len(w.Sent()), errors.Join(errs...)
+				if sent == 0 {
+					t.Errorf("%s %d fault %d: never sent", op, nth, fault)
+				}
+				if hit != (err != nil) {
+					t.Errorf("%s %d fault %d: failed %v, told %v", op, nth, fault, hit, err)
+				}
+				if !hit && sent != 1 {
+					t.Errorf("%s is not called %d times, and %d were sent", op, nth, sent)
+				}
+			}
+		}
+	}
 }
 
 func near(order string, level time.Duration) alert.Alert {
@@ -118,18 +175,14 @@ func TestOneMessageForEachKindChainAndLevel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var subjects []string
-	for _, m := range sent {
-		subjects = append(subjects, m.Subject)
-	}
 	want := []string{
 		"CRITICAL: funds-gone on chain 10",
 		"WARNING: deadline-near on chain 10, less than 1 min left",
 		"WARNING: deadline-near on chain 10, less than 10 min left (30)",
 		"WARNING: deadline-near on chain 8453, less than 10 min left",
 	}
-	if fmt.Sprint(subjects) != fmt.Sprint(want) {
-		t.Errorf("subjects %q\nwant %q", subjects, want)
+	if got := subjects(sent); !slices.Equal(got, want) {
+		t.Fatalf("subjects %q\nwant %q", got, want)
 	}
 	for i := range 30 {
 		if !strings.Contains(sent[2].Body, fmt.Sprintf("order order-%02d,", i)) {
@@ -141,13 +194,7 @@ func TestOneMessageForEachKindChainAndLevel(t *testing.T) {
 // A bad day costs a bounded number of writes and one message; criticals are never folded.
 func TestManyAlikeAreBounded(t *testing.T) {
 	w := newWatch(t)
-	saves := 0
-	w.Fail(func(op string) alerttest.Fault {
-		if op == "save" {
-			saves++
-		}
-		return alerttest.OK
-	})
+	saves := w.counted("save")
 	many := func(kind alert.Kind) (alerts []alert.Alert) {
 		for i := range 3000 {
 			alerts = append(alerts, alert.Alert{Kind: kind, Chain: 10, Escrow: fmt.Sprintf("0x%040x", i)})
@@ -158,12 +205,12 @@ func TestManyAlikeAreBounded(t *testing.T) {
 	if err != nil || len(sent) != 1 || sent[0].Subject != "WARNING: negative-safety-gap on chain 10 (101)" || !strings.Contains(sent[0].Body, "2900 more like these") {
 		t.Fatalf("sent %d, %v", len(sent), err)
 	}
-	if saves != 202 { // each raised and noted as delivered
-		t.Errorf("%d saves", saves)
+	if *saves != 202 { // each raised and noted as delivered
+		t.Errorf("%d saves", *saves)
 	}
-	saves = 0
-	if sent, err = w.pass(time.Minute, many(alert.NegativeGap)...); err != nil || len(sent) != 0 || saves != 0 {
-		t.Errorf("the same again: sent %+v, %v, %d saves", sent, err, saves)
+	*saves = 0
+	if sent, err = w.pass(time.Minute, many(alert.NegativeGap)...); err != nil || len(sent) != 0 || *saves != 0 {
+		t.Errorf("the same again: sent %+v, %v, %d saves", sent, err, *saves)
 	}
 	if sent, err = w.pass(0, many(alert.FundsGone)...); err != nil || len(sent) != 1 || !strings.HasSuffix(sent[0].Subject, "(3000)") {
 		t.Errorf("criticals: sent %d, %v", len(sent), err)
@@ -234,38 +281,7 @@ func TestDeliveryFailureIsVisibleAndRetried(t *testing.T) {
 // Whatever single call fails, applied or not: the alert reaches the publisher at the latest with the
 // passes that follow, and a failure is returned.
 func TestNoSingleFailureLosesAnAlert(t *testing.T) {
-	for _, op := range []string{"load", "save", "pending", "publish"} {
-		for _, fault := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
-			for nth := 1; nth <= 5; nth++ {
-				w, n, hit := newWatch(t), 0, false
-				w.Fail(func(called string) alerttest.Fault {
-					if called == op {
-						if n++; n == nth {
-							hit = true
-							return fault
-						}
-					}
-					return alerttest.OK
-				})
-				a := near("o1", time.Minute)
-				var errs []error
-				for pass := range 3 {
-					_, err := w.pass(time.Duration(pass)*20*time.Second, a)
-					errs = append(errs, err)
-				}
-				sent := len(w.Sent())
-				if sent == 0 {
-					t.Errorf("%s %d fault %d: never sent", op, nth, fault)
-				}
-				if sent > 1 && fault == alerttest.OK {
-					t.Errorf("%s %d: sent %d times", op, nth, sent)
-				}
-				if hit && errors.Join(errs...) == nil {
-					t.Errorf("%s %d fault %d: nobody was told", op, nth, fault)
-				}
-			}
-		}
-	}
+	crossed(t, func(int) []alert.Alert { return []alert.Alert{near("o1", time.Minute)} })
 }
 
 // meanwhile publishes after something else has happened.
