@@ -2,7 +2,11 @@ package swap
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -120,10 +124,38 @@ func TestWaiting(t *testing.T) {
 func TestWhatWaitsWaitsForAChain(t *testing.T) {
 	w := newWorld(OneInchV1)
 	s := Fold(w.order, nil)
-	for _, r := range []Reason{NoPath, NoFeeCap, NotWorthIt, Unfunded, ShortParameters, WaitDstLogs, WaitSrcLogs, WaitSrcEnd, WaitDstFinal, WaitSrcFinal,
-		WaitDstOutcome, WaitCandidate, CandidateUnproven, DstPaid, DstFundsGone, SrcClaimed, ClaimPending, UnknownDstChain} {
+	for _, r := range reasons(t) {
 		if waits := s.readFor(r) != 0; waits != r.Waits() {
 			t.Errorf("%s: waits %t, reads %d", r, r.Waits(), s.readFor(r))
 		}
 	}
+}
+
+// reasons lists every Reason there is, as the source has them.
+func reasons(t *testing.T) (all []Reason) {
+	t.Helper()
+	file, err := parser.ParseFile(gotoken.NewFileSet(), "action.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if id, ok := spec.Type.(*ast.Ident); ok && id.Name == "Reason" {
+			for _, v := range spec.Values {
+				text, err := strconv.Unquote(v.(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, Reason(text))
+			}
+		}
+		return true
+	})
+	if !slices.Contains(all, OfAnother) {
+		t.Fatalf("found %v: have the reasons moved?", all)
+	}
+	return all
 }

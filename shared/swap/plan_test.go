@@ -12,7 +12,7 @@ type moment struct {
 	findings string
 }
 
-// both is a moment of two chains that keep time with each other.
+// bothAt is a moment of two chains that keep time with each other.
 func bothAt(at int64, want string, findings ...string) moment {
 	return moment{at, at, want, strings.Join(findings, " ")}
 }
