@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -24,17 +25,28 @@ const (
 	again = 5
 )
 
-// Perfect does what each swap needs, in the first block in which it is legal.
-func Perfect() Resolver {
+// Perfect does what each swap needs, in the first block in which it is legal. It
+// minds these swaps alone; none named means all.
+func Perfect(only ...*scene.Swap) Resolver {
 	sent := map[string]uint64{}
+	ended := map[*scene.Swap]uint64{} // when it was first seen
 	return func(ctx context.Context, s *Stage) error {
 		for _, sw := range s.Play.Swaps() {
-			if sw.Untouched || sw.Tries > 0 || sw.Taker == scene.Foreign {
-				continue // nothing is to be done, or nothing works
+			if sw.Untouched || sw.Tries > 0 || sw.Taker == scene.Foreign || len(only) > 0 && !slices.Contains(only, sw) {
+				continue // nothing is to be done, or nothing works, or by others
 			}
-			call, err := decide(ctx, s, sw)
+			since, known := ended[sw]
+			if known && s.Now > since+scene.Confirmations {
+				continue // for good
+			}
+			call, over, err := decide(ctx, s, sw)
 			if err != nil {
 				return err
+			}
+			if !over {
+				delete(ended, sw)
+			} else if !known {
+				ended[sw] = s.Now
 			}
 			for _, c := range call {
 				key := sw.Name + c.name
@@ -59,21 +71,25 @@ type wanted struct {
 	public bool
 }
 
-// decide is the policy, in the scene's own terms.
-func decide(ctx context.Context, s *Stage, sw *scene.Swap) ([]wanted, error) {
-	src, err := s.outcome(ctx, sw.Src)
-	if err != nil {
-		return nil, err
-	}
-	dst, err := s.outcome(ctx, sw.Dst)
-	if err != nil {
-		return nil, err
-	}
-	public := sw.Taker == scene.Watched
+// decide is the policy, in the scene's own terms. over tells that both legs have
+// their end.
+func decide(ctx context.Context, s *Stage, sw *scene.Swap) (_ []wanted, over bool, err error) {
 	known := s.Ledger.Published(sw.Secret())
 	if sw.Published != 0 {
 		known = sw.Published
 	}
+	if known == 0 && !s.begun(sw.Src, 2) && !s.begun(sw.Dst, 6) {
+		return nil, false, nil // nothing is legal, whatever has become of the legs
+	}
+	src, err := s.outcome(ctx, sw.Src)
+	if err != nil {
+		return nil, false, err
+	}
+	dst, err := s.outcome(ctx, sw.Dst)
+	if err != nil {
+		return nil, false, err
+	}
+	public := sw.Taker == scene.Watched
 	secret := known != 0 && s.Now >= known+reaction
 	var out []wanted
 	if src == judge.Open {
@@ -109,8 +125,11 @@ func decide(ctx context.Context, s *Stage, sw *scene.Swap) ([]wanted, error) {
 			out = append(out, wanted{"cancel dst", sw.Dst, sw.Dst.Cancel(), false})
 		}
 	}
-	return out, nil
+	return out, src != judge.Open && src != judge.Absent && dst != judge.Open, nil
 }
+
+// begun tells whether a stage of a leg has begun in the next block.
+func (s *Stage) begun(l judge.Leg, slot int) bool { return l.Exists() && s.next(l) >= At(l, slot) }
 
 func (s *Stage) outcome(ctx context.Context, l judge.Leg) (judge.End, error) {
 	if !l.Exists() {
