@@ -232,7 +232,7 @@ func TestConfiguredLater(t *testing.T) {
 				if i == 2 {
 					b.mine(known.withdraw("dst"))
 				}
-				w.rounds(14)
+				_ = w.rounds(14) // cut short
 				dst := swap.LegOpen
 				if i >= 2 {
 					dst = swap.LegWithdrawn
