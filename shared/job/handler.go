@@ -150,8 +150,10 @@ func (r *Run) execute(all, ctx context.Context, end ending, body func(context.Co
 		}()
 		end.attempts = 1 // should it panic
 		end.err = metrics.Trace(ctx, r.Job, func(ctx context.Context) error {
-			metrics.Annotate(ctx, "tick", r.Scheduled.Format(time.RFC3339))
-			var err error
+			err := metrics.Annotate(ctx, "tick", r.Scheduled.Format(time.RFC3339))
+			if err != nil { // a trace that is harder to find is no reason to fail
+				r.Log.WarnContext(ctx, "tick not annotated", "error", err)
+			}
 			end.attempts, err = body(ctx)
 			return err
 		})

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -45,11 +46,15 @@ func Trace(ctx context.Context, name string, fn func(context.Context) error) err
 
 // Annotate adds an indexed key to the present subsegment, if any. No secrets; keys are letters,
 // digits and underscores.
-func Annotate(ctx context.Context, key, value string) {
-	if tracing() && xray.GetSegment(ctx) != nil {
-		// The only error is "not in a segment" for values of a wrong type; a string is none.
-		_ = xray.AddAnnotation(ctx, key, value)
+func Annotate(ctx context.Context, key, value string) error {
+	segment := xray.GetSegment(ctx)
+	if !tracing() || segment == nil {
+		return nil
 	}
+	if err := segment.AddAnnotation(key, value); err != nil {
+		return fmt.Errorf("annotate the trace with %s: %w", key, err)
+	}
+	return nil
 }
 
 // Instrument makes every client built from cfg record its calls as subsegments. Without a daemon it

@@ -53,8 +53,7 @@ func tracedWork() {
 	//nolint:staticcheck // the key is the string that the Lambda runtime sets
 	ctx := context.WithValue(context.Background(), xray.LambdaTraceHeaderKey, "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1")
 	err := Trace(ctx, "state-sync", func(ctx context.Context) error {
-		Annotate(ctx, "outcome", "failed-on-purpose")
-		if list(ctx) != nil {
+		if Annotate(ctx, "outcome", "failed-on-purpose") != nil || list(ctx) != nil {
 			os.Exit(3)
 		}
 		return errWork
