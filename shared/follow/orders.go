@@ -109,7 +109,7 @@ func (p *pass) save(ctx context.Context) error {
 			return nil
 		})
 	}
-	_ = g.Wait() // the errors are in the slice
+	errs = append(errs, g.Wait())
 	p.res.Saved += len(dirty)
 	return errors.Join(errs...)
 }

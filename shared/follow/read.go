@@ -7,10 +7,10 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
-	"golang.org/x/sync/errgroup"
 )
 
 // window says where in a reading a log was found.
@@ -77,7 +77,7 @@ type occurrence struct {
 // others. A chain that fails is out of the pass.
 func (p *pass) read(ctx context.Context) {
 	p.turns()
-	var g errgroup.Group
+	var g sync.WaitGroup
 	errs := map[*chainPass]*error{}
 	for _, c := range p.sorted() {
 		if c.out {
@@ -85,14 +85,13 @@ func (p *pass) read(ctx context.Context) {
 		}
 		err := new(error)
 		errs[c] = err
-		g.Go(func() error {
+		g.Go(func() {
 			rpc, cancel := p.share(ctx, 3)
 			defer cancel()
 			c.read, *err = p.readChain(rpc, c)
-			return nil
 		})
 	}
-	_ = g.Wait() // the errors are in the map
+	g.Wait()
 	for _, c := range p.sorted() {
 		err := errs[c]
 		switch {

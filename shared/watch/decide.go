@@ -75,7 +75,9 @@ func (p *Planner) findSharers(ctx context.Context, asked map[swap.OrderID]sharer
 			return nil
 		})
 	}
-	_ = g.Wait() // the errors are with the escrows
+	if err := g.Wait(); err != nil {
+		return err
+	}
 	ids := map[swap.OrderID]bool{}
 	for i, e := range escrows {
 		asked[e] = found[i]

@@ -223,7 +223,7 @@ func run(ctx context.Context, writes []write) (done, conflicts int, err error) {
 	for i, w := range writes {
 		g.Go(func() error { results[i] = w.do(ctx); return nil })
 	}
-	_ = g.Wait() // the results are in the slice
+	err = g.Wait()
 	for i, e := range results {
 		switch {
 		case e == nil:
@@ -235,5 +235,5 @@ func run(ctx context.Context, writes []write) (done, conflicts int, err error) {
 		}
 		writes[i].of.failed = true
 	}
-	return done, conflicts, errors.Join(results...)
+	return done, conflicts, errors.Join(append(results, err)...)
 }
