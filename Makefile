@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 FUNCTIONS := $(notdir $(wildcard functions/*))
-FUZZTIME ?= 2s
+FUZZTIME ?= 20000x
 export GOTOOLCHAIN := local
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ random: ## all random runs of the deciding rooms and against the EVM, and the la
 e2e: ## whole stacks under every fault: kills at every request, lost doorbells, bad endpoints (minutes)
 	go test -race -timeout 40m ./infra/local/e2e
 
-fuzz: ## run each fuzz target for FUZZTIME from its committed corpus
+fuzz: ## run each fuzz target from its committed corpus, FUZZTIME inputs (20000x) or so long (5m)
 	@infra/tools/fuzz.sh $(FUZZTIME)
 
 demo: ## watch two chains of swaps come to their right end (three minutes)
