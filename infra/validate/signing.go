@@ -34,7 +34,7 @@ func signing(doc *template.Document, s *template.Stack) []string {
 			findings = append(findings, digestsOnly(id, st)...)
 		}
 		for _, st := range list {
-			for _, action := range []string{"kms:CreateGrant", "kms:PutKeyPolicy", "iam:PassRole", "sts:AssumeRole"} {
+			for _, action := range []string{"kms:GetPublicKey", "kms:CreateGrant", "kms:PutKeyPolicy", "iam:PassRole", "sts:AssumeRole"} {
 				if st.allows(action) {
 					findings = append(findings, fmt.Sprintf("%s: may %s", id, action))
 				}
@@ -83,7 +83,7 @@ func keyPolicy(id string, policy any, executorARN string) []string {
 				}
 			case "AWS:" + executorARN:
 				for _, action := range st.Actions {
-					if action != "kms:Sign" && action != "kms:GetPublicKey" {
+					if action != "kms:Sign" {
 						findings = append(findings, fmt.Sprintf("%s: its policy lets the executor %s", id, action))
 					}
 				}
