@@ -13,9 +13,7 @@ help: ## say what each target does
 
 build: ## compile everything, and the functions as they are deployed (arm64) into .build/arm64
 	go build ./...
-	@for f in $(FUNCTIONS); do \
-		GOFLAGS= GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc,grpcnotrace -trimpath -ldflags "-s -w" \
-			-o .build/arm64/$$f/bootstrap ./functions/$$f && echo "built $$f"; done
+	@set -e; for f in $(FUNCTIONS); do $(SAM_GO_BUILD) -o .build/arm64/$$f/bootstrap ./functions/$$f; echo "built $$f"; done
 
 test: unit random fuzz e2e ## everything that can fail: the next four, one after the other
 
