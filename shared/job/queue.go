@@ -182,14 +182,12 @@ func (c Consumer[M]) work(ctx context.Context, r *Run, pieces []*piece[M]) {
 	}
 }
 
-// Either returns a handler for a function that is invoked both by a schedule and by a queue.
+// Either returns a handler for a function that is invoked both by a schedule and by a queue. What is
+// neither's event goes to scheduled, which refuses it as it refuses all others: logged and counted.
 func Either(scheduled, queue Handler) Handler {
 	return handlerFunc(func(ctx context.Context, payload []byte) ([]byte, error) {
-		var shape map[string]json.RawMessage
-		if err := json.Unmarshal(payload, &shape); err != nil {
-			return nil, fmt.Errorf("event is no JSON object: %w", err)
-		}
-		if _, ok := shape["Records"]; ok {
+		var shape struct{ Records json.RawMessage }
+		if err := json.Unmarshal(payload, &shape); err == nil && shape.Records != nil {
 			return queue.Invoke(ctx, payload)
 		}
 		return scheduled.Invoke(ctx, payload)

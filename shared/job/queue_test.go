@@ -221,8 +221,12 @@ func TestEitherLooksAtTheShape(t *testing.T) {
 		t.Errorf("runs: %v, %v", b.Runs("sweep"), b.Runs("executor"))
 	}
 	for _, payload := range []string{``, `null`, `[]`, `1`, `{}`} {
+		before := len(b.lines("run ended"))
 		if _, err := both.Invoke(t.Context(), []byte(payload)); err == nil {
 			t.Errorf("payload %q: no error", payload)
+		}
+		if n := len(b.lines("run ended")) - before; n != 1 {
+			t.Errorf("payload %q: %d log lines", payload, n)
 		}
 	}
 }
