@@ -24,8 +24,8 @@ var ErrFactoryProof = errors.New("factory proof failed")
 //
 // An error that is not ErrFactoryProof means that the factory could not be
 // read; nothing is known then. That is also said when one endpoint answers
-// wrongly and another cannot be asked: a node that is still syncing has no
-// contract there either.
+// wrongly and another fails in a way that passes: a node that is still syncing
+// has no contract there either. One that refuses us for good has no say.
 func (c *Client) Factory(ctx context.Context, id uint64, address common.Address, family swap.Family) (swap.Factory, error) {
 	ch, err := c.chain(id)
 	if err != nil {

@@ -26,7 +26,6 @@ type reading struct {
 type filter struct {
 	addresses []common.Address
 	topics    []common.Hash
-	factories bool
 }
 
 // Logs reads one span: at most Config.LogSpan blocks from q.From. The last
@@ -177,10 +176,10 @@ func (e *endpoint) span(ctx context.Context, q follow.Query, to uint64) (follow.
 func (e *endpoint) readSpan(ctx context.Context, q follow.Query, to uint64, chunk int) (follow.Span, error) {
 	var filters []filter
 	for part := range slices.Chunk(q.Factories, chunk) {
-		filters = append(filters, filter{part, q.Topics, true})
+		filters = append(filters, filter{part, q.Topics})
 	}
 	for part := range slices.Chunk(q.Escrows, chunk) {
-		filters = append(filters, filter{part, swap.EscrowTopics(), false})
+		filters = append(filters, filter{part, swap.EscrowTopics()})
 	}
 	before, after := blockCall(to), blockCall(to)
 	calls := []*call{before}
