@@ -98,13 +98,3 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 	}
 	return c, nil
 }
-
-// Signer finds the configured signer of an address.
-func (c Chains) Signer(a [20]byte) (Signer, bool) {
-	for _, s := range c.Signers {
-		if s.Address == a {
-			return s, true
-		}
-	}
-	return Signer{}, false
-}

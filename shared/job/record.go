@@ -25,16 +25,6 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", int(s))
 }
 
-// ParseState is the inverse of String.
-func ParseState(name string) (State, error) {
-	for s, n := range stateNames {
-		if n == name {
-			return s, nil
-		}
-	}
-	return 0, fmt.Errorf("run state %q: want done, failed or abandoned", name)
-}
-
 // RunTTL is how long a run item is kept.
 const RunTTL = 24 * time.Hour
 

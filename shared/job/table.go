@@ -15,15 +15,6 @@ const (
 	Mainnet Profile = "mainnet" // EventBridge rules only
 )
 
-// ParseProfile reads the name of a profile.
-func ParseProfile(name string) (Profile, error) {
-	switch p := Profile(name); p {
-	case Test, Mainnet:
-		return p, nil
-	}
-	return "", fmt.Errorf("profile %q: want %s or %s", name, Test, Mainnet)
-}
-
 // Cadence is how a job runs in one profile. The zero value: it does not.
 type Cadence struct {
 	Period  time.Duration // between two ticks; 0: it is not on a schedule

@@ -94,16 +94,3 @@ func TestPromisedPeriods(t *testing.T) {
 		}
 	}
 }
-
-func TestProfiles(t *testing.T) {
-	for _, name := range []string{"test", "mainnet"} {
-		if p, err := job.ParseProfile(name); err != nil || string(p) != name {
-			t.Errorf("%s: %q, %v", name, p, err)
-		}
-	}
-	for _, name := range []string{"", "Mainnet", "prod"} {
-		if _, err := job.ParseProfile(name); err == nil {
-			t.Errorf("%q is a profile", name)
-		}
-	}
-}

@@ -55,16 +55,6 @@ func (s *Set) Put(m *Metric, v int64) { s.update(m, func(int64, bool) int64 { re
 // Add adds v to m; adding 0 makes a zero be reported.
 func (s *Set) Add(m *Metric, v int64) { s.update(m, func(old int64, _ bool) int64 { return old + v }) }
 
-// Max raises m to v, if it is not there already.
-func (s *Set) Max(m *Metric, v int64) {
-	s.update(m, func(old int64, seen bool) int64 {
-		if seen && old > v {
-			return old
-		}
-		return v
-	})
-}
-
 // Min lowers m to v, if it is not there already.
 func (s *Set) Min(m *Metric, v int64) {
 	s.update(m, func(old int64, seen bool) int64 {

@@ -35,9 +35,8 @@ func TestEmbeddedMetrics(t *testing.T) {
 	var s Set
 	s.Add(Done, 1)
 	s.Add(Dropped, 0)
-	s.Max(HeadAge, 3)
-	s.Max(HeadAge, 9)
-	s.Max(HeadAge, 4)
+	s.Put(HeadAge, 3)
+	s.Put(HeadAge, 9)
 	s.Min(MarginLeft, 60)
 	s.Min(MarginLeft, 70)
 	s.Min(MarginLeft, -5)
