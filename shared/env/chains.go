@@ -17,6 +17,7 @@ import (
 const (
 	maxAddressChunk  = 1000 // geth refuses more addresses in one filter
 	maxPoolCap       = 16   // transactions that nodes pool per sender by default
+	maxName          = 100  // of an endpoint, in bytes
 	defaultChunk     = 500
 	defaultLogSpan   = 2000
 	defaultRewind    = 64
@@ -109,6 +110,9 @@ func ParseChains(file []byte, lookup func(string) (string, bool)) (Chains, error
 		root = parsed.Docs[0].Body
 	}
 	var all Problems
+	if n := len(parsed.Docs); n > 1 {
+		all = append(all, Problem{"chains file", fmt.Sprintf("%d documents, want one: only the first would be read", n)})
+	}
 	var c Chains
 	r := reader{lookup: lookup}
 	node{path: "", ast: root, all: &all}.object(func(o node) {
@@ -187,7 +191,8 @@ func (r reader) chain(n node, before []Chain) (c Chain) {
 			BlockTime: int64(c.BlockTime), Confirmations: c.Confirmations,
 			Tokens: map[common.Address]swap.TokenPolicy{}, Takers: map[common.Address]swap.TakerPolicy{},
 			Helpers: map[common.Address]bool{}, NativeDust: o.field("nativeDust").amount()}
-		c.FeeCap = r.feeCaps(o.field("maxFee"))
+		fees := o.field("maxFee")
+		c.FeeCap = r.feeCaps(fees)
 		o.field("tokens").list(func(e node) { r.token(e, c.Tokens) })
 		o.field("takers").list(func(e node) { r.taker(e, c.Takers) })
 		if len(c.Takers) == 0 {
@@ -201,6 +206,9 @@ func (r reader) chain(n node, before []Chain) (c Chain) {
 					c.AccessTokenSigner = r.known(signer)
 				}
 			})
+			if fees.present() {
+				needCaps(fees, c.FeeCap, swap.PublicWithdraw, swap.PublicCancel)
+			}
 		}
 	})
 	return c
@@ -230,6 +238,9 @@ func (r reader) expand(n node, optional bool) (value string, empty bool) {
 func (r reader) endpoint(n node, before []Endpoint) (e Endpoint, ok bool) {
 	n.object(func(o node) {
 		e.Name = o.field("name").required()
+		if len(e.Name) > maxName || strings.ContainsAny(e.Name, "|\n") { // alerts are keyed by it
+			o.at("name").problem("want at most %d characters without \"|\" and line ends, have %q", maxName, e.Name)
+		}
 		optional := o.field("optional").flag()
 		at := o.at("url")
 		var empty bool
@@ -291,13 +302,17 @@ func (r reader) feeCaps(n node) map[swap.Call]uint256.Int {
 				}
 			}
 		}
-		for _, c := range []swap.Call{swap.Withdraw, swap.Cancel, swap.RescueFunds} {
-			if _, ok := caps[c]; !ok {
-				o.at(c.String()).problem("missing: without a cap this call is never made")
-			}
-		}
+		needCaps(o, caps, swap.Withdraw, swap.Cancel, swap.RescueFunds)
 	})
 	return caps
+}
+
+func needCaps(fees node, caps map[swap.Call]uint256.Int, calls ...swap.Call) {
+	for _, c := range calls {
+		if _, ok := caps[c]; !ok {
+			fees.at(c.String()).problem("missing: without a cap this call is never made")
+		}
+	}
 }
 
 func (r reader) token(n node, tokens map[common.Address]swap.TokenPolicy) {
@@ -373,6 +388,9 @@ func (r reader) levels(n node) []int64 {
 		}
 		out = append(out, v)
 	})
+	if len(out) == 0 {
+		n.problem("missing: no deadline would be announced")
+	}
 	return out
 }
 

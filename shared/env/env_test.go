@@ -65,6 +65,7 @@ func TestPackagedChainsFileIsValid(t *testing.T) {
 func TestEveryProblemAtOnce(t *testing.T) {
 	const file = `
 surprise: 1
+warnLevels: []
 signers:
   - { name: a, address: "0x1111111111111111111111111111111111111111", key: alias/a, custody: borrowed }
   - { name: a, address: "0x1111111111111111111111111111111111111111" }
@@ -74,16 +75,20 @@ chains:
     endpoints:
       - { name: x, url: "${MISSING}" }
       - { name: y, url: "ftp://example" }
-    maxFee: { withdraw: 1.5, cancel: 1, rescueFunds: 0, fly: 2 }
+      - { name: "a|b", url: "https://a.example" }
+    maxFee: { withdraw: 1.5, cancel: 1, rescueFunds: 0, publicCancel: 1, fly: 2 }
     factories: [{ address: "0x123", family: bmn-v5, fromBlock: soon }]
     tokens: [{ address: "0x2222222222222222222222222222222222222222", decimals: 99 }]
     takers: [{ address: "0x0000000000000000000000000000000000000000", signer: b, path: teleport }]
+    accessToken: { address: "0x4444444444444444444444444444444444444444", signer: a }
   - id: 1
     name: two
     addressChunk: 2000
     regular: perhaps
     takers: nobody
     accessToken: { address: "0x3333333333333333333333333333333333333333" }
+---
+chains: []
 `
 	_, err := ParseChains([]byte(file), lookup(nil))
 	var problems Problems
@@ -92,6 +97,8 @@ chains:
 	}
 	want := []string{
 		"surprise: unknown field",
+		"chains file: 2 documents",
+		"warnLevels: missing",
 		`signers[0].custody: unknown "borrowed"; known: exclusive, contract, shared`,
 		"signers[1].key: missing",
 		`signers[1].name: "a" is used twice`,
@@ -114,6 +121,8 @@ chains:
 		"chains[1].regular: want true or false",
 		"chains[1].endpoints: no endpoint with a URL",
 		"chains[1].factories: missing",
+		`chains[0].endpoints[2].name: want at most 100 characters without "|" and line ends, have "a|b"`,
+		"chains[0].maxFee.publicWithdraw: missing",
 		"chains[1].maxFee: missing",
 		"chains[1].takers: want a list",
 		"chains[1].accessToken.signer: missing",
