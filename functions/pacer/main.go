@@ -4,9 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"os"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -24,15 +21,7 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		var functions []struct{ Job, Function string }
-		if err := json.Unmarshal([]byte(os.Getenv("PACER_JOBS")), &functions); err != nil {
-			return nil, fmt.Errorf("PACER_JOBS: %w", err)
-		}
-		names := map[string]string{}
-		for _, f := range functions {
-			names[f.Job] = f.Function
-		}
 		return job.Pacer(b.Jobs, queue.Ticks{Client: sqs.NewFromConfig(b.AWS), URL: b.Config.PacerQueueURL},
-			invoke.Functions{Client: lambda.NewFromConfig(b.AWS), Names: names})
+			invoke.Functions{Client: lambda.NewFromConfig(b.AWS), Names: b.Config.PacerFunctions})
 	})
 }

@@ -1,6 +1,7 @@
 package env
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -33,6 +34,7 @@ type Config struct {
 	// DoorbellQueueURL, PacerQueueURL and AlertsTopicARN are empty where the
 	// function does not need them.
 	DoorbellQueueURL, PacerQueueURL, AlertsTopicARN string
+	PacerFunctions                                  map[string]string // function name or ARN by job, for the pacer only
 	Chains
 }
 
@@ -78,6 +80,13 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 	if c.Profile != Test && c.Profile != Mainnet && c.Profile != "" {
 		all = append(all, Problem{"PROFILE", fmt.Sprintf("unknown %q; known: test, mainnet", c.Profile)})
 	}
+	if need&NeedPacer != 0 {
+		var wrong []string
+		c.PacerFunctions, wrong = pacerFunctions(get("PACER_JOBS", true))
+		for _, w := range wrong {
+			all = append(all, Problem{"PACER_JOBS", w})
+		}
+	}
 	if path := get("CHAINS_FILE", need&NeedChains != 0); path != "" && need&NeedChains != 0 {
 		file, err := os.ReadFile(path)
 		if err != nil {
@@ -97,4 +106,27 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		return Config{}, all
 	}
 	return c, nil
+}
+
+// pacerFunctions reads a list such as [{"job":"state-sync","function":"rc-state-sync"}]. Further
+// fields are for those who check the template.
+func pacerFunctions(list string) (functions map[string]string, wrong []string) {
+	if list == "" {
+		return nil, nil // said already
+	}
+	var entries []struct{ Job, Function string }
+	if err := json.Unmarshal([]byte(list), &entries); err != nil {
+		return nil, []string{"no JSON list of jobs and functions: " + err.Error()}
+	}
+	functions = map[string]string{}
+	for i, e := range entries {
+		switch {
+		case e.Job == "" || e.Function == "":
+			wrong = append(wrong, fmt.Sprintf("entry %d without a job or a function", i))
+		case functions[e.Job] != "":
+			wrong = append(wrong, fmt.Sprintf("%q is listed twice", e.Job))
+		}
+		functions[e.Job] = e.Function
+	}
+	return functions, wrong
 }

@@ -184,6 +184,24 @@ func TestLoadJoinsEnvironmentAndFile(t *testing.T) {
 	}
 }
 
+func TestPacerFunctions(t *testing.T) {
+	for value, want := range map[string]string{
+		"":                       "PACER_JOBS: environment variable is not set",
+		"jobs":                   "PACER_JOBS: no JSON list of jobs and functions",
+		`[{"job":"state-sync"}]`: "PACER_JOBS: entry 0 without a job or a function",
+		`[{"job":"a","function":"x"},{"job":"a","function":"y"}]`: `PACER_JOBS: "a" is listed twice`,
+		`[{"job":"a","function":"x","every":10}]`:                 "",
+	} {
+		c, err := Load(lookup(map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "jobs", "PACER_QUEUE_URL": "q", "PACER_JOBS": value}), NeedPacer)
+		switch {
+		case want == "" && (err != nil || len(c.PacerFunctions) != 1 || c.PacerFunctions["a"] != "x"):
+			t.Errorf("%s: %v, %v", value, c.PacerFunctions, err)
+		case want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)):
+			t.Errorf("%s: %v, want %q", value, err, want)
+		}
+	}
+}
+
 func TestProblemsNeverShowAnEndpoint(t *testing.T) {
 	file := `
 chains:
