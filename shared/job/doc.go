@@ -3,12 +3,13 @@
 //
 // # A scheduled run
 //
-// An event is dropped if its tick is stale or recorded as done. An exclusive job then takes its lease:
-// owner, generation (fence) and expiry, 12 s, renewed every 4 s, never outliving the invocation by
-// more than Skew. A loser leaves. Whoever takes over an expired lease finds in it what the dead
-// holder was running and records that as abandoned. The work runs in the time that the invocation
-// has left minus a margin, again after errors if the back-off fits. Then, in this order: the run item
-// is written, the lease released, the one log line written, the error returned.
+// An event is dropped if its tick is stale. An exclusive job then takes its lease: owner, generation
+// (fence) and expiry, 12 s, renewed every 4 s, never outliving the invocation by more than Skew. A
+// loser leaves. Whoever takes over an expired lease finds in it what the dead holder was running and
+// records that as abandoned. A tick that is recorded as done is dropped now, under the lease, so that
+// no other run can end it in between. The work runs in the time that the invocation has left minus a
+// margin, again after errors if the back-off fits. Then, in this order: the run item is written, the
+// lease released, the one log line written, the error returned.
 //
 //   - Killed before the run item: the lease expires, the next run records "abandoned". The tick may
 //     run again.
