@@ -39,6 +39,7 @@
 //	jobs     <lease key>             lease                who holds it; never deleted
 //	         run#<job>               <scheduled time>     how a run ended
 //	         stats#<job>             sum                  sums over the runs
+//	         watchdog                book                 how the jobs do, see Runs.JobHealth
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced
 //
