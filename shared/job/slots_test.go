@@ -239,9 +239,10 @@ func TestASlotCostsTwoWrites(t *testing.T) {
 	})
 }
 
-// The seed put critical jobs off where memory or job slots were short. Here all
-// slots are taken, for ever, and each critical job runs at once without asking.
-func TestLimitsNeverDeferCriticalJobs(t *testing.T) {
+// The proposal put critical jobs off where memory or job slots were short. Here all
+// slots are taken, for ever, and each critical job runs at once without asking; and
+// memory is a matter of the collector alone (TestLimitMemory).
+func TestMemoryAndJobLimitsDeferCriticalJobs(t *testing.T) {
 	for _, s := range job.Table {
 		synctest.Test(t, func(t *testing.T) {
 			b, tick := newBench(t), now()
