@@ -107,8 +107,8 @@ func Judge(s job.Spec, c job.Cadence, runs []job.Record, hold Holding, watched, 
 	slices.SortFunc(runs, func(a, b job.Record) int { return a.Scheduled.Compare(b.Scheduled) })
 	trend := h.count(runs)
 
-	// A run that is recorded has ended, though its lease was not released.
-	held := hold.Held && !slices.ContainsFunc(runs, func(r job.Record) bool { return r.Token == hold.Token && r.State != job.Abandoned })
+	// A run that is recorded has ended, though its lease was not released when that was read.
+	held := hold.Held && !slices.ContainsFunc(runs, func(r job.Record) bool { return r.Token == hold.Token })
 	died := held && !now.Before(hold.Ends.Add(job.Skew))
 	endless := held && !died && now.Sub(hold.Tick) > c.Timeout+startLag
 	if died || endless {
@@ -224,7 +224,8 @@ func (j *judgement) ticks(from time.Time, alive Holding) bool {
 		}
 		j.lapse(t, false)
 	}
-	begin := later(from, j.watched.Add(j.c.Grace))
+	// What is less than a period within sight may be the tick of a run that is out of it.
+	begin := later(from.Add(p), j.watched.Add(j.c.Grace))
 	first := j.runs[0].Scheduled
 	for n := (first.Sub(begin) - 1) / p; n > 0; n-- {
 		without(first.Add(-n * p))

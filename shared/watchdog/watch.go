@@ -235,7 +235,7 @@ func (w *Watchdog) tell(ctx context.Context, alerts Alerts, page Page, n news, n
 		}
 	}
 	w.write(ctx, page.Health.State, h, fresh)
-	from := now.Add(-Sight(job.Cadence{Period: page.Period}) - page.Period)
+	from := now.Add(-Sight(job.Cadence{Period: page.Period}))
 	page.Told = slices.DeleteFunc(slices.Clone(page.Told), func(t time.Time) bool { return t.Before(from) })
 	if !h.Hanging.IsZero() && !page.told(h.Hanging) {
 		page.Told = append(page.Told, h.Hanging.UTC())

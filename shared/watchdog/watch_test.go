@@ -253,6 +253,7 @@ func TestLapses(t *testing.T) {
 		{"missed, and made good", func(y *yard) { y.ran("monitor", job.Done, 4, 5) }, "WARNING: job-lapsed", "2026-03-01T12:03:00Z missed"},
 		{"died, and made good", func(y *yard) { y.ran("monitor", job.Abandoned, 3); y.ran("monitor", job.Done, 4, 5) }, "WARNING: job-lapsed", "2026-03-01T12:03:00Z died"},
 		{"missed for longer than its grace, while nobody looked", func(y *yard) { y.ran("monitor", job.Done, 5.9) }, "CRITICAL: job-lapsed", "2026-03-01T12:03:00Z missed, and not made good in time"},
+		{"missed, and then its rule was moved", func(y *yard) { y.ran("monitor", job.Done, 5.3) }, "CRITICAL: job-lapsed", "2026-03-01T12:04:00Z missed"},
 		{"nothing", func(y *yard) { y.ran("monitor", job.Done, 3, 4, 5) }, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -275,7 +276,7 @@ func TestLapses(t *testing.T) {
 			y.want("next", "RESOLVED: job-lapsed")
 			for m := 8.0; m < 30; m++ {
 				y.ran("monitor", job.Done, m)
-				y.mustRound(m + 0.5)
+				y.mustRound(m + 0.1)
 			}
 			y.want("ever again", "")
 		})
