@@ -225,7 +225,7 @@ func TestTwoHoursOfMissingFailingAndHangingRuns(t *testing.T) {
 }
 
 func twoHours(t *testing.T, faults bool) {
-	const length, quiet = 2 * time.Hour, 4 * time.Minute // after which nothing fails any more
+	const length, quiet = 2 * time.Hour, 16 * time.Minute // after length nothing fails any more
 	rng := rand.New(rand.NewPCG(7, 8))
 	table := ownJobs(t)
 	s := newStore(t).over(table)
@@ -236,7 +236,7 @@ func twoHours(t *testing.T, faults bool) {
 		p := seconds * time.Second
 		c := job.Cadence{Period: p, Timeout: p - time.Second, Margin: time.Second, Grace: 3 * p}
 		spec := job.Spec{Name: fmt.Sprintf("every-%d", seconds), Critical: i < 3, Exclusive: true, Test: c}
-		pl := &player{spec: spec, c: c, fates: fates(rng, int((length+quiet)/p), 24), missed: map[time.Time]bool{}, died: map[time.Time]time.Time{}}
+		pl := &player{spec: spec, c: c, fates: fates(rng, int((length+quiet)/p), int((quiet-time.Minute)/p)), missed: map[time.Time]bool{}, died: map[time.Time]time.Time{}}
 		if i == 2 { // and this one stays away in the end
 			for n := range 24 {
 				pl.fates[len(pl.fates)-1-n] = ends

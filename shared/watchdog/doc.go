@@ -21,7 +21,9 @@
 // today. Not made good in time it was the job that was missing, though nobody
 // looked just then, and it is as critical as if somebody had.
 //
-// Everything is over on proof alone: a later run that ended well.
+// Everything is over on proof alone: a later run that ended well. Lapses are over
+// when for ten minutes none has followed, so that a job that skips a tick now and
+// then is told every ten minutes at most; the log has each.
 //
 // What starts by message has no ticks of its own to miss; it counts as missing
 // when nothing of it has ended for a period and its grace. What runs without a

@@ -307,11 +307,18 @@ func (h Health) proofFrom() time.Time {
 	return from.UTC()
 }
 
+// settled is for how long nothing may have lapsed before lapses are over: a job
+// that skips a tick now and then is told at most so often.
+const settled = alert.QuietTime
+
 // over tells whether it is proven that what was raised is over: a run of that tick
 // or a later one ended well.
 func (h Health) over(kind alert.Kind, from time.Time) bool {
-	if kind == alert.JobSlow {
+	switch kind {
+	case alert.JobSlow:
 		return h.State == Well && h.Lately*100 < h.Budget*calm
+	case alert.JobLapsed:
+		from = from.Add(settled)
 	}
 	return !h.LastDone.IsZero() && !h.LastDone.Before(from)
 }

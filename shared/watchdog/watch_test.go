@@ -271,14 +271,14 @@ func TestLapses(t *testing.T) {
 			if n := strings.Count(y.log.String(), `"job lapsed"`); n == 0 {
 				t.Error("not in the log")
 			}
-			y.ran("monitor", job.Done, 6, 7)
-			y.mustRound(7.5)
-			y.want("next", "RESOLVED: job-lapsed")
-			for m := 8.0; m < 30; m++ {
+			for m := 6.0; m < 30; m++ {
+				if m == 12 {
+					y.want("before it has settled", "")
+				}
 				y.ran("monitor", job.Done, m)
 				y.mustRound(m + 0.1)
 			}
-			y.want("ever again", "")
+			y.want("once, and never again", "RESOLVED: job-lapsed")
 		})
 	}
 }
@@ -333,13 +333,15 @@ func TestTwicePassesTellOnce(t *testing.T) {
 	for range 3 {
 		y.mustRound(5)
 	}
-	y.want("three passes", "CRITICAL: job-missing; WARNING: job-lapsed; RESOLVED: job-lapsed")
-	y.ran("monitor", job.Done, 5)
-	y.ran("report", job.Done, 5)
-	for range 3 {
-		y.mustRound(5.5)
+	y.want("three passes", "CRITICAL: job-missing; WARNING: job-lapsed")
+	for m := 5.0; m < 14; m++ {
+		y.ran("monitor", job.Done, m)
+		y.ran("report", job.Done, m)
 	}
-	y.want("three more", "RESOLVED: job-missing")
+	for range 3 {
+		y.mustRound(13.5)
+	}
+	y.want("three more", "RESOLVED: job-missing; RESOLVED: job-lapsed")
 }
 
 // killed is the panic of a process that dies at one of its effects.
@@ -355,9 +357,9 @@ func TestKilledAtEveryEffectAndRunAgain(t *testing.T) {
 	play := func(n int) (outcome, int) {
 		y := newYard(t, monitor, report)
 		y.begin(3)
-		y.ran("report", job.Done, 4)
-		y.mustRound(4.5) // report has lapsed, which is over in the next pass
-		y.ran("report", job.Done, 5)
+		y.ran("report", job.Failed, 3, 4)
+		y.mustRound(4.5)
+		y.ran("report", job.Done, 5) // which is to be told as over
 		y.died("monitor", 3)
 		asked := 0
 		ask := func() {
@@ -390,7 +392,7 @@ func TestKilledAtEveryEffectAndRunAgain(t *testing.T) {
 		slices.Sort(sent)
 		told := strings.Join(slices.Compact(sent), "; ")
 		state := ""
-		for _, kind := range []alert.Kind{alert.JobMissing, alert.JobHung, alert.JobLapsed} {
+		for _, kind := range []alert.Kind{alert.JobMissing, alert.JobHung, alert.JobFailing, alert.JobLapsed} {
 			for _, name := range []string{"monitor", "report"} {
 				e := y.entry(kind, name)
 				state += fmt.Sprintf("%s of %s: %s, told %v, %d times before; ", kind, name, e.State, !e.NotifiedAt.IsZero(), e.Repeats)
@@ -399,7 +401,7 @@ func TestKilledAtEveryEffectAndRunAgain(t *testing.T) {
 		return outcome{told, state}, made
 	}
 	want, requests := play(0)
-	if requests < 8 || !strings.Contains(want.told, "CRITICAL: job-hung") || !strings.Contains(want.told, "RESOLVED: job-lapsed") {
+	if requests < 8 || !strings.Contains(want.told, "CRITICAL: job-hung") || !strings.Contains(want.told, "RESOLVED: job-failing") {
 		t.Fatalf("%d requests, %+v", requests, want)
 	}
 	for n := 1; n <= requests; n++ {
@@ -450,8 +452,11 @@ func TestKilledAndOverBeforeTheNextPass(t *testing.T) {
 		}
 		y.ran("monitor", job.Done, 6)
 		y.ran("report", job.Done, 6)
-		for _, m := range []float64{6.2, 6.5, 6.8} {
-			y.mustRound(m)
+		y.mustRound(6.2)
+		for m := 7.0; m < 18; m++ {
+			y.ran("monitor", job.Done, m)
+			y.ran("report", job.Done, m)
+			y.mustRound(m + 0.2)
 		}
 		for _, kind := range []alert.Kind{alert.JobMissing, alert.JobHung, alert.JobLapsed} {
 			for _, name := range []string{"monitor", "report"} {
@@ -493,15 +498,12 @@ func TestEveryFailureIsReturnedAndMadeGood(t *testing.T) {
 		y.alerts.Fail(nil)
 		y.mustRound(6)
 		y.mustRound(6.5)
-		var told []string // what has lapsed and is over is told as that, if it could not be told before
-		for _, subject := range strings.Split(y.subjects(), "; ") {
-			told = append(told, strings.TrimPrefix(strings.TrimPrefix(subject, "RESOLVED: "), "WARNING: "))
-		}
+		told := strings.Split(y.subjects(), "; ")
 		slices.Sort(told)
 		return strings.Join(slices.Compact(told), "; "), made, err
 	}
 	want, requests, err := play(0, jobtest.OK)
-	if err != nil || requests < 8 || want != "CRITICAL: job-missing; job-lapsed" {
+	if err != nil || requests < 8 || want != "CRITICAL: job-missing; WARNING: job-lapsed" {
 		t.Fatalf("%q, %d requests, %v", want, requests, err)
 	}
 	for n := 1; n <= requests; n++ {
