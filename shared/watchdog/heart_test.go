@@ -17,7 +17,7 @@ import (
 const secret = "/ping/9f2c-not-for-logs"
 
 // beat pings a server, and tells how often it was.
-func beat(t *testing.T, ctx context.Context, serve http.HandlerFunc) (error, int) {
+func beat(ctx context.Context, t *testing.T, serve http.HandlerFunc) (int, error) {
 	t.Helper()
 	pinged := 0
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,12 +33,12 @@ func beat(t *testing.T, ctx context.Context, serve http.HandlerFunc) (error, int
 	}
 	h.client.Transport = srv.Client().Transport
 	err = h.Beat(ctx)
-	return err, pinged
+	return pinged, err
 }
 
 func TestBeat(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusNoContent} {
-		if err, n := beat(t, t.Context(), func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }); err != nil || n != 1 {
+		if n, err := beat(t.Context(), t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }); err != nil || n != 1 {
 			t.Errorf("status %d: %v, pinged %d times", status, err, n)
 		}
 	}
@@ -59,7 +59,7 @@ func TestBeat(t *testing.T) {
 			}
 		},
 	} {
-		err, n := beat(t, t.Context(), serve)
+		n, err := beat(t.Context(), t, serve)
 		if err == nil || !strings.Contains(err.Error(), name) || n == 0 {
 			t.Errorf("%s: %v, pinged %d times", name, err, n)
 		}
@@ -75,12 +75,12 @@ func TestBeatIsTimeBoxed(t *testing.T) {
 	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err, n := beat(t, ctx, silent); !errors.Is(err, context.DeadlineExceeded) || n != 1 {
+	if n, err := beat(ctx, t, silent); !errors.Is(err, context.DeadlineExceeded) || n != 1 {
 		t.Errorf("%v, pinged %d times", err, n)
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err, _ := beat(t, canceled, silent); !errors.Is(err, context.Canceled) {
+	if _, err := beat(canceled, t, silent); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	h, err := NewHeart("https://monitor.example" + secret)

@@ -128,7 +128,7 @@ func Judge(s job.Spec, c job.Cadence, runs []job.Record, hold Holding, watched, 
 	if died && !hold.Tick.Before(from) {
 		j.lapse(hold.Tick, true)
 	}
-	missing := false
+	var missing bool
 	if s.Queue {
 		missing = now.Sub(later(watched, h.Last.Ended)) > c.Period+c.Grace
 	} else {

@@ -10,7 +10,7 @@ import (
 // WriteTable writes how the jobs do, for a person.
 func WriteTable(w io.Writer, all []Health) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "job\tstate\tlast run\tended\truns\twell\tfailed in a row\tmissed\tdied\ttakes\tusually\tof") //nolint:errcheck // Flush returns it
+	fmt.Fprintln(t, "job\tstate\tlast run\tended\truns\twell\tfailed in a row\tmissed\tdied\ttakes\tusually\tof")
 	for _, h := range all {
 		name := h.Job
 		if h.Critical {
@@ -20,10 +20,10 @@ func WriteTable(w io.Writer, all []Health) error {
 		if !h.Last.Scheduled.IsZero() {
 			last, ended = h.Last.Scheduled.UTC().Format(time.DateTime), h.Last.State.String()
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d %%\t%d\t%d\t%d\t%s\t%s\t%s\n", name, h.State, last, ended, h.Runs, h.Rate(), h.InARow, //nolint:errcheck // Flush returns it
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d %%\t%d\t%d\t%d\t%s\t%s\t%s\n", name, h.State, last, ended, h.Runs, h.Rate(), h.InARow,
 			h.Missed(), h.Died(), seconds(h.Lately), seconds(h.Usual), seconds(h.Budget))
 	}
-	fmt.Fprintln(t, "* critical; times in UTC") //nolint:errcheck // Flush returns it
+	fmt.Fprintln(t, "* critical; times in UTC")
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write the job table: %w", err)
 	}
