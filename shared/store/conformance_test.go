@@ -163,7 +163,7 @@ func (s *Store) run(t *testing.T, name string, scheduled time.Time) (job.Record,
 	if it == nil {
 		return job.Record{}, false
 	}
-	r, err := readRun(it)
+	r, err := readRecord(it)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func (v Runs) Since(ctx context.Context, name string, after time.Time) (out []jo
 		if err != nil {
 			return nil, fmt.Errorf("read runs of %s: %w", name, err)
 		}
-		r, err := readRun(it)
+		r, err := readRecord(it)
 		if err != nil {
 			return nil, fmt.Errorf("read runs of %s: %w", name, err)
 		}
@@ -33,8 +33,8 @@ func (v Runs) Since(ctx context.Context, name string, after time.Time) (out []jo
 	return out, nil
 }
 
-// readRun is the inverse of what Record writes.
-func readRun(it item) (r job.Record, err error) {
+// readRecord is the inverse of what Record writes.
+func readRecord(it item) (r job.Record, err error) {
 	if err := it.check(); err != nil {
 		return r, err
 	}

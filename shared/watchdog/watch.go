@@ -265,9 +265,15 @@ func (w *Watchdog) write(ctx context.Context, was State, h Health, fresh []Lapse
 	if _, bad := kinds[h.State]; bad {
 		level = slog.LevelWarn
 	}
-	w.Log.LogAttrs(ctx, level, "job health", slog.String("watched_job", h.Job), slog.String("state", string(h.State)), slog.String("was", string(was)),
-		slog.Time("last_tick", h.Last.Scheduled), slog.Time("hanging_tick", h.Hanging), slog.Int("runs", h.Runs), slog.Int("done", h.Done), slog.Int("failed_in_a_row", h.InARow),
-		slog.Int("ticks_missed", h.Missed()), slog.Int("runs_died", h.Died()), slog.Int64("usual_ms", h.Usual.Milliseconds()), slog.Int64("lately_ms", h.Lately.Milliseconds()))
+	attrs := []slog.Attr{slog.String("watched_job", h.Job), slog.String("state", string(h.State)), slog.String("was", string(was))}
+	if !h.Last.Scheduled.IsZero() {
+		attrs = append(attrs, slog.Time("last_tick", h.Last.Scheduled))
+	}
+	if !h.Hanging.IsZero() {
+		attrs = append(attrs, slog.Time("hanging_tick", h.Hanging))
+	}
+	w.Log.LogAttrs(ctx, level, "job health", append(attrs, slog.Int("runs", h.Runs), slog.Int("done", h.Done), slog.Int("failed_in_a_row", h.InARow),
+		slog.Int("ticks_missed", h.Missed()), slog.Int("runs_died", h.Died()), slog.Int64("usual_ms", h.Usual.Milliseconds()), slog.Int64("lately_ms", h.Lately.Milliseconds()))...)
 }
 
 // forget resolves what is open of jobs that are not on the schedule any more, and
