@@ -72,9 +72,9 @@ func (t *Topic) Publish(ctx context.Context, m alert.Message) error {
 	return nil
 }
 
-// Subscribers counts the subscriptions of the topic: those that are confirmed, and those that wait for
+// Subscriptions counts the subscriptions of the topic: those that are confirmed, and those that wait for
 // somebody to confirm them, whom nothing reaches until then.
-func (t *Topic) Subscribers(ctx context.Context) (confirmed, pending int, err error) {
+func (t *Topic) Subscriptions(ctx context.Context) (confirmed, pending int, err error) {
 	out, err := t.api.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn})
 	if err != nil {
 		return 0, 0, fmt.Errorf("read the attributes of the alert topic: %w", err)

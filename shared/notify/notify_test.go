@@ -124,7 +124,7 @@ func TestFailureIsReturned(t *testing.T) {
 }
 
 // An answer that does not say how many there are is an error, not nobody and not everybody.
-func TestSubscribers(t *testing.T) {
+func TestSubscriptions(t *testing.T) {
 	throttled := errors.New("throttled")
 	for _, c := range []struct {
 		name               string
@@ -143,7 +143,7 @@ func TestSubscribers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		confirmed, pending, err := topic.Subscribers(t.Context())
+		confirmed, pending, err := topic.Subscriptions(t.Context())
 		if c.want == "" && (err != nil || confirmed != c.confirmed || pending != c.pending) {
 			t.Errorf("%s: %d, %d, %v", c.name, confirmed, pending, err)
 		}
@@ -179,7 +179,7 @@ func TestTopicOnTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if confirmed, pending, err := topic.Subscribers(t.Context()); err != nil || confirmed != 1 || pending != 0 {
+	if confirmed, pending, err := topic.Subscriptions(t.Context()); err != nil || confirmed != 1 || pending != 0 {
 		t.Errorf("%d subscribers, %d pending, %v; want 1 and 0", confirmed, pending, err)
 	}
 	messages := []alert.Message{

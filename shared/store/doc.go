@@ -43,6 +43,11 @@
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced
 //
+// Lease keys are job#<job>, signer#<chain>#<address> and slot#<number>. The
+// watchdog's book is a watchdog.Book: times in RFC 3339, durations in nanoseconds;
+// it does not expire, and whoever reads it compares its time with the clock. Run
+// items are kept for job.Kept, a day or more.
+//
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and
 // those that never wake there, are not in them. So the cost of what is due does

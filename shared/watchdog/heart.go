@@ -22,9 +22,9 @@ type Outbox interface {
 
 // Topic is how alerts reach people.
 type Topic interface {
-	// Subscribers counts those who have confirmed that they want the alerts, and
+	// Subscriptions counts those who have confirmed that they want the alerts, and
 	// those who have not yet.
-	Subscribers(ctx context.Context) (confirmed, pending int, err error)
+	Subscriptions(ctx context.Context) (confirmed, pending int, err error)
 }
 
 // Beater pings somebody outside. A Heart is one.
@@ -79,7 +79,7 @@ func (w *Watchdog) reachable(ctx context.Context, now time.Time) error {
 	if n > 0 {
 		return fmt.Errorf("%d alerts are not delivered, the oldest since %s", n, stamp(oldest))
 	}
-	confirmed, pending, err := w.Topic.Subscribers(ctx)
+	confirmed, pending, err := w.Topic.Subscriptions(ctx)
 	if err != nil {
 		return fmt.Errorf("count the subscribers of the alert topic: %w", err)
 	}
