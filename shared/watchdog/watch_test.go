@@ -46,7 +46,9 @@ type yard struct {
 
 func (y *yard) Beat(context.Context) error { y.beats++; return y.beat }
 
-func (y *yard) Subscriptions(context.Context) (int, int, error) { return y.confirmed, y.pending, y.topic }
+func (y *yard) Subscriptions(context.Context) (int, int, error) {
+	return y.confirmed, y.pending, y.topic
+}
 
 func newYard(t *testing.T, jobs ...job.Spec) *yard {
 	y := &yard{t: t, runs: watchdogtest.NewMemory(), alerts: alerttest.NewMemory(), confirmed: 1}
