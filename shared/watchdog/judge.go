@@ -35,8 +35,9 @@ const (
 	nearly     = 80
 	calm       = 70
 	leastTrend = 6
-	// startLag is how long after its tick a run may begin; job drops what is later.
-	startLag = time.Minute
+	// startLag is how long after its tick a run may begin: the template lets
+	// EventBridge and Lambda each keep an event for a minute.
+	startLag = 2 * time.Minute
 )
 
 // Sight is how far back runs of a cadence are looked at: never further than they
