@@ -20,9 +20,9 @@ test: unit random fuzz e2e ## everything that can fail: the next four, one after
 unit: ## all packages with the race detector, and a part of their random runs
 	go test -race -short -timeout 20m $$(go list ./... | grep -v /infra/local/e2e)
 
-random: ## all random runs of the deciding rooms and against the EVM, and the largest burst, without the race detector
+random: ## all random runs of the deciding rooms and against the EVM, the largest burst and two hours of watched jobs, without the race detector
 	go test -timeout 20m ./shared/swap ./shared/follow ./shared/txn
-	go test -run 'TestProductAgreesWithEVM|TestLargestBurst' ./infra/contracts ./shared/store
+	go test -run 'TestProductAgreesWithEVM|TestLargestBurst|TestTwoHours' ./infra/contracts ./shared/store
 
 e2e: ## whole stacks under every fault: kills at every request, lost doorbells, bad endpoints (minutes)
 	go test -race -timeout 40m ./infra/local/e2e

@@ -24,7 +24,7 @@ type printer struct {
 var told = []string{"planned", "obsolete", "done by other", "sending", "refused", "settled", "alert", "reading history", "message refused"}
 
 // shown are the fields of a line, in this order.
-var shown = []string{"order", "chain", "escrow", "action", "path", "from", "hard", "nonce", "tx", "state", "work", "reason",
+var shown = []string{"watched_job", "tick", "order", "chain", "escrow", "action", "path", "from", "hard", "nonce", "tx", "state", "work", "reason",
 	"kind", "severity", "what", "at_stake", "until_when", "block", "target", "error"}
 
 func (p *printer) line(l lambda.Line) {

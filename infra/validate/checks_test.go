@@ -2,10 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/template"
 )
 
 // recorded is what sam-translator made of the template once; `make validate` checks a fresh one.
@@ -203,6 +207,32 @@ func TestMutations(t *testing.T) {
 		{"key goes", func(m map[string]any) { delete(at(m, "Resources", "SignerKey"), "DeletionPolicy") }, "SignerKey: goes with the stack"},
 		{"no alias", func(m map[string]any) { delete(at(m, "Resources"), "SignerAlias"); delete(m, "Outputs") }, "SignerKey: aliases []"},
 
+		// Who watches the watchdog.
+		{"nobody watches", func(m map[string]any) { delete(at(m, "Resources"), "JobWatchdogAlarm") }, "JobWatchdog: no alarm goes off when it is silent"},
+		{"silence is fine", func(m map[string]any) { props(m, "JobWatchdogAlarm")["TreatMissingData"] = "notBreaching" }, "JobWatchdog: no alarm goes off when it is silent"},
+		{"silence is unsaid", func(m map[string]any) { delete(props(m, "JobWatchdogAlarm"), "TreatMissingData") }, "JobWatchdogAlarm: does not say what silence means"},
+		{"alarm for another", func(m map[string]any) {
+			for _, i := range []int{1, 2} {
+				at(props(m, "JobWatchdogAlarm"), "Metrics", i, "MetricStat", "Metric", "Dimensions", 0)["Value"] = map[string]any{"Ref": "StateSync"}
+			}
+		}, "JobWatchdog: no alarm goes off when it is silent"},
+		{"alarm tells nobody", func(m map[string]any) { delete(props(m, "JobWatchdogAlarm"), "AlarmActions") }, "JobWatchdogAlarm: AlarmActions tell nobody"},
+		{"the end tells nobody", func(m map[string]any) {
+			props(m, "JobWatchdogAlarm")["OKActions"] = []any{"arn:aws:sns:eu-west-1:000000000000:other"}
+		}, "JobWatchdogAlarm: OKActions tell nobody"},
+		{"everybody knows the monitor", func(m map[string]any) {
+			at(props(m, "StateSync"), "Environment", "Variables")["HEARTBEAT_URL"] = map[string]any{"Ref": "HeartbeatUrl"}
+		}, "StateSync: is told the heartbeat's address: true"},
+		{"nobody knows the monitor", func(m map[string]any) {
+			delete(at(props(m, "JobWatchdog"), "Environment", "Variables"), "HEARTBEAT_URL")
+		}, "JobWatchdog: is told the heartbeat's address: false"},
+		{"watchdog cannot count subscribers", func(m map[string]any) {
+			at(props(m, "JobWatchdogRole"), "Policies", 0, "PolicyDocument", "Statement", 1)["Action"] = "sns:Publish"
+		}, "JobWatchdogRole: may not sns:GetTopicAttributes on Alerts"},
+		{"watchdog reads orders", func(m map[string]any) {
+			grant(m, "JobWatchdogRole", map[string]any{"Action": "dynamodb:GetItem", "Resource": "arn:aws:dynamodb:eu-west-1:000000000000:table/rc-Orders"})
+		}, "JobWatchdogRole: may read Orders"},
+
 		// Roles.
 		{"wildcard action", func(m map[string]any) {
 			grant(m, "PacerRole", map[string]any{"Action": "sqs:*", "Resource": "q"})
@@ -249,25 +279,31 @@ func TestMutations(t *testing.T) {
 
 func TestDifferences(t *testing.T) {
 	own := encode(t, recorded(t))
+	_, stack, err := read(own, variants[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := slices.IndexFunc(stack.Functions, func(f template.Function) bool { return f.LogicalID == "StateSync" })
 	for name, tt := range map[string]struct {
 		mutate func(m map[string]any)
 		want   string
 	}{
-		"value": {func(m map[string]any) { props(m, "StateSync")["MemorySize"] = 512 }, "Functions[3].MemoryMB as 256, deployed is 512"},
+		"value": {func(m map[string]any) { props(m, "StateSync")["MemorySize"] = 512 }, "StateSync.MemoryMB as 256, deployed is 512"},
 		"variable": {func(m map[string]any) {
 			at(props(m, "StateSync"), "Environment", "Variables")["MODE"] = "live"
-		}, "Functions[3].Env as map"},
+		}, "StateSync.Env as map"},
 		"missing": {func(m map[string]any) {
 			delete(at(m, "Resources"), "StateSyncTick")
 			delete(at(m, "Resources"), "StateSyncTickPermission")
-		}, "Functions[3].Schedules as [{Tick"},
+		}, "StateSync.Schedules as [{Tick"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := recorded(t)
 			tt.mutate(m)
+			want := strings.Replace(tt.want, "StateSync.", fmt.Sprintf("Functions[%d].", index), 1)
 			got := strings.Join(variant(encode(t, m), own, map[string]string{"Profile": "test", "Mode": "shadow"}), "\n")
-			if !strings.Contains(got, tt.want) {
-				t.Errorf("want %q, found:\n%s", tt.want, got)
+			if !strings.Contains(got, want) {
+				t.Errorf("want %q, found:\n%s", want, got)
 			}
 		})
 	}
@@ -275,13 +311,17 @@ func TestDifferences(t *testing.T) {
 
 func TestFiles(t *testing.T) {
 	src := encode(t, recorded(t))
+	_, stack, err := read(src, variants[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	root := t.TempDir()
 	t.Chdir(root)
-	if got := files(src); len(got) != 12 || !strings.Contains(got[0], "events/action-executor.json") {
+	if got := files(src); len(got) != 2*len(stack.Functions) || !strings.Contains(got[0], "events/action-executor.json") {
 		t.Errorf("found %v", got)
 	}
-	for _, folder := range []string{"action-executor", "cancellation-check", "pacer", "state-sync", "timelock-monitor", "transaction-tracker"} {
-		for _, path := range []string{"functions/" + folder + "/main.go", "events/" + folder + ".json"} {
+	for _, f := range stack.Functions {
+		for _, path := range []string{"functions/" + f.Folder + "/main.go", "events/" + f.Folder + ".json"} {
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
 			}

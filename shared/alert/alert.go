@@ -46,7 +46,7 @@ type Alert struct {
 	Chain    uint64   // chain id, 0 if it concerns no single chain
 	Order    string   // id of the order, if any
 	Escrow   string   // address of the escrow, if any
-	Account  string   // signer, token or endpoint name, if that is what it is about
+	Account  string   // signer, token, endpoint or job, if that is what it is about
 	// Level is the time-left threshold that was crossed (10 min, 5 min, 1 min). A smaller one is
 	// tighter. Zero: the kind has no levels.
 	Level time.Duration

@@ -41,6 +41,13 @@ const (
 	FeeCapLow    Kind = "fee-cap-low"
 	SignerDry    Kind = "signer-dry"
 	AccountStuck Kind = "account-stuck"
+
+	// A job of this system, which is the alert's account.
+	JobMissing Kind = "job-missing"
+	JobHung    Kind = "job-hung"
+	JobFailing Kind = "job-failing"
+	JobLapsed  Kind = "job-lapsed"
+	JobSlow    Kind = "job-slow"
 )
 
 // KindInfo says what a kind means to the person who is woken by it.
@@ -144,4 +151,20 @@ var Kinds = map[Kind]KindInfo{
 	SignerDry: {Critical,
 		"A signer cannot pay for the gas of its next action.",
 		"Send native coin to the signer."},
+
+	JobMissing: {Critical,
+		"A job has not run when its schedule wanted it to.",
+		"See whether its rule is enabled, and whether its function is throttled or fails to start. Until it runs again, look after what it does by hand: the README says what that is."},
+	JobHung: {Critical,
+		"A run of a job began and did not end: it was killed, or it waits for ever.",
+		"The next run goes on where it was. If this happens again, look for the time-out or the lack of memory in the function's log."},
+	JobFailing: {Critical,
+		"Runs of a job fail one after the other.",
+		"Its log says why. What still works of it has been done: only what the error names stands still."},
+	JobLapsed: {Warning,
+		"Single runs of a job were missed or died, and it has gone on since.",
+		"What was made good in time has cost nothing: look for throttling, time-outs and lack of memory today. What was not made good in time stood still meanwhile: see whether any swap was late."},
+	JobSlow: {Warning,
+		"A job takes nearly all of the time that it has.",
+		"See what it waits for: an endpoint that is slow, a store that throttles, or more swaps than its cadence is made for."},
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 )
@@ -35,6 +36,9 @@ type Config struct {
 	// function does not need them.
 	DoorbellQueueURL, PacerQueueURL, AlertsTopicARN string
 	PacerFunctions                                  map[string]string // function name or ARN by job, for the pacer only
+	// HeartbeatURL is a secret: the https address of a monitor outside that is pinged. Empty: none is,
+	// which live has to say (NoHeartbeat).
+	HeartbeatURL string
 	Chains
 }
 
@@ -49,8 +53,12 @@ const (
 	NeedPacer
 	NeedAlerts
 	NeedChains
-	NeedTables // orders, actions and journal; the jobs table is always needed
+	NeedTables    // orders, actions and journal; the jobs table is always needed
+	NeedHeartbeat // in live an address, or NoHeartbeat; elsewhere it may be left out
 )
+
+// NoHeartbeat as HEARTBEAT_URL says that no monitor outside is to be pinged: a stated choice.
+const NoHeartbeat = "none"
 
 // Load reads the environment and, if needed, the chains file that CHAINS_FILE
 // names. The error is a Problems with everything that is wrong in both.
@@ -87,6 +95,13 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 			all = append(all, Problem{"PACER_JOBS", w})
 		}
 	}
+	if need&NeedHeartbeat != 0 {
+		address, wrong := heartbeat(get("HEARTBEAT_URL", false), c.Mode)
+		if wrong != "" {
+			all = append(all, Problem{"HEARTBEAT_URL", wrong})
+		}
+		c.HeartbeatURL = address
+	}
 	if path := get("CHAINS_FILE", need&NeedChains != 0); path != "" && need&NeedChains != 0 {
 		file, err := os.ReadFile(path)
 		if err != nil {
@@ -106,6 +121,20 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		return Config{}, all
 	}
 	return c, nil
+}
+
+// heartbeat reads the address of the monitor. What is wrong with it is told without it: it is a secret.
+func heartbeat(v string, m Mode) (address, wrong string) {
+	switch {
+	case v == NoHeartbeat || v == "" && m != Live:
+		return "", ""
+	case v == "":
+		return "", "not set: live expects the https address of a monitor outside, pinged while the jobs are watched and alerts reach people, or " + NoHeartbeat + " to do without"
+	}
+	if u, err := url.Parse(v); err != nil || u.Scheme != "https" || u.Hostname() == "" {
+		return "", "not an https URL, nor " + NoHeartbeat
+	}
+	return v, ""
 }
 
 // pacerFunctions reads a list such as [{"job":"state-sync","function":"rc-state-sync"}]. Further

@@ -215,6 +215,38 @@ chains:
 	}
 }
 
+// Leaving the monitor outside away is a choice that live has to state, and no
+// problem shows its address.
+func TestHeartbeat(t *testing.T) {
+	const address = "https://monitor.example/planted"
+	for _, c := range []struct {
+		mode, value string
+		need        Need
+		url, want   string
+	}{
+		{"live", address, NeedHeartbeat, address, ""},
+		{"live", " " + address + "\n", NeedHeartbeat, address, ""},
+		{"shadow", address, NeedHeartbeat, address, ""},
+		{"live", "none", NeedHeartbeat, "", ""},
+		{"live", "", NeedHeartbeat, "", "HEARTBEAT_URL: not set"},
+		{"shadow", "", NeedHeartbeat, "", ""},
+		{"off", "", NeedHeartbeat, "", ""},
+		{"live", "", 0, "", ""}, // every other function
+		{"live", "http://monitor.example/planted", NeedHeartbeat, "", "HEARTBEAT_URL: not an https URL"},
+		{"shadow", "monitor.example/planted", NeedHeartbeat, "", "HEARTBEAT_URL: not an https URL"},
+		{"live", "https:///planted", NeedHeartbeat, "", "HEARTBEAT_URL: not an https URL"},
+		{"live", "https://monitor.example/planted%zz", NeedHeartbeat, "", "HEARTBEAT_URL: not an https URL"},
+	} {
+		got, err := Load(lookup(map[string]string{"MODE": c.mode, "PROFILE": "test", "JOBS_TABLE": "jobs", "HEARTBEAT_URL": c.value}), c.need)
+		switch {
+		case c.want == "" && (err != nil || got.HeartbeatURL != c.url):
+			t.Errorf("%s %q: %q, %v", c.mode, c.value, got.HeartbeatURL, err)
+		case c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "planted")):
+			t.Errorf("%s %q: %v, want %q", c.mode, c.value, err, c.want)
+		}
+	}
+}
+
 func FuzzParseChains(f *testing.F) {
 	f.Add([]byte("chains: [{id: 1, endpoints: [{url: '${A}'}]}]"))
 	f.Add([]byte("chains: {a: b}"))

@@ -18,6 +18,9 @@
 //     holder trusts its lease from the start of the attempt that got it, by monotonic and by wall
 //     clock, until Skew before its end.
 //
+// What is neither critical nor hung on by what is also takes one of Slots first, so that no more than
+// that many of them work at a time. A critical job never asks for one: nothing defers it.
+//
 // # Queue-driven work
 //
 // A message is only a doorbell: the work lies in a table, written before the bell is rung. Run.Alone

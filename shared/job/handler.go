@@ -33,6 +33,8 @@ func (f handlerFunc) Invoke(ctx context.Context, payload []byte) ([]byte, error)
 //   - A tick older than one period, and at least a minute, is dropped: the next one is on its way.
 //   - A tick recorded as done is dropped: EventBridge and Lambda deliver at least once.
 //   - An exclusive task whose lease another run holds leaves at once.
+//   - A deferrable task for which no slot comes free in half of its time is put off: the next tick is
+//     the retry.
 //   - Otherwise the task runs within the time that the invocation has left minus the margin,
 //     is recorded, and its error is returned, so that Lambda's Errors metric counts it.
 //
@@ -55,6 +57,7 @@ const (
 	droppedStale     = "stale"
 	droppedDuplicate = "duplicate"
 	droppedHeld      = "held"
+	droppedDeferred  = "deferred"
 )
 
 func runTick(ctx context.Context, d Deps, t Task, payload []byte) error {
@@ -98,6 +101,18 @@ func runTick(ctx context.Context, d Deps, t Task, payload []byte) error {
 	if done {
 		end.dropped = droppedDuplicate
 		return r.finish(ctx, end)
+	}
+	if t.Deferrable {
+		r.slot, err = takeSlot(work, d.Locker, Claim{Token: r.Token, Job: t.Name, Tick: tick}, r.deadline, time.Until(r.deadline.Add(-t.Margin))/2)
+		r.Note("waited_ms", time.Since(end.started).Milliseconds())
+		switch {
+		case errors.Is(err, errNoSlot):
+			end.dropped = droppedDeferred
+			return r.finish(ctx, end)
+		case err != nil:
+			end.err = err
+			return r.finish(ctx, end)
+		}
 	}
 	return r.execute(ctx, work, end, func(ctx context.Context) (int, error) { return t.attempts(ctx, r) })
 }
@@ -165,7 +180,7 @@ func (r *Run) execute(all, ctx context.Context, end ending, body func(context.Co
 	return err
 }
 
-// finish records the run, releases its lease and writes its one log line, in this order: if we
+// finish records the run, releases its leases and writes its one log line, in this order: if we
 // crash after the record, the lease expires and whoever takes it over finds the tick done; the
 // other way round a duplicate event could run it again. It returns everything that went wrong.
 func (r *Run) finish(ctx context.Context, end ending) error {
@@ -193,6 +208,7 @@ func (r *Run) finish(ctx context.Context, end ending) error {
 			r.problem(err)
 		}
 	}
+	r.problem(r.leaveSlot(closing))
 	r.mu.Lock()
 	notes, problems := r.notes, errors.Join(r.problems...)
 	r.mu.Unlock()

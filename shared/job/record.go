@@ -25,8 +25,22 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", int(s))
 }
 
-// RunTTL is how long a run item is kept.
+// RunTTL is how long a run item is kept at least.
 const RunTTL = 24 * time.Hour
+
+// Keep is how long the run items of a job of that period are kept: at least four of them, so that
+// those of a daily job show that it ran.
+func Keep(period time.Duration) time.Duration { return max(RunTTL, 4*period) }
+
+// Kept is how long the run items of a job are kept, from their end on: by the longer of its periods,
+// whatever the profile.
+func Kept(name string) time.Duration {
+	s, err := Lookup(name)
+	if err != nil {
+		return RunTTL // of no schedule
+	}
+	return Keep(max(s.Test.Period, s.Mainnet.Period))
+}
 
 // Record is the end of one run. Its key is (Job, Scheduled), to the nanosecond and in any location.
 type Record struct {
@@ -61,6 +75,6 @@ type Recorder interface {
 	// by atomic ADD (at least once: a lost answer may count a run twice, never zero times).
 	// An item already there is replaced only by a greater State; otherwise nothing is changed
 	// or counted, and that is success: a late "abandoned" or "failed" never hides a "done".
-	// The item expires RunTTL after r.Ended.
+	// The item expires Kept(r.Job) after r.Ended.
 	Record(ctx context.Context, r Record) error
 }

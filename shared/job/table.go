@@ -30,6 +30,7 @@ type Cadence struct {
 type Spec struct {
 	Name      string
 	Critical  bool // never deferred, and its heartbeat is watched
+	Prompt    bool // not critical, and yet never deferred: what critical jobs hang on
 	Exclusive bool
 	Queue     bool // messages start it, beside its schedule if it has one
 	Test      Cadence
@@ -43,6 +44,7 @@ const (
 	CancellationCheck  = "cancellation-check"
 	ActionExecutor     = "action-executor"
 	TransactionTracker = "transaction-tracker"
+	JobWatchdog        = "job-watchdog"
 	PacerJob           = "pacer"
 )
 
@@ -77,7 +79,13 @@ var Table = []Spec{
 		Mainnet: Cadence{time.Minute, 50 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, 2 * time.Minute},
 	},
 	{
-		Name: PacerJob, Exclusive: true, Queue: true, // its own ticks come by queue
+		// Not critical itself: the monitor that it pings, and an alarm, watch it.
+		Name: JobWatchdog, Prompt: true, Exclusive: true,
+		Test:    Cadence{time.Minute, 30 * time.Second, 2 * time.Second, 1, []time.Duration{2 * time.Second}, 2 * time.Minute},
+		Mainnet: Cadence{2 * time.Minute, time.Minute, 2 * time.Second, 2, []time.Duration{2 * time.Second, 5 * time.Second}, 4 * time.Minute},
+	},
+	{
+		Name: PacerJob, Prompt: true, Exclusive: true, Queue: true, // its own ticks come by queue
 		Test: Cadence{time.Minute, 10 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 2 * time.Second}, 2 * time.Minute},
 	},
 }
@@ -100,6 +108,10 @@ func (s Spec) Cadence(p Profile) Cadence {
 	return s.Test
 }
 
+// Deferrable jobs wait for one of Slots: all but the critical ones and what those hang on. What
+// messages start is bounded by its queue's mapping instead.
+func (s Spec) Deferrable() bool { return !s.Critical && !s.Prompt }
+
 // NewTask is the job of that name as a scheduled task.
 func NewTask(name string, p Profile, run func(context.Context, *Run) error) (Task, error) {
 	s, err := Lookup(name)
@@ -110,7 +122,7 @@ func NewTask(name string, p Profile, run func(context.Context, *Run) error) (Tas
 	if c.Period == 0 {
 		return Task{}, fmt.Errorf("job %q has no schedule in profile %s", name, p)
 	}
-	return Task{Name: s.Name, Critical: s.Critical, Exclusive: s.Exclusive, Retries: c.Retries, Backoff: c.Backoff,
+	return Task{Name: s.Name, Critical: s.Critical, Exclusive: s.Exclusive, Deferrable: s.Deferrable(), Retries: c.Retries, Backoff: c.Backoff,
 		Period: c.Period, Timeout: c.Timeout, Margin: c.Margin, Run: run}, nil
 }
 

@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,8 +30,8 @@ func TestTableIsPossible(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s in %s: %v", s.Name, p, err)
 				}
-				if c.Grace < 2*c.Period {
-					t.Errorf("%s in %s: grace %s is below two periods", s.Name, p, c.Grace)
+				if least := min(2*c.Period, time.Hour); c.Grace < least {
+					t.Errorf("%s in %s: grace %s is below two periods, or an hour: %s", s.Name, p, c.Grace, least)
 				}
 				if p == job.Mainnet && c.Period%time.Minute != 0 {
 					t.Errorf("%s in %s: EventBridge has no period of %s", s.Name, p, c.Period)
@@ -67,8 +68,10 @@ func TestPromisedPeriods(t *testing.T) {
 		job.CancellationCheck:  {15 * time.Second, 2 * time.Minute},
 		job.ActionExecutor:     {30 * time.Second, time.Minute},
 		job.TransactionTracker: {15 * time.Second, time.Minute},
+		job.JobWatchdog:        {time.Minute, 2 * time.Minute},
 		job.PacerJob:           {time.Minute, 0},
 	}
+	prompt := []string{job.JobWatchdog, job.PacerJob} // not critical, and never deferred
 	critical := 0
 	for _, s := range job.Table {
 		if s.Critical {
@@ -89,8 +92,8 @@ func TestPromisedPeriods(t *testing.T) {
 		if got := [2]time.Duration{s.Cadence(job.Test).Period, s.Cadence(job.Mainnet).Period}; got != periods {
 			t.Errorf("%s: periods %v, want %v", name, got, periods)
 		}
-		if s.Critical == (name == job.PacerJob) {
-			t.Errorf("%s: critical %v", name, s.Critical)
+		if s.Critical == slices.Contains(prompt, name) || s.Prompt != slices.Contains(prompt, name) {
+			t.Errorf("%s: critical %v, prompt %v", name, s.Critical, s.Prompt)
 		}
 	}
 }

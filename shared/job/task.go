@@ -34,6 +34,9 @@ type Task struct {
 	Name      string
 	Critical  bool // its failure is an error for whoever is on watch, else a warning
 	Exclusive bool // no two runs at once, enforced by a lease
+	// Deferrable: a run waits while Slots others like it are at work, and is put off if that lasts for
+	// half of its time.
+	Deferrable bool
 	// Retries is how often a failed attempt is repeated within one invocation, Backoff[i] before
 	// retry i+1; the last one stands for all further ones.
 	Retries int
@@ -60,6 +63,9 @@ func (t Task) Validate() error {
 	}
 	if t.Period <= 0 {
 		bad("period %s is not positive", t.Period)
+	}
+	if t.Critical && t.Deferrable {
+		bad("critical and deferrable")
 	}
 	if t.Exclusive && t.Timeout >= t.Period {
 		bad("timeout %s is not below the period %s: an exclusive job would meet itself", t.Timeout, t.Period)

@@ -2,15 +2,19 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
 )
 
 // report prints what one operation cost, on average.
@@ -255,4 +259,33 @@ func bytesOf(it item) int {
 		}
 	}
 	return n
+}
+
+// What a pass of the watchdog over all jobs costs when each has run at every tick
+// within sight and nothing is wrong.
+func BenchmarkWatchdogPass(b *testing.B) {
+	var m meter
+	table := ownJobs(b)
+	plain, s := newStore(b).over(table), newStore(b, m.measure).over(table)
+	for _, p := range []job.Profile{job.Test, job.Mainnet} {
+		end := epoch
+		if p == job.Mainnet {
+			end = end.Add(30 * 24 * time.Hour)
+		}
+		for _, spec := range job.Table {
+			c := spec.Cadence(p)
+			if c.Period == 0 {
+				continue
+			}
+			for at := end.Add(-watchdog.Sight(c)); at.Before(end); at = at.Add(c.Period) {
+				must(b, plain.Runs().Record(b.Context(), job.Record{Job: spec.Name, Scheduled: at, State: job.Done, Token: rand.Text(), Fence: 1000,
+					Started: at, Ended: at.Add(time.Second), Attempts: 1}))
+			}
+		}
+		w := watchdog.Watchdog{Runs: s.Runs(), Books: s.Runs(), Jobs: job.Table, Profile: p, Log: slog.New(slog.DiscardHandler)}
+		m.run(b, string(p), func(b *testing.B) {
+			_, err := w.Round(b.Context(), alert.NewDesk(s.Alerts(), nil, w.Log), end)
+			must(b, err)
+		})
+	}
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,20 +16,24 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
+	"github.com/bridge-me-not/resolver-cron/shared/watchdog/watchdogtest"
 )
 
 var (
-	_ watch.Orders  = Orders{}
-	_ watch.Facts   = Facts{}
-	_ watch.Actions = Actions{}
-	_ follow.Orders = Orders{}
-	_ follow.Facts  = Facts{}
-	_ follow.Parked = Parked{}
-	_ txn.Journal   = Journal{}
-	_ txn.Works     = Actions{}
-	_ job.Locker    = Leases{}
-	_ job.Recorder  = Runs{}
-	_ alert.Store   = Alerts{}
+	_ watch.Orders   = Orders{}
+	_ watch.Facts    = Facts{}
+	_ watch.Actions  = Actions{}
+	_ follow.Orders  = Orders{}
+	_ follow.Facts   = Facts{}
+	_ follow.Parked  = Parked{}
+	_ txn.Journal    = Journal{}
+	_ txn.Works      = Actions{}
+	_ job.Locker     = Leases{}
+	_ job.Recorder   = Runs{}
+	_ alert.Store    = Alerts{}
+	_ watchdog.Runs  = Runs{}
+	_ watchdog.Books = Runs{}
 )
 
 func TestConformance(t *testing.T) {
@@ -73,6 +76,18 @@ func TestConformance(t *testing.T) {
 		jobtest.TestRecorder(t, func(t *testing.T) jobtest.RecorderFixture {
 			s := newStore(t)
 			return jobtest.RecorderFixture{Recorder: s.Runs(), Read: s.run, Stats: s.stats}
+		})
+	})
+	t.Run("watchdog.Runs", func(t *testing.T) {
+		watchdogtest.TestRuns(t, func(t *testing.T) watchdogtest.RunsFixture {
+			s := newStore(t)
+			return watchdogtest.RunsFixture{Runs: s.Runs(), Recorder: s.Runs(), Locker: s.Leases()}
+		})
+	})
+	t.Run("watchdog.Books", func(t *testing.T) {
+		watchdogtest.TestBooks(t, func(t *testing.T) (watchdog.Books, func() watchdog.Books) {
+			jobs := ownJobs(t)
+			return newStore(t).over(jobs).Runs(), func() watchdog.Books { return newStore(t).over(jobs).Runs() }
 		})
 	})
 	t.Run("alert.Store", func(t *testing.T) {
@@ -148,12 +163,11 @@ func (s *Store) run(t *testing.T, name string, scheduled time.Time) (job.Record,
 	if it == nil {
 		return job.Record{}, false
 	}
-	at, err := time.Parse(tickLayout, it.text(attrSK))
+	r, err := readRecord(it)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return job.Record{Job: strings.TrimPrefix(it.text(attrPK), "run#"), Scheduled: at, State: job.State(it.int(attrRank)), Token: it.text("holder"),
-		Fence: it.int("fence"), Started: tick(it.text("started")), Ended: tick(it.text("ended")), Attempts: int(it.int("attempts")), Reason: it.text("reason")}, true
+	return r, true
 }
 
 func (s *Store) stats(t *testing.T, name string) job.Stats {

@@ -39,8 +39,14 @@
 //	jobs     <lease key>             lease                who holds it; never deleted
 //	         run#<job>               <scheduled time>     how a run ended
 //	         stats#<job>             sum                  sums over the runs
+//	         watchdog                book                 how the jobs do, see Runs.JobHealth
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced
+//
+// Lease keys are job#<job>, signer#<chain>#<address> and slot#<number>. The
+// watchdog's book is a watchdog.Book: times in RFC 3339, durations in nanoseconds;
+// it does not expire, and whoever reads it compares its time with the clock. Run
+// items are kept for job.Kept, a day or more.
 //
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and

@@ -69,6 +69,9 @@ func TestUnknownSchemaIsRefused(t *testing.T) {
 	must(err)
 	r := job.Record{Job: watchtest.Word().Hex(), Scheduled: epoch, State: job.Done, Token: "a", Started: epoch, Ended: epoch, Attempts: 1}
 	must(s.Runs().Record(ctx, r))
+	b, err := s.Runs().Book(ctx)
+	must(err)
+	must(s.Runs().SaveBook(ctx, b))
 
 	parked := key(parkedKey(chain), parkedPrefix(d.Hashlock)+strings.ToLower(d.Escrow.Hex()))
 	for name, c := range map[string]struct {
@@ -86,8 +89,11 @@ func TestUnknownSchemaIsRefused(t *testing.T) {
 			_, err := s.Parked().Park(ctx, swap.DstCreated{ChainID: chain, Escrow: watchtest.Address()})
 			return err
 		}},
-		"watch row": {testTables.Orders, rowsOf(good)[1], func() error { _, err := s.Orders().Watched(ctx, o.DstChainID()); return err }},
-		"run":       {testTables.Jobs, runKey(r.Job, epoch), func() error { _, err := s.Runs().Finished(ctx, r.Job, epoch); return err }},
+		"watch row":               {testTables.Orders, rowsOf(good)[1], func() error { _, err := s.Orders().Watched(ctx, o.DstChainID()); return err }},
+		"run":                     {testTables.Jobs, runKey(r.Job, epoch), func() error { _, err := s.Runs().Finished(ctx, r.Job, epoch); return err }},
+		"run of a list":           {testTables.Jobs, runKey(r.Job, epoch), func() error { _, err := s.Runs().Since(ctx, r.Job, epoch.Add(-1)); return err }},
+		"lease that is looked at": {testTables.Jobs, key(f.Lease, leaseSK), func() error { _, err := s.Runs().Holding(ctx, f.Lease); return err }},
+		"book":                    {testTables.Jobs, key(watchdogPK, bookSK), func() error { _, _, err := s.Runs().JobHealth(ctx); return err }},
 		"lease": {testTables.Jobs, key(f.Lease, leaseSK), func() error {
 			_, err := s.Leases().Acquire(ctx, job.Claim{Key: f.Lease, Token: "b", Now: epoch, Until: epoch.Add(time.Second)})
 			return err

@@ -263,6 +263,16 @@ func writings() []writing {
 				return fmt.Sprintf("%s, counted %v", stored.State, s.stats(t, r.Job).Done >= 1)
 			}
 		}},
+		{"write the watchdog's book", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
+			b, err := s.Runs().Book(t.Context())
+			must(t, err)
+			b.At = b.At.Add(time.Minute)
+			return func(ctx context.Context, s *Store) error { return s.Runs().SaveBook(ctx, b) }, func(t *testing.T) string {
+				got, err := s.Runs().Book(t.Context())
+				must(t, err)
+				return fmt.Sprintf("%d writes later, the new one %v", got.Version-b.Version, got.At.Equal(b.At))
+			}
+		}},
 		{"save an alert", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
 			e := alert.Entry{Alert: alert.Alert{Kind: alert.DstPaidSrcExpired, Order: rand.Text()}, State: alert.Open, Write: rand.Text(), ExpiresAt: epoch}
 			return func(ctx context.Context, s *Store) error { return s.Alerts().Save(ctx, e) }, func(t *testing.T) string {

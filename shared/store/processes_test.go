@@ -12,6 +12,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
 )
 
 // Two processes that write the very same at the same time, as two sweeps with
@@ -44,6 +45,11 @@ func TestSameWriteByManyProcesses(t *testing.T) {
 	large := someFacts(watchtest.Chain(), 5, largeFacts)
 	entryOfAlert := alert.Entry{Alert: alert.Alert{Kind: alert.DstPaidSrcExpired, Order: order.ID.String()}, State: alert.Open, ExpiresAt: epoch}
 
+	book, err := clean.Runs().Book(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	for _, w := range []struct {
 		name  string
 		write func(ctx context.Context, s *Store) error
@@ -64,6 +70,7 @@ func TestSameWriteByManyProcesses(t *testing.T) {
 		{"replace large facts", func(ctx context.Context, s *Store) error {
 			return s.Facts().Replace(ctx, swap.Provisional{ChainID: large.ChainID}, large)
 		}},
+		{"write the watchdog's book", func(ctx context.Context, s *Store) error { return s.Runs().SaveBook(ctx, book) }},
 		{"save an alert", func(ctx context.Context, s *Store) error {
 			e := entryOfAlert
 			e.Write = watchtest.Word().Hex()
@@ -79,7 +86,7 @@ func TestSameWriteByManyProcesses(t *testing.T) {
 					switch err := w.write(t.Context(), s); {
 					case err == nil:
 						wins.Add(1)
-					case !errors.Is(err, swap.ErrConflict) && !errors.Is(err, alert.ErrConflict):
+					case !errors.Is(err, swap.ErrConflict) && !errors.Is(err, alert.ErrConflict) && !errors.Is(err, watchdog.ErrConflict):
 						t.Errorf("write: %v", err)
 					}
 				})

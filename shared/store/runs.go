@@ -16,12 +16,13 @@ type Runs struct{ s *Store }
 const tickLayout = "2006-01-02T15:04:05.000000000Z"
 
 const (
-	attrRank = "rank" // the state as a number, in the order in which states replace each other
-	statsSK  = "sum"
+	attrRank  = "rank" // the state as a number, in the order in which states replace each other
+	runPrefix = "run#"
+	statsSK   = "sum"
 )
 
 func runKey(name string, scheduled time.Time) item {
-	return key("run#"+name, scheduled.UTC().Format(tickLayout))
+	return key(runPrefix+name, scheduled.UTC().Format(tickLayout))
 }
 
 func statsKey(name string) item { return key("stats#"+name, statsSK) }
@@ -53,7 +54,7 @@ func (v Runs) Record(ctx context.Context, r job.Record) error {
 	it[attrRank], it[attrState], it["holder"], it["fence"] = number(r.State), text(r.State.String()), text(r.Token), number(r.Fence)
 	it["started"], it["ended"] = text(tickText(r.Started)), text(tickText(r.Ended))
 	it["attempts"], it["reason"] = number(r.Attempts), text(r.Reason)
-	it[attrExpires] = number(r.Ended.Add(job.RunTTL).Unix())
+	it[attrExpires] = number(r.Ended.Add(job.Kept(r.Job)).Unix())
 	c := condition{"attribute_not_exists(#pk) OR #rank < :rank", item{":rank": number(r.State)}}
 	err := v.s.write(ctx, put(v.s.tables.Jobs, it, c))
 	var refused *refusal

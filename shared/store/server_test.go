@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"os"
 	"sync"
@@ -45,6 +46,27 @@ func newStore(t testing.TB, options ...func(*dynamodb.Options)) *Store {
 		t.Fatal(err)
 	}
 	s.part = testPart
+	return s
+}
+
+// ownJobs makes a jobs table for one test alone: there is one book in each.
+func ownJobs(t testing.TB) string {
+	t.Helper()
+	db := newClient(t)
+	for _, table := range declared(t) {
+		if table.Name == testTables.Jobs {
+			table.Name += "-" + rand.Text()
+			create(t, db, table)
+			return table.Name
+		}
+	}
+	t.Fatal("the template has no jobs table")
+	return ""
+}
+
+// over is the store over another jobs table.
+func (s *Store) over(jobs string) *Store {
+	s.tables.Jobs = jobs
 	return s
 }
 

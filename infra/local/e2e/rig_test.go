@@ -35,6 +35,7 @@ const (
 	cancellationCheck  = "cancellation-check"
 	actionExecutor     = "action-executor"
 	transactionTracker = "transaction-tracker"
+	jobWatchdog        = "job-watchdog"
 	pacer              = "pacer"
 )
 
@@ -50,7 +51,7 @@ func build(race bool) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stack.Build(context.Background(), root, []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker, pacer}, race, os.Stderr)
+	return stack.Build(context.Background(), root, []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker, jobWatchdog, pacer}, race, os.Stderr)
 }
 
 // setup says what rig a test needs. The zero value is the plain one.

@@ -25,6 +25,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/services"
 	"github.com/bridge-me-not/resolver-cron/infra/local/template"
+	"github.com/bridge-me-not/resolver-cron/shared/env"
 )
 
 const (
@@ -183,7 +184,9 @@ func (s *Stack) readTemplate(o Options) error {
 	doc, err := template.Evaluate(src, template.Options{
 		Parameters: map[string]string{"Profile": o.Profile, "Mode": o.Mode,
 			// The endpoints come by the chains file; the deployment's own are not used.
-			"BaseRpcUrl": "unused", "OptimismRpcUrl": "unused"},
+			"BaseRpcUrl": "unused", "OptimismRpcUrl": "unused",
+			// Whoever starts a stack here looks at it.
+			"HeartbeatUrl": env.NoHeartbeat},
 		Pseudo:  template.Pseudo(name, region, account),
 		Resolve: template.Names(region, account, s.queueURL),
 	})

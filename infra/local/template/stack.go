@@ -99,8 +99,8 @@ func (d *Document) Stack() (*Stack, error) {
 		case "AWS::KMS::Key":
 			s.Keys = append(s.Keys, key(d, r, props))
 		case "AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::Logs::LogGroup",
-			"AWS::KMS::Alias", "AWS::SNS::Subscription":
-			// Permissions and retention have no local effect; aliases and subscriptions are read with their owners.
+			"AWS::KMS::Alias", "AWS::SNS::Subscription", "AWS::CloudWatch::Alarm":
+			// Permissions, retention and alarms have no local effect; aliases and subscriptions are read with their owners.
 		default:
 			p.add("Resources."+id+".Type", "%s is not understood", r.Type)
 		}

@@ -106,9 +106,16 @@ func (m *Memory) Publish(ctx context.Context, msg alert.Message) error {
 	return m.do(ctx, "publish", func() error { m.sent = append(m.sent, msg); return nil })
 }
 
-// Sent are the messages published so far.
+// Sent are the messages published so far, or since Forget.
 func (m *Memory) Sent() []alert.Message {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]alert.Message(nil), m.sent...)
+}
+
+// Forget forgets the messages.
+func (m *Memory) Forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sent = nil
 }

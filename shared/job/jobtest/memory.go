@@ -220,6 +220,18 @@ func (m *Memory) Runs(name string) []job.Record {
 	return out
 }
 
+// Lease is how a lease stands: who holds it, for which tick and until when. held is false if nobody
+// does, though it may have expired if somebody does.
+func (m *Memory) Lease(key string) (held bool, token string, tick, until time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it := m.leases[key]
+	if it == nil {
+		return false, "", time.Time{}, time.Time{}
+	}
+	return it.held, it.Token, it.tick, it.Until
+}
+
 // Stats are the sums over the stored runs of a job.
 func (m *Memory) Stats(name string) job.Stats {
 	m.mu.Lock()

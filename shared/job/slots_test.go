@@ -1,0 +1,279 @@
+package job_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
+)
+
+// chore is a deferrable job of a minute, with 48 s for each run, that works for so
+// long.
+func chore(name string, takes time.Duration) job.Task {
+	return job.Task{Name: name, Exclusive: true, Deferrable: true, Period: time.Minute, Timeout: 50 * time.Second, Margin: 2 * time.Second,
+		Run: func(ctx context.Context, r *job.Run) error {
+			time.Sleep(takes)
+			return r.Check(time.Now())
+		}}
+}
+
+// occupy takes all slots until then.
+func (b *bench) occupy(until time.Time) {
+	b.t.Helper()
+	for i := range job.Slots {
+		if _, err := b.Acquire(b.t.Context(), job.Claim{Key: job.SlotKey(i), Token: fmt.Sprint(i), Job: "other", Tick: now(), Now: time.Now(), Until: until}); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// A dozen deferrable jobs that are due at once never work more than Slots at a time,
+// and all of them come to their end.
+func TestNoMoreThanSlotsWorkAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, tick := newBench(t), now()
+		var working, most, ended atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 12 {
+			task := chore(fmt.Sprintf("chore-%d", i), 0)
+			task.Run = func(context.Context, *job.Run) error {
+				n := working.Add(1)
+				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+				}
+				time.Sleep(6 * time.Second)
+				working.Add(-1)
+				ended.Add(1)
+				return nil
+			}
+			wg.Go(func() {
+				if err := b.invoke(task, tick); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if most.Load() != job.Slots || ended.Load() != 12 {
+			t.Errorf("%d at once, %d ended; want %d and 12", most.Load(), ended.Load(), job.Slots)
+		}
+		if n := len(b.lines("run ended")); n != 12 {
+			t.Errorf("%d log lines", n)
+		}
+		for i := range job.Slots {
+			if held, _, _, _ := b.Lease(job.SlotKey(i)); held {
+				t.Errorf("slot %d is not given back", i)
+			}
+		}
+	})
+}
+
+// Who finds no slot waits for half of its time, and is put off: counted, logged,
+// with no error and no run item, and free to come again.
+func TestDeferred(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, tick := newBench(t), now()
+		b.occupy(time.Now().Add(time.Hour))
+		task, start := chore("chore", 0), time.Now()
+		task.Run = func(context.Context, *job.Run) error { t.Error("it works"); return nil }
+		if err := b.invoke(task, tick); err != nil {
+			t.Error(err)
+		}
+		if waited := time.Since(start); waited < 20*time.Second || waited > 24*time.Second {
+			t.Errorf("waited %s, want most of the half of 48 s", waited)
+		}
+		line := b.lastLine()
+		if line["outcome"] != "dropped" || line["reason"] != "deferred" || line["Dropped"] != 1.0 || line["Done"] != 0.0 || line["level"] != "INFO" || line["waited_ms"].(float64) < 20_000 {
+			t.Errorf("log line %v", line)
+		}
+		if _, ok := b.Run("chore", tick); ok {
+			t.Error("a run item of a run that was none")
+		}
+		if held, _, _, _ := b.Lease(job.JobKey("chore")); held {
+			t.Error("its own lease is not given back")
+		}
+	})
+}
+
+// A slot that comes free is taken within seconds; of one whose holder died, when
+// that holder's invocation would have ended.
+func TestASlotComesFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.occupy(time.Now().Add(7 * time.Second))
+		start := time.Now()
+		if err := b.invoke(chore("chore", time.Second), now()); err != nil {
+			t.Fatal(err)
+		}
+		if line := b.lastLine(); line["outcome"] != "done" || time.Since(start) > 13*time.Second {
+			t.Errorf("after %s: %v", time.Since(start), line)
+		}
+	})
+}
+
+// A run that is killed at work gives no slot back: it is free again when the
+// invocation would have ended, and not before.
+func TestAKilledRunsSlotExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		deadline := time.Now().Add(50 * time.Second)
+		b.Fail(func(op string) jobtest.Fault { // nothing is released
+			if op == "release" {
+				return jobtest.Refused
+			}
+			return jobtest.OK
+		})
+		if err := b.invoke(chore("chore", time.Second), now()); !errors.Is(err, jobtest.ErrInjected) {
+			t.Fatal(err)
+		}
+		taken := 0
+		for i := range job.Slots {
+			if held, _, _, until := b.Lease(job.SlotKey(i)); held {
+				taken++
+				if !until.Equal(deadline.Add(job.Skew)) {
+					t.Errorf("slot %d until %s, want %s", i, until, deadline.Add(job.Skew))
+				}
+			}
+		}
+		if taken != 1 {
+			t.Errorf("%d slots taken", taken)
+		}
+	})
+}
+
+// Each request about slots fails, applied or not: a run takes one slot at most and
+// leaves none behind, unless giving it back is what failed twice.
+func TestSlotsUnderFaults(t *testing.T) {
+	for n := 1; n <= 6; n++ {
+		for _, fault := range []jobtest.Fault{jobtest.Refused, jobtest.LostSent} {
+			synctest.Test(t, func(t *testing.T) {
+				b, asked := newBench(t), 0
+				b.Fail(func(op string) jobtest.Fault {
+					if op == "acquire" || op == "release" {
+						if asked++; asked == n {
+							return fault
+						}
+					}
+					return jobtest.OK
+				})
+				if err := b.invoke(chore("chore", time.Second), now()); err != nil {
+					t.Errorf("request %d, fault %d: %v", n, fault, err)
+				}
+				for i := range job.Slots {
+					if held, _, _, _ := b.Lease(job.SlotKey(i)); held {
+						t.Errorf("request %d, fault %d: slot %d is held", n, fault, i)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A store that refuses all slots is an error in the end, not a deferral.
+func TestSlotsThatCannotBeAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, tick, asked := newBench(t), now(), 0
+		b.Fail(func(op string) jobtest.Fault {
+			if op == "acquire" {
+				if asked++; asked > 1 { // the first is the job's own lease
+					return jobtest.Refused
+				}
+			}
+			return jobtest.OK
+		})
+		if err := b.invoke(chore("chore", 0), tick); !errors.Is(err, jobtest.ErrInjected) || !strings.Contains(err.Error(), "slot#") {
+			t.Error(err)
+		}
+		if rec, _ := b.Run("chore", tick); rec.State != job.Failed {
+			t.Errorf("record %+v", rec)
+		}
+	})
+}
+
+// A run that works gives its slot back also when it fails or panics.
+func TestASlotIsGivenBackWhateverHappens(t *testing.T) {
+	for name, run := range map[string]func(context.Context, *job.Run) error{
+		"error": func(context.Context, *job.Run) error { return errors.New("broken") },
+		"panic": func(context.Context, *job.Run) error { panic("broken") },
+		"budget": func(ctx context.Context, _ *job.Run) error {
+			<-ctx.Done()
+			return ctx.Err()
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b, task := newBench(t), chore("chore", 0)
+			task.Run = run
+			func() {
+				defer func() { _ = recover() }()
+				if err := b.invoke(task, now()); err == nil {
+					t.Errorf("%s: no error", name)
+				}
+			}()
+			for i := range job.Slots {
+				if held, _, _, _ := b.Lease(job.SlotKey(i)); held {
+					t.Errorf("%s: slot %d is held", name, i)
+				}
+			}
+		})
+	}
+}
+
+// What a slot costs: one claim and one release, where it is free.
+func TestASlotCostsTwoWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		if err := b.invoke(chore("chore", 0), now()); err != nil {
+			t.Fatal(err)
+		}
+		for op, n := range map[string]int{"acquire": 2, "renew": 0, "finished": 1, "record": 1, "release": 2} {
+			if b.Calls(op) != n {
+				t.Errorf("%s called %d times, want %d", op, b.Calls(op), n)
+			}
+		}
+	})
+}
+
+// The proposal put critical jobs off where memory or job slots were short. Here all
+// slots are taken, for ever, and each critical job runs at once without asking; and
+// memory is a matter of the collector alone (TestLimitMemory).
+func TestMemoryAndJobLimitsDeferCriticalJobs(t *testing.T) {
+	for _, s := range job.Table {
+		synctest.Test(t, func(t *testing.T) {
+			b, tick := newBench(t), now()
+			b.occupy(time.Now().Add(time.Hour))
+			before, ran := b.Calls("acquire"), false
+			task, err := job.NewTask(s.Name, job.Test, func(context.Context, *job.Run) error { ran = true; return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Critical != task.Critical || s.Critical && task.Deferrable {
+				t.Errorf("%s: critical %v, deferrable %v", s.Name, task.Critical, task.Deferrable)
+			}
+			if task.Deferrable {
+				return
+			}
+			start := time.Now()
+			if err := b.invoke(task, tick); err != nil || !ran || time.Since(start) != 0 {
+				t.Errorf("%s: ran %v after %s, %v", s.Name, ran, time.Since(start), err)
+			}
+			claims := 0
+			if s.Exclusive {
+				claims = 1
+			}
+			if n := b.Calls("acquire") - before; n != claims {
+				t.Errorf("%s: %d claims, want %d", s.Name, n, claims)
+			}
+		})
+	}
+	critical := chore("chore", 0)
+	critical.Critical = true
+	if err := critical.Validate(); err == nil {
+		t.Error("a task that is critical and deferrable")
+	}
+}
