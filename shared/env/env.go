@@ -33,6 +33,9 @@ type Config struct {
 	// DoorbellQueueURL, PacerQueueURL and AlertsTopicARN are empty where the
 	// function does not need them.
 	DoorbellQueueURL, PacerQueueURL, AlertsTopicARN string
+	// DoorbellDeadURL, PacerDeadURL and FailedEventsURL are the queues of what
+	// could not be done; PacerDeadURL is empty where no pacer is deployed.
+	DoorbellDeadURL, PacerDeadURL, FailedEventsURL string
 	Chains
 }
 
@@ -48,6 +51,7 @@ const (
 	NeedAlerts
 	NeedChains
 	NeedTables // orders, actions and journal; the jobs table is always needed
+	NeedDeadQueues
 )
 
 // Load reads the environment and, if needed, the chains file that CHAINS_FILE
@@ -68,6 +72,9 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		DoorbellQueueURL: get("DOORBELL_QUEUE_URL", need&NeedDoorbells != 0),
 		PacerQueueURL:    get("PACER_QUEUE_URL", need&NeedPacer != 0),
 		AlertsTopicARN:   get("ALERTS_TOPIC_ARN", need&NeedAlerts != 0),
+		DoorbellDeadURL:  get("DOORBELL_DEAD_QUEUE_URL", need&NeedDeadQueues != 0),
+		FailedEventsURL:  get("FAILED_EVENTS_QUEUE_URL", need&NeedDeadQueues != 0),
+		PacerDeadURL:     get("PACER_DEAD_QUEUE_URL", false),
 	}
 	tables := need&NeedTables != 0
 	c.Tables = Tables{Orders: get("ORDERS_TABLE", tables), Actions: get("ACTIONS_TABLE", tables),

@@ -52,6 +52,8 @@ const (
 	CancellationCheck  = "cancellation-check"
 	ActionExecutor     = "action-executor"
 	TransactionTracker = "transaction-tracker"
+	BalanceMonitor     = "balance-monitor"
+	HealthCheck        = "health-check"
 	PacerJob           = "pacer"
 )
 
@@ -84,6 +86,16 @@ var Table = []Spec{
 		Name: TransactionTracker, Critical: true, Exclusive: true,
 		Test:    Cadence{15 * time.Second, 14 * time.Second, time.Second, 1, []time.Duration{time.Second}, 45 * time.Second},
 		Mainnet: Cadence{time.Minute, 50 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, 2 * time.Minute},
+	},
+	{
+		Name: BalanceMonitor, Exclusive: true,
+		Test:    Cadence{5 * time.Minute, time.Minute, 3 * time.Second, 2, []time.Duration{2 * time.Second, 5 * time.Second}, 10 * time.Minute},
+		Mainnet: Cadence{15 * time.Minute, time.Minute, 3 * time.Second, 2, []time.Duration{2 * time.Second, 10 * time.Second}, 30 * time.Minute},
+	},
+	{
+		Name: HealthCheck, Exclusive: true,
+		Test:    Cadence{time.Minute, 30 * time.Second, 3 * time.Second, 1, []time.Duration{2 * time.Second}, 3 * time.Minute},
+		Mainnet: Cadence{5 * time.Minute, time.Minute, 3 * time.Second, 2, []time.Duration{2 * time.Second, 5 * time.Second}, 10 * time.Minute},
 	},
 	{
 		Name: PacerJob, Exclusive: true, Queue: true, // its own ticks come by queue

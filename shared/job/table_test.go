@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,6 +60,9 @@ func TestTableIsPossible(t *testing.T) {
 	}
 }
 
+// Without these nothing is kept safe: each is watched, and none is ever deferred.
+var criticalJobs = []string{job.StateSync, job.TimelockMonitor, job.CancellationCheck, job.ActionExecutor, job.TransactionTracker}
+
 // The cadences that the operators were promised.
 func TestPromisedPeriods(t *testing.T) {
 	want := map[string][2]time.Duration{
@@ -67,6 +71,8 @@ func TestPromisedPeriods(t *testing.T) {
 		job.CancellationCheck:  {15 * time.Second, 2 * time.Minute},
 		job.ActionExecutor:     {30 * time.Second, time.Minute},
 		job.TransactionTracker: {15 * time.Second, time.Minute},
+		job.BalanceMonitor:     {5 * time.Minute, 15 * time.Minute},
+		job.HealthCheck:        {time.Minute, 5 * time.Minute},
 		job.PacerJob:           {time.Minute, 0},
 	}
 	critical := 0
@@ -89,7 +95,7 @@ func TestPromisedPeriods(t *testing.T) {
 		if got := [2]time.Duration{s.Cadence(job.Test).Period, s.Cadence(job.Mainnet).Period}; got != periods {
 			t.Errorf("%s: periods %v, want %v", name, got, periods)
 		}
-		if s.Critical == (name == job.PacerJob) {
+		if slices.Contains(criticalJobs, name) != s.Critical {
 			t.Errorf("%s: critical %v", name, s.Critical)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 // API is what a Topic needs of the SNS client.
 type API interface {
 	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
+	GetTopicAttributes(context.Context, *sns.GetTopicAttributesInput, ...func(*sns.Options)) (*sns.GetTopicAttributesOutput, error)
 }
 
 // Topic is an alert.Publisher. Its subscribers may filter by the message attributes severity, kind
@@ -69,6 +70,20 @@ func (t *Topic) Publish(ctx context.Context, m alert.Message) error {
 		return fmt.Errorf("publish to the alert topic: %w", err)
 	}
 	return nil
+}
+
+// Subscriptions counts who gets the alerts: those who have confirmed, and those who have not yet.
+func (t *Topic) Subscriptions(ctx context.Context) (confirmed, pending int, err error) {
+	out, err := t.api.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn})
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the alert topic: %w", err)
+	}
+	for name, into := range map[string]*int{"SubscriptionsConfirmed": &confirmed, "SubscriptionsPending": &pending} {
+		if *into, err = strconv.Atoi(out.Attributes[name]); err != nil || *into < 0 {
+			return 0, 0, fmt.Errorf("read the alert topic: %s is %q, not a number", name, out.Attributes[name])
+		}
+	}
+	return confirmed, pending, nil
 }
 
 // subjectLine makes a subject that SNS takes: printable ASCII, beginning with a letter, digit or

@@ -25,13 +25,46 @@ const arn = "arn:aws:sns:us-east-1:000000000000:alerts"
 
 // capture keeps what would be sent.
 type capture struct {
-	in  *sns.PublishInput
-	err error
+	in         *sns.PublishInput
+	attributes map[string]string
+	err        error
 }
 
 func (c *capture) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
 	c.in = in
 	return &sns.PublishOutput{}, c.err
+}
+
+func (c *capture) GetTopicAttributes(context.Context, *sns.GetTopicAttributesInput, ...func(*sns.Options)) (*sns.GetTopicAttributesOutput, error) {
+	return &sns.GetTopicAttributesOutput{Attributes: c.attributes}, c.err
+}
+
+func TestSubscriptions(t *testing.T) {
+	for _, c := range []struct {
+		attributes         map[string]string
+		err                error
+		confirmed, pending int
+		want               string
+	}{
+		{map[string]string{"SubscriptionsConfirmed": "2", "SubscriptionsPending": "1", "TopicArn": arn}, nil, 2, 1, ""},
+		{map[string]string{"SubscriptionsConfirmed": "0", "SubscriptionsPending": "0"}, nil, 0, 0, ""},
+		{map[string]string{"SubscriptionsConfirmed": "2"}, nil, 0, 0, "SubscriptionsPending is \"\""},
+		{map[string]string{"SubscriptionsConfirmed": "-2", "SubscriptionsPending": "1"}, nil, 0, 0, "SubscriptionsConfirmed is \"-2\""},
+		{map[string]string{"SubscriptionsConfirmed": "many", "SubscriptionsPending": "1"}, nil, 0, 0, "SubscriptionsConfirmed is \"many\""},
+		{nil, errors.New("throttled"), 0, 0, "throttled"},
+	} {
+		topic, err := notify.New(&capture{attributes: c.attributes, err: c.err}, arn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		confirmed, pending, err := topic.Subscriptions(t.Context())
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.attributes, err, c.want)
+		}
+		if confirmed != c.confirmed || pending != c.pending {
+			t.Errorf("%v: %d and %d", c.attributes, confirmed, pending)
+		}
+	}
 }
 
 func publish(t *testing.T, m alert.Message) *sns.PublishInput {
@@ -139,6 +172,10 @@ func TestTopicOnTheServer(t *testing.T) {
 	topic, err := notify.New(topics, *created.TopicArn)
 	if err != nil {
 		t.Fatal(err)
+	}
+
+	if confirmed, pending, err := topic.Subscriptions(t.Context()); confirmed != 1 || pending != 0 || err != nil {
+		t.Errorf("%d confirmed and %d pending, %v", confirmed, pending, err)
 	}
 
 	messages := []alert.Message{

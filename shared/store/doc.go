@@ -41,6 +41,8 @@
 //	         stats#<job>             sum                  sums over the runs
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced
+//	         balance#<chain>         <scheduled time>     what accounts held; 7 days
+//	         health                  state                the last checks; 7 days
 //
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and

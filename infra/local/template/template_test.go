@@ -115,6 +115,8 @@ func TestProfiles(t *testing.T) {
 			"state-sync":          {2 * time.Minute, true, 110 * time.Second},
 			"action-executor":     {time.Minute, true, 60 * time.Second},
 			"transaction-tracker": {time.Minute, true, 50 * time.Second},
+			"balance-monitor":     {15 * time.Minute, true, time.Minute},
+			"health-check":        {5 * time.Minute, true, time.Minute},
 		},
 		"test": {
 			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
@@ -122,6 +124,8 @@ func TestProfiles(t *testing.T) {
 			"state-sync":          {time.Minute, false, 29 * time.Second},
 			"action-executor":     {time.Minute, false, 30 * time.Second},
 			"transaction-tracker": {time.Minute, false, 14 * time.Second},
+			"balance-monitor":     {5 * time.Minute, true, time.Minute},
+			"health-check":        {time.Minute, true, 30 * time.Second},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
 	} {
