@@ -52,8 +52,12 @@ func Check(ctx context.Context, store Store, desk Desk, probes []Probe, at, now 
 	var old memory
 	select {
 	case old = <-loaded:
-	case <-looking.Done():
-		old.err = context.Cause(looking)
+	default: // the looking took all the time there is, or the store is slower than all else
+		select {
+		case old = <-loaded:
+		case <-looking.Done():
+			old.err = context.Cause(looking)
+		}
 	}
 	if old.err != nil {
 		s, _ := State{}.Next(r)
