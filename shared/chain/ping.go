@@ -49,7 +49,7 @@ func (c *Client) HashAt(ctx context.Context, id uint64, name string, number uint
 		return common.Hash{}, err
 	}
 	b, err := decodeBlock(e, ask, number)
-	return common.Hash(b.Hash), err
+	return b.Hash, err
 }
 
 func (c *Client) endpoint(id uint64, name string) (*endpoint, error) {

@@ -81,7 +81,7 @@ func TestSubscriptionsProbe(t *testing.T) {
 	check(t, "nobody", probe(0, 0, nil), expectation{Unhealthy, true, "nobody is subscribed"})
 	check(t, "one has not confirmed", probe(1, 1, nil), expectation{Unhealthy, true, "1 subscriptions are not confirmed"})
 	check(t, "nobody has", probe(0, 2, nil), expectation{Unhealthy, true, "nobody is subscribed to the alerts; 2 subscriptions"})
-	check(t, "not reachable", probe(0, 0, errDown), expectation{Unhealthy, true, "down"})
+	check(t, "not reachable", probe(0, 0, errDown), expectation{Degraded, true, "down"})
 }
 
 func TestOutboxProbe(t *testing.T) {

@@ -46,7 +46,7 @@ func (v Runs) Finished(ctx context.Context, name string, scheduled time.Time) (b
 // Last reads the latest run of a job that has not expired at now, consistently; the zero Record if there
 // is none. ever says whether one was ever counted.
 func (v Runs) Last(ctx context.Context, name string, now time.Time) (last job.Record, ever bool, err error) {
-	fail := func(err error) (job.Record, bool, error) {
+	fail := func(err error) (job.Record, bool, error) { //nolint:unparam // the shape of the return
 		return job.Record{}, false, fmt.Errorf("read the last run of %s: %w", name, err)
 	}
 	in := partition(v.s.tables.Jobs, "run#"+name, "")

@@ -79,7 +79,8 @@ func (p *Parts) period(name string) time.Duration {
 	return s.Cadence(p.Profile).Period
 }
 
-// jobs reads the last run of each job that has a schedule, but for the one that asks.
+// jobs reads the last run of each job that has a schedule, but for the one that asks. What job-watchdog
+// keeps of them can take its place: it is all that health.JobsProbe needs.
 func (p *Parts) jobs(ctx context.Context, now time.Time) (out []health.Job, err error) {
 	var errs []error
 	for _, s := range job.Table {
