@@ -89,17 +89,23 @@ func (t *teller) gas(ctx context.Context, before Level, g *Gas) {
 		return
 	}
 	low, dry := LowAlert(t.s.ChainID, Holding{Account: g.Signer}), DryAlert(t.s.ChainID, g.Signer)
-	resolved := true
+	// Where the limits are not wholly known, what the balance shows by itself is told, and nothing is
+	// taken back.
+	limits, complete := g.limits(t.Config)
+	level, resolved := g.Level, complete
+	if !complete {
+		level = limits.of(&g.Balance)
+	}
 	// The executor may have raised it whatever the level was before.
-	if g.Level < Critical {
+	if complete && level < Critical {
 		resolved = t.resolve(ctx, dry, g.Balance, nativeDecimals)
 	}
 	switch {
-	case g.Level == Critical && t.sends:
+	case level == Critical && t.sends:
 		t.raise(ctx, t.say(dry, *g))
-	case g.Level >= Low:
+	case level >= Low:
 		t.raise(ctx, t.say(low, *g))
-	case before != OK:
+	case complete && before != OK:
 		resolved = t.resolve(ctx, low, g.Balance, nativeDecimals) && resolved
 	}
 	switch {

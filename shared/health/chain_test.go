@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -44,13 +45,13 @@ func (n *nodes) Ping(ctx context.Context, _ uint64, name string) (Ping, error) {
 	return Ping{ChainID: e.chain, Head: swap.Block{Number: e.head, Time: swap.ChainTime(begin.Add(-e.age).Unix())}}, e.err
 }
 
-func (n *nodes) HashAt(_ context.Context, _ uint64, name string, number uint64) (common.Hash, error) {
+func (n *nodes) HashAt(ctx context.Context, _ uint64, name string, number uint64) (common.Hash, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.asked[name] = number
 	e := n.of[name]
-	if e.unsaid != nil {
-		return common.Hash{}, e.unsaid
+	if err := cmp.Or(e.unsaid, ctx.Err()); err != nil {
+		return common.Hash{}, err
 	}
 	return common.Hash{1, e.branch}, nil
 }

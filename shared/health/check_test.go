@@ -179,43 +179,44 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 		want, messages := state(clean), len(clean.subjects())
 		kills := 0
 		for _, kind := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
-			for at := 1; ; at++ {
-				w := newWorld(t)
-				w.checks(before...)
-				ops, killed := 0, ""
-				w.fault = func(op string) alerttest.Fault {
-					ops++
-					switch {
-					case ops == at:
-						killed = op
-						return kind
-					case ops > at:
-						return alerttest.Refused
+			for _, dead := range []bool{true, false} { // or one effect fails alone
+				for at := 1; ; at++ {
+					w := newWorld(t)
+					w.checks(before...)
+					ops, killed := 0, ""
+					w.fault = func(op string) alerttest.Fault {
+						ops++
+						switch {
+						case ops == at:
+							killed = op
+							return kind
+						case ops > at && dead:
+							return alerttest.Refused
+						}
+						return alerttest.OK
 					}
-					return alerttest.OK
-				}
-				_, err := w.check(found)
-				if killed == "" {
-					if err != nil {
-						t.Fatal(err)
+					_, err := w.check(found)
+					if killed == "" {
+						if err != nil {
+							t.Fatal(err)
+						}
+						break
 					}
-					break
-				}
-				kills++
-				w.fault = nil
-				w.now = w.now.Add(time.Minute) // another run is let be for a while
-				w.checks(found)
-				if diff := cmp.Diff(want, state(w)); diff != "" {
-					// One check more was made, so what was found is the same.
-					t.Errorf("killed at %d (%s), fault %d (-want +got):\n%s", at, killed, kind, diff)
-				}
-				// Delivery is at least once.
-				if got := len(w.subjects()); got < messages || got > messages+1 {
-					t.Errorf("killed at %d (%s), fault %d: %d messages, want %d", at, killed, kind, got, messages)
+					kills++
+					w.fault = nil
+					w.now = w.now.Add(time.Minute) // another run is let be for a while
+					w.checks(found)
+					if diff := cmp.Diff(want, state(w)); diff != "" {
+						t.Errorf("killed at %d (%s), fault %d, dead %v (-want +got):\n%s", at, killed, kind, dead, diff)
+					}
+					// Delivery is at least once.
+					if got := len(w.subjects()); got < messages || got > messages+1 {
+						t.Errorf("killed at %d (%s), fault %d, dead %v: %d messages, want %d", at, killed, kind, dead, got, messages)
+					}
 				}
 			}
 		}
-		if kills < 10 {
+		if kills < 20 {
 			t.Errorf("killed only %d times", kills)
 		}
 	}

@@ -101,6 +101,7 @@ func TestHysteresis(t *testing.T) {
 // A tick that runs twice, or late, is one check.
 func TestARepeatedTickCountsOnce(t *testing.T) {
 	var s State
+	var newest time.Time
 	for _, c := range []struct {
 		at    time.Duration
 		found Status
@@ -121,6 +122,10 @@ func TestARepeatedTickCountsOnce(t *testing.T) {
 		if s.Settled != c.want || s.Row != c.row {
 			t.Errorf("%s at %s: %s in a row of %d, want %s and %d", c.found, c.at, s.Settled, s.Row, c.want, c.row)
 		}
+		if s.Latest.At.Before(newest) {
+			t.Errorf("the latest is of %s, after one of %s", s.Latest.At, newest)
+		}
+		newest = s.Latest.At
 	}
 	if !s.Latest.At.Equal(begin.Add(4 * time.Minute)) {
 		t.Errorf("latest is of %s", s.Latest.At)
