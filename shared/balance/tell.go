@@ -138,9 +138,6 @@ func (t *teller) say(a alert.Alert, g Gas) alert.Alert {
 
 // gone resolves what was low and is not watched any more: the operator took it out of the chains file.
 func (t *teller) gone(ctx context.Context, was Snapshot) {
-	if !t.proves {
-		return
-	}
 	const proof = "no longer in the chains file"
 	for _, h := range was.Holdings {
 		if _, still := t.s.held(h.Holding()); !still && h.Level >= Low {
