@@ -24,7 +24,9 @@
 // # Failures
 //
 // A token that reverts, answers nothing or answers no word is an error of that holding; a chain that
-// cannot be read, of that chain. Neither hides the others, and the pass ends in error. Alerts are
-// raised before the snapshot is kept: killed between the two, the next pass judges by the levels
-// before and raises the same again, which is quiet.
+// cannot be read, of that chain. Neither hides the others, and the pass ends in error.
+//
+// What a pass tells follows from its readings and the levels that are kept, and not from what an earlier
+// one told: what is low is raised by every pass, which is quiet, and what is not is taken back by every
+// pass, which changes nothing where nothing is open. So it may be killed anywhere and run again.
 package balance

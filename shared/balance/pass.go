@@ -26,8 +26,7 @@ type Monitor struct {
 	Chains map[uint64]Config
 	// Gas is the gas limit of the dearest usual action.
 	Gas uint64
-	// Sends: this stack sends transactions. Where it does not, a signer without gas fails nothing,
-	// and is told as low only.
+	// Sends: this stack sends transactions. Where it does not, a signer without gas fails nothing.
 	Sends bool
 }
 
@@ -93,9 +92,8 @@ func (m *Monitor) legs(ctx context.Context) (map[uint64][]Leg, error) {
 	return legs, errors.Join(errs...)
 }
 
-// chain is the pass over one chain. Killed before the snapshot is kept, the next pass judges by the
-// levels before and tells the same once more, which is quiet; the other way round an alert would be
-// lost.
+// chain is the pass over one chain. What is told does not depend on what an earlier pass did, only on
+// the readings and the levels that are kept, so that it may be killed anywhere.
 func (m *Monitor) chain(ctx, reading context.Context, desk Desk, id uint64, legs map[uint64][]Leg, counted bool, at, now time.Time) (Snapshot, error) {
 	c := m.Chains[id]
 	was, lost := m.Book.Latest(reading, id, now)
@@ -107,13 +105,16 @@ func (m *Monitor) chain(ctx, reading context.Context, desk Desk, id uint64, legs
 		return Snapshot{}, errors.Join(missing, lost)
 	}
 	s.At = at
-	s.judge(was, c)
-	t := teller{desk: desk, Config: c, s: &s, now: now, sends: m.Sends, proves: lost == nil}
-	told := t.tell(ctx, was)
-	s.align()
+	s.judge(was, c, m.Sends)
+	t := teller{desk: desk, Config: c, s: &s, now: now, proves: lost == nil}
+	told := t.tell(ctx)
 	if lost != nil {
-		// Kept, these levels would pass for what nobody was told.
+		// Kept, a level within its margin would have been forgotten.
 		return s, errors.Join(missing, lost, told)
+	}
+	if err := t.gone(ctx, was); err != nil {
+		// Kept, nobody would know of what is gone.
+		return s, errors.Join(missing, told, err)
 	}
 	err := m.Book.Save(ctx, s)
 	if err != nil {
@@ -187,8 +188,8 @@ func (m *Monitor) live(ctx context.Context, id uint64, c Config) (works []swap.W
 	return works, errors.Join(errs...)
 }
 
-// judge fills in the levels.
-func (s *Snapshot) judge(was Snapshot, c Config) {
+// judge fills in the levels. Where nothing is sent, a signer without gas is low and no more.
+func (s *Snapshot) judge(was Snapshot, c Config, sends bool) {
 	for i := range s.Holdings {
 		h := &s.Holdings[i]
 		before, _ := was.held(h.Holding())
@@ -199,16 +200,13 @@ func (s *Snapshot) judge(was Snapshot, c Config) {
 	for i := range s.Gas {
 		g := &s.Gas[i]
 		before, _ := was.gas(g.Signer)
-		g.Level = judgeGas(before.Level, *g, c)
-	}
-}
-
-// align gives the coin of each signer the level of its gas.
-func (s *Snapshot) align() {
-	for i := range s.Holdings {
-		h := &s.Holdings[i]
-		if g, signer := s.gas(h.Account); signer && h.Token == (common.Address{}) {
-			h.Level = g.Level
+		if g.Level = judgeGas(before.Level, *g, c); !sends {
+			g.Level = min(g.Level, Low)
+		}
+		for j := range s.Holdings { // its coin has the level of its gas
+			if h := &s.Holdings[j]; h.Holding() == (Holding{Account: g.Signer}) {
+				h.Level = g.Level
+			}
 		}
 	}
 }

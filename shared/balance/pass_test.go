@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -314,8 +315,15 @@ func TestWhereNothingIsSentNoSignerIsDry(t *testing.T) {
 	w := newWorld(t)
 	w.mon.Sends = false
 	w.held[one][balance.Holding{Account: signer}] = n(0)
-	w.mustPass()
-	w.expect("WARNING: balance-low on chain 8453")
+	w.broken["fees 10"] = errors.New("no price")
+	w.held[two][balance.Holding{Account: signer}] = n(0)
+	if _, err := w.pass(); err == nil {
+		t.Error("no error")
+	}
+	w.expect("WARNING: balance-low on chain 10", "WARNING: balance-low on chain 8453")
+	if g := w.latest(one).Gas[0]; g.Level != balance.Low {
+		t.Errorf("level %s", g.Level)
+	}
 }
 
 func TestWhatIsTakenOutOfTheFileIsResolved(t *testing.T) {
@@ -330,6 +338,16 @@ func TestWhatIsTakenOutOfTheFileIsResolved(t *testing.T) {
 	w.mustPass()
 	w.expect("CRITICAL: signer-dry on chain 8453", "WARNING: balance-low on chain 8453",
 		"RESOLVED: signer-dry on chain 8453", "RESOLVED: balance-low on chain 8453")
+}
+
+func TestAThresholdThatIsTakenBackEndsItsAlert(t *testing.T) {
+	w := newWorld(t)
+	w.held[one][balance.Holding{Account: taker, Token: usdc}] = n(50_000_000)
+	w.mustPass()
+	w.mon.Chains[one].Tokens[usdc] = balance.Token{Symbol: "USDC", Decimals: 6}
+	w.mustPass()
+	w.mustPass()
+	w.expect("WARNING: balance-low on chain 8453", "RESOLVED: balance-low on chain 8453")
 }
 
 // One failing token or chain does not hide the others, and the run ends in error.
@@ -545,6 +563,73 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 					if got := w.told(); got < most || got > most+2*twice {
 						t.Errorf("killed at %d (%s), fault %d, dead %v: %d alerts told, want %d", at, killed, kind, dead, got, most)
 					}
+				}
+			}
+		}
+	}
+}
+
+// Whatever happened in between, once all can be read and told again, exactly what is low is told.
+func TestRandomFailuresLeaveNoAlertBehind(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	holdings := []balance.Holding{{Account: signer}, {Account: taker, Token: usdc}}
+	for round := range 40 {
+		w := newWorld(t)
+		rate := r.IntN(30) // percent
+		fault := func(string) alerttest.Fault {
+			if r.IntN(100) < rate {
+				return alerttest.Fault(1 + r.IntN(2))
+			}
+			return alerttest.OK
+		}
+		for range 30 {
+			for _, id := range []uint64{one, two} {
+				for _, h := range holdings {
+					if r.IntN(3) == 0 {
+						w.held[id][h] = n([]uint64{0, 20_000, 100_000, 199_000, 210_000, 1_000_000, 24_999_999, 99_999_999, 110_000_000, 500_000_000}[r.IntN(10)])
+					}
+					if w.failed[id][h] = ""; r.IntN(100) < rate {
+						w.failed[id][h] = "reverted"
+					}
+				}
+			}
+			w.legs = map[uint64][]balance.Leg{}
+			w.open(r.IntN(5))
+			w.fault = fault
+			if _, err := w.pass(); err != nil && rate == 0 {
+				t.Fatal(err)
+			}
+			w.now = w.now.Add(time.Duration(r.IntN(30)-5) * time.Minute)
+		}
+		w.fault, w.failed = nil, map[uint64]map[balance.Holding]string{one: {}, two: {}}
+		for range 2 {
+			w.now = w.now.Add(6 * time.Hour)
+			w.mustPass()
+		}
+		state := func(a alert.Alert) alert.State {
+			e, err := w.desk.Load(t.Context(), a.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.NotifiedAt.IsZero() && e.State != "" {
+				t.Errorf("round %d: %s is not delivered", round, a.Key())
+			}
+			return e.State
+		}
+		open := func(s alert.State) bool { return s == alert.Open || s == alert.Escalated }
+		for _, id := range []uint64{one, two} {
+			s := w.latest(id)
+			for _, h := range holdings {
+				held, ok := s.Find(h)
+				if !ok {
+					t.Fatalf("round %d: %v was not read", round, h)
+				}
+				low, dry := open(state(balance.LowAlert(id, h))), open(state(balance.DryAlert(id, h.Account)))
+				switch signs := h.Account == signer; {
+				case held.Level == balance.OK && (low || signs && dry),
+					held.Level == balance.Low && (!low || signs && dry),
+					held.Level == balance.Critical && (signs && !dry || !signs && !low):
+					t.Errorf("round %d: %s of %s at %s is told low %v, dry %v", round, held.Level, h.Account, &held.Amount, low, dry)
 				}
 			}
 		}

@@ -34,39 +34,33 @@ func DryAlert(chain uint64, signer common.Address) alert.Alert {
 	return alert.Alert{Kind: alert.SignerDry, Chain: chain, Account: signer.Hex()}
 }
 
-// teller raises and resolves the alerts of one snapshot.
+// teller brings the alerts in line with one snapshot.
 type teller struct {
 	desk Desk
 	Config
-	s     *Snapshot
-	now   time.Time
-	sends bool
-	// proves: the levels before are known, so that a better one is news.
+	s   *Snapshot
+	now time.Time
+	// proves: the levels before are known, so that a better one is a fact.
 	proves bool
 	errs   []error
 }
 
-// tell brings the alerts in line with the snapshot. was is the one before. A level whose alert could
-// not be resolved is put back to what it was, so that the next pass tries again.
-func (t *teller) tell(ctx context.Context, was Snapshot) error {
-	for i := range t.s.Holdings {
-		h := &t.s.Holdings[i]
+// tell raises what is low and takes back what is not, whether or not anybody remembers that it was
+// raised: the pass that did may have been killed before it could keep its levels.
+func (t *teller) tell(ctx context.Context) error {
+	for _, h := range t.s.Holdings {
 		if _, signer := t.s.gas(h.Account); signer && h.Token == (common.Address{}) {
 			continue // told as its gas
 		}
-		before, _ := was.held(h.Holding())
-		t.holding(ctx, before.Level, h)
+		t.holding(ctx, h)
 	}
-	for i := range t.s.Gas {
-		g := &t.s.Gas[i]
-		before, _ := was.gas(g.Signer)
-		t.gas(ctx, before.Level, g)
+	for _, g := range t.s.Gas {
+		t.gas(ctx, g)
 	}
-	t.gone(ctx, was)
 	return errors.Join(t.errs...)
 }
 
-func (t *teller) holding(ctx context.Context, before Level, h *Held) {
+func (t *teller) holding(ctx context.Context, h Held) {
 	switch {
 	case h.Failed != "":
 	case h.Level >= Low:
@@ -79,41 +73,36 @@ func (t *teller) holding(ctx context.Context, before Level, h *Held) {
 			Format(h.Amount, h.Decimals), h.Symbol, name(h.Token), Format(h.Least, h.Decimals))
 		a.WhatToDo = fmt.Sprintf("Send at least %s %s to it.", Format(*lack(&full, &h.Amount), h.Decimals), h.Symbol)
 		t.raise(ctx, a)
-	case before != OK && !t.resolve(ctx, LowAlert(t.s.ChainID, h.Holding()), h.Amount, h.Decimals):
-		h.Level = before
+	case !h.Least.IsZero():
+		t.resolve(ctx, LowAlert(t.s.ChainID, h.Holding()), h.Amount, h.Decimals)
 	}
 }
 
-func (t *teller) gas(ctx context.Context, before Level, g *Gas) {
+// gas tells of a signer. Where its limits are not wholly known, what the balance shows by itself is
+// told, and nothing is taken back. The executor raises that a signer is dry, too.
+func (t *teller) gas(ctx context.Context, g Gas) {
 	if !g.Read {
 		return
 	}
 	low, dry := LowAlert(t.s.ChainID, Holding{Account: g.Signer}), DryAlert(t.s.ChainID, g.Signer)
-	// Where the limits are not wholly known, what the balance shows by itself is told, and nothing is
-	// taken back.
 	limits, complete := g.limits(t.Config)
-	level, resolved := g.Level, complete
+	level := g.Level
 	if !complete {
-		level = limits.of(&g.Balance)
+		level = min(level, limits.of(&g.Balance))
 	}
-	// The executor may have raised it whatever the level was before.
-	if complete && level < Critical {
-		resolved = t.resolve(ctx, dry, g.Balance, nativeDecimals)
+	switch level {
+	case Critical:
+		t.raise(ctx, t.say(dry, g))
+		return
+	case Low:
+		t.raise(ctx, t.say(low, g))
+	case OK:
+		if complete {
+			t.resolve(ctx, low, g.Balance, nativeDecimals)
+		}
 	}
-	switch {
-	case level == Critical && t.sends:
-		t.raise(ctx, t.say(dry, *g))
-	case level >= Low:
-		t.raise(ctx, t.say(low, *g))
-	case complete && before != OK:
-		resolved = t.resolve(ctx, low, g.Balance, nativeDecimals) && resolved
-	}
-	switch {
-	case resolved:
-	case g.Level == OK && before == Unknown:
-		g.Level = Unknown
-	default:
-		g.Level = max(g.Level, before)
+	if complete {
+		t.resolve(ctx, dry, g.Balance, nativeDecimals)
 	}
 }
 
@@ -136,12 +125,16 @@ func (t *teller) say(a alert.Alert, g Gas) alert.Alert {
 	return a
 }
 
-// gone resolves what was low and is not watched any more: the operator took it out of the chains file.
-func (t *teller) gone(ctx context.Context, was Snapshot) {
+// gone resolves what was low and has no threshold any more, or is not watched: the operator took it
+// out of the chains file.
+func (t *teller) gone(ctx context.Context, was Snapshot) error {
 	const proof = "no longer in the chains file"
+	t.errs = nil
 	for _, h := range was.Holdings {
-		if _, still := t.s.held(h.Holding()); !still && h.Level >= Low {
-			t.end(ctx, LowAlert(t.s.ChainID, h.Holding()), proof)
+		if now, still := t.s.held(h.Holding()); (!still || now.Least.IsZero()) && h.Level >= Low {
+			if _, signer := t.s.gas(h.Account); !signer || h.Token != (common.Address{}) {
+				t.end(ctx, LowAlert(t.s.ChainID, h.Holding()), proof)
+			}
 		}
 	}
 	for _, g := range was.Gas {
@@ -150,6 +143,7 @@ func (t *teller) gone(ctx context.Context, was Snapshot) {
 			t.end(ctx, DryAlert(t.s.ChainID, g.Signer), proof)
 		}
 	}
+	return errors.Join(t.errs...)
 }
 
 func (t *teller) raise(ctx context.Context, a alert.Alert) {
@@ -158,20 +152,17 @@ func (t *teller) raise(ctx context.Context, a alert.Alert) {
 	}
 }
 
-// resolve ends an alert by the reading; false if that did not succeed.
-func (t *teller) resolve(ctx context.Context, a alert.Alert, amount uint256.Int, decimals uint8) bool {
-	if !t.proves {
-		return false
+// resolve ends an alert by the reading.
+func (t *teller) resolve(ctx context.Context, a alert.Alert, amount uint256.Int, decimals uint8) {
+	if t.proves {
+		t.end(ctx, a, fmt.Sprintf("holds %s at block %d", Format(amount, decimals), t.s.Head.Number))
 	}
-	return t.end(ctx, a, fmt.Sprintf("holds %s at block %d", Format(amount, decimals), t.s.Head.Number))
 }
 
-func (t *teller) end(ctx context.Context, a alert.Alert, proof string) bool {
+func (t *teller) end(ctx context.Context, a alert.Alert, proof string) {
 	if err := t.desk.Resolve(ctx, a.Key(), proof, t.now); err != nil {
 		t.errs = append(t.errs, fmt.Errorf("resolve %s: %w", a.Key(), err))
-		return false
 	}
-	return true
 }
 
 func (s Snapshot) held(h Holding) (Held, bool) {

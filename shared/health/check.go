@@ -18,6 +18,9 @@ type Desk interface {
 	Resolve(ctx context.Context, key, proof string, now time.Time) error
 }
 
+// Told reads what was told last under a key: alert.Store's Load.
+type Told func(ctx context.Context, key string) (alert.Entry, error)
+
 // ErrConflict says that the stored state is another than the one that was read.
 var ErrConflict = errors.New("health was changed by another run")
 
@@ -28,11 +31,17 @@ func Alert() alert.Alert { return alert.Alert{Kind: alert.Unhealthy} }
 // and keeping what was found.
 const tellShare = 3
 
-// Check takes the check of the tick at: it looks, tells when what is settled has changed, and keeps the
-// state, which it returns. A component that is not well is no error; the error is what could not be
-// told or kept. Where the state of before is not known, only what is unhealthy is told, and nothing
-// is taken back. now is the wall clock. To run it again for the same tick does no harm.
-func Check(ctx context.Context, store Store, desk Desk, probes []Probe, at, now time.Time) (State, error) {
+// Checker checks, tells and keeps.
+type Checker struct {
+	Store Store
+	Told  Told
+}
+
+// Check takes the check of the tick at: it looks, keeps the state, which it returns, and brings the alert
+// in line with what is settled. A component that is not well is no error; the error is what could not
+// be told or kept. Where the state of before is not known, only what is unhealthy is told, and
+// nothing is taken back. now is the wall clock. To run it again for the same tick does no harm.
+func (c Checker) Check(ctx context.Context, desk Desk, probes []Probe, at, now time.Time) (State, error) {
 	looking, cancel := context.WithCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {
 		looking, cancel = context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/tellShare))
@@ -44,7 +53,7 @@ func Check(ctx context.Context, store Store, desk Desk, probes []Probe, at, now 
 	}
 	loaded := make(chan memory, 1)
 	go func() {
-		s, err := store.Load(looking, now)
+		s, err := c.Store.Load(looking, now)
 		loaded <- memory{s, err}
 	}()
 	r := Report{At: at, Components: Look(looking, probes)}
@@ -60,33 +69,37 @@ func Check(ctx context.Context, store Store, desk Desk, probes []Probe, at, now 
 		}
 	}
 	if old.err != nil {
-		s, _ := State{}.Next(r)
+		s := State{}.Next(r)
 		err := fmt.Errorf("read the last health: %w", old.err)
 		if r.Found == Unhealthy {
 			err = errors.Join(err, desk.Raise(ctx, say(s), now))
 		}
 		return s, err
 	}
-	s, changed := old.Next(r)
-	if changed {
-		// Before the state is kept: killed in between, the next check comes to the same change. So it
-		// does if this fails.
-		if err := tell(ctx, desk, s, now); err != nil {
-			return s, err
-		}
+	s := old.Next(r)
+	err := c.Store.Save(ctx, s)
+	if err != nil {
+		err = fmt.Errorf("keep the health: %w", err)
 	}
-	if err := store.Save(ctx, s); err != nil {
-		return s, fmt.Errorf("keep the health: %w", err)
-	}
-	return s, nil
+	return s, errors.Join(err, c.tell(ctx, desk, s, now))
 }
 
-// tell brings the alert in line with what is settled.
-func tell(ctx context.Context, desk Desk, s State, now time.Time) error {
-	if s.Settled >= Degraded {
-		return desk.Raise(ctx, say(s), now)
+// tell brings the alert in line with what is settled. It looks at what was told, and not at what has
+// changed: the check that changed it may have been killed, or may not have been kept.
+func (c Checker) tell(ctx context.Context, desk Desk, s State, now time.Time) error {
+	e, err := c.Told(ctx, Alert().Key())
+	if err != nil {
+		return fmt.Errorf("look what was told of the health: %w", err)
 	}
-	return desk.Resolve(ctx, Alert().Key(), fmt.Sprintf("%d components are well, checked at %s", len(s.Latest.Components), s.Latest.At.UTC().Format(time.RFC3339)), now)
+	over := e.State == "" || e.State == alert.Suspected || e.State == alert.Resolved || !now.Before(e.ExpiresAt)
+	a := say(s)
+	switch {
+	case s.Settled < Degraded && !over:
+		return desk.Resolve(ctx, a.Key(), fmt.Sprintf("%d components are well, checked at %s", len(s.Latest.Components), s.Latest.At.UTC().Format(time.RFC3339)), now)
+	case s.Settled >= Degraded && (over || e.Severity != a.Severity):
+		return desk.Raise(ctx, a, now)
+	}
+	return nil
 }
 
 // say words the alert for what is settled.

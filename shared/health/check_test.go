@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) check(s health.Status) (health.State, error) {
 	w.part = health.Component{Name: "part", Status: s, Critical: s == health.Unhealthy, Detail: "its words"}
 	desk := alert.NewDesk(w.desk, w.desk, slog.New(slog.DiscardHandler))
-	st, err := health.Check(w.t.Context(), w.store, desk,
+	st, err := health.Checker{Store: w.store, Told: w.desk.Load}.Check(w.t.Context(), desk,
 		[]health.Probe{{Name: "part", Look: func(context.Context) []health.Component { return []health.Component{w.part} }}}, w.now, w.now.Add(time.Second))
 	return st, errors.Join(err, desk.Flush(w.t.Context(), w.now.Add(time.Second)))
 }
@@ -222,6 +223,43 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 	}
 }
 
+// Whatever happened in between, once all can be read and told again, the alert is open if and only if
+// the settled state is not healthy, and as severe.
+func TestRandomFailuresLeaveNoAlertBehind(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for round := range 300 {
+		w := newWorld(t)
+		rate := r.IntN(40)
+		w.fault = func(string) alerttest.Fault {
+			if r.IntN(100) < rate {
+				return alerttest.Fault(1 + r.IntN(2))
+			}
+			return alerttest.OK
+		}
+		for range 40 {
+			if _, err := w.check([]health.Status{h, h, d, u}[r.IntN(4)]); err != nil && rate == 0 {
+				t.Fatal(err)
+			}
+			w.now = w.now.Add(time.Duration(r.IntN(10)-1) * time.Minute)
+		}
+		w.fault = nil
+		w.now = w.now.Add(time.Hour)
+		last := []health.Status{h, d, u}[r.IntN(3)]
+		st := w.checks(last, last, last, last, last, last, last)
+		if st.Settled != last {
+			t.Errorf("round %d: %s after seven checks that found %s", round, st.Settled, last)
+		}
+		e, err := w.desk.Load(t.Context(), health.Alert().Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := e.State == alert.Open || e.State == alert.Escalated
+		if open != (last != h) || open && (e.Severity == alert.Critical) != (last == u) || e.State != "" && e.NotifiedAt.IsZero() {
+			t.Errorf("round %d: %s, and the alert is %s, %s, told at %s", round, last, e.State, e.Severity, e.NotifiedAt)
+		}
+	}
+}
+
 // What does not answer takes from the time for looking, not from that for telling.
 func TestADeafPartIsToldInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -232,7 +270,7 @@ func TestADeafPartIsToldInTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()
 		desk := alert.NewDesk(w.desk, w.desk, slog.New(slog.DiscardHandler))
-		st, err := health.Check(ctx, w.store, desk, []health.Probe{{Name: "deaf", Critical: true, Look: func(context.Context) []health.Component {
+		st, err := health.Checker{Store: w.store, Told: w.desk.Load}.Check(ctx, desk, []health.Probe{{Name: "deaf", Critical: true, Look: func(context.Context) []health.Component {
 			<-release
 			return nil
 		}}}, w.now, w.now)

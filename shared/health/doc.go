@@ -21,11 +21,11 @@
 //
 // What is announced is the settled status, see State.Next: unhealthy counts at once, degraded at the
 // second check in a row that is worse than what is settled, and better at the third in a row that is
-// better, as far as the worst of those three. One alert says so, when it changes.
+// better, as far as the worst of those three. One alert says so, and only when it changes.
 //
 // # Killed or run twice
 //
-// The alert is raised before the state is kept. Killed between the two, the next check comes to the
-// same change and raises the same alert, which is quiet. A check of a tick that the kept state has
-// seen already, or of an earlier one, counts towards no row.
+// Each check compares what is settled with what was told last, and tells the difference. So it may be
+// killed anywhere: the next one makes good what is missing. A check of a tick that the kept state
+// has seen already, or of an earlier one, makes no row longer.
 package health

@@ -53,14 +53,13 @@ const (
 	betterRow = 3
 )
 
-// Next is the state after a check, and whether what is settled has changed. The first check settles at
-// once. A check of a tick that is not after the latest replaces nothing in the row: it ran before.
-func (s State) Next(r Report) (next State, changed bool) {
-	next = s
+// Next is the state after a check. The first check settles at once. A check of a tick that is not after the latest replaces nothing in the row: it ran before.
+func (s State) Next(r Report) State {
+	next := s
 	next.Latest = r
 	if s.Settled == Unknown {
 		next.Settled, next.Since, next.Row, next.Worst = r.Found, r.At, 0, Unknown
-		return next, true
+		return next
 	}
 	again := !r.At.After(s.Latest.At)
 	if again {
@@ -68,7 +67,7 @@ func (s State) Next(r Report) (next State, changed bool) {
 	}
 	if r.Found == s.Settled {
 		next.Row, next.Worst = 0, Unknown
-		return next, false
+		return next
 	}
 	worse := r.Found > s.Settled
 	switch {
@@ -86,9 +85,9 @@ func (s State) Next(r Report) (next State, changed bool) {
 		}
 	}
 	if next.Row < enough {
-		return next, false
+		return next
 	}
 	next.Previous, next.Settled, next.Since = s.Latest, next.Worst, r.At
 	next.Row, next.Worst = 0, Unknown
-	return next, true
+	return next
 }

@@ -21,9 +21,10 @@ import (
 func (p *Parts) HealthCheck() func(context.Context, *job.Run) error {
 	client := sqs.NewFromConfig(p.AWS)
 	depth := func(ctx context.Context, url string) (health.Depth, error) { return queue.Depth(ctx, client, url) }
+	checker := health.Checker{Store: p.Store.Health(), Told: p.Store.Alerts().Load}
 	return func(ctx context.Context, r *job.Run) error {
 		now := time.Now()
-		s, err := health.Check(ctx, p.Store.Health(), p.desk.Load(), p.probes(depth, now), r.Scheduled, now)
+		s, err := checker.Check(ctx, p.desk.Load(), p.probes(depth, now), r.Scheduled, now)
 		r.Note("health", s.Settled.String())
 		r.Note("since", s.Since)
 		r.Note("found", s.Latest.Found.String())
