@@ -284,18 +284,47 @@ func TestASignerRunsDryAndIsRefilled(t *testing.T) {
 // Without the price nobody knows that a signer can pay again, and nobody says that it cannot.
 func TestWithoutThePriceNothingIsSaidOfARefill(t *testing.T) {
 	w := newWorld(t)
-	w.held[one][balance.Holding{Account: signer}] = n(0)
+	w.held[one][balance.Holding{Account: signer}], w.held[two][balance.Holding{Account: signer}] = n(0), n(100_000)
 	w.mustPass()
-	w.held[one][balance.Holding{Account: signer}] = n(1_000_000)
-	w.broken["fees 8453"] = errors.New("no price")
+	before := []string{"CRITICAL: signer-dry on chain 8453", "WARNING: balance-low on chain 10"}
+	w.expect(before...)
+	w.held[one][balance.Holding{Account: signer}], w.held[two][balance.Holding{Account: signer}] = n(1_000_000), n(1_000_000)
+	w.broken["fees"] = errors.New("no price")
 	if _, err := w.pass(); err == nil {
 		t.Error("no error")
 	}
 	w.now = w.now.Add(15 * time.Minute)
-	w.expect("CRITICAL: signer-dry on chain 8453")
-	delete(w.broken, "fees 8453")
+	w.expect(before...)
+	delete(w.broken, "fees")
 	w.mustPass()
-	w.expect("CRITICAL: signer-dry on chain 8453", "RESOLVED: signer-dry on chain 8453")
+	w.expect(append(before, "RESOLVED: signer-dry on chain 8453", "RESOLVED: balance-low on chain 10")...)
+}
+
+// What is gone from the file is remembered until its alert is.
+func TestAnAlertOfWhatIsGoneIsNotForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.held[one][balance.Holding{Account: taker, Token: usdc}] = n(50_000_000)
+	w.mustPass()
+	delete(w.mon.Chains[one].Tokens, usdc)
+	low := balance.LowAlert(one, balance.Holding{Account: taker, Token: usdc}).Key()
+	desk := deskThatFails{alert.NewDesk(w.desk, w.desk, slog.New(slog.DiscardHandler)), func(key string) bool { return key == low }}
+	if _, err := w.mon.Pass(t.Context(), desk, w.now, w.now); !errors.Is(err, alerttest.ErrInjected) {
+		t.Errorf("error %v", err)
+	}
+	w.mustPass()
+	w.expect("WARNING: balance-low on chain 8453", "RESOLVED: balance-low on chain 8453")
+}
+
+type deskThatFails struct {
+	*alert.Desk
+	fails func(key string) bool
+}
+
+func (d deskThatFails) Resolve(ctx context.Context, key, proof string, now time.Time) error {
+	if d.fails(key) {
+		return alerttest.ErrInjected
+	}
+	return d.Desk.Resolve(ctx, key, proof, now)
 }
 
 // The executor may find a signer dry between two passes that see enough: who else should take it back?

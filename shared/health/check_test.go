@@ -127,6 +127,27 @@ func TestOneTickIsOneEffect(t *testing.T) {
 	w.expect("CRITICAL: unhealthy")
 }
 
+// What is not kept is told all the same, and an alert that has expired is told anew.
+func TestWhatIsNotKeptIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.fault = func(op string) alerttest.Fault {
+		if op == "store.save" {
+			return alerttest.Refused
+		}
+		return alerttest.OK
+	}
+	if _, err := w.check(u); err == nil {
+		t.Error("no error")
+	}
+	w.expect("CRITICAL: unhealthy")
+	w.fault = nil
+	for range 2 {
+		w.now = w.now.Add(31 * 24 * time.Hour)
+		w.checks(u)
+	}
+	w.expect("CRITICAL: unhealthy", "CRITICAL: unhealthy", "CRITICAL: unhealthy")
+}
+
 // Where the last state cannot be read nothing is taken back and nothing kept; what is unhealthy is told.
 func TestWithoutTheLastStateOnlyWhatIsUnhealthyIsTold(t *testing.T) {
 	w := newWorld(t)
