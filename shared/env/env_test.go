@@ -229,6 +229,10 @@ func TestThresholdsOfBalances(t *testing.T) {
 	if one.MinActions != 7 || one.MinNative.Dec() != "5000" || least.Dec() != large || own.Dec() != "12" || coin.Dec() != "3" || one.Tokens[token].Decimals != 77 {
 		t.Errorf("have %d actions, %s wei, %s, %s, %s, %d decimals", one.MinActions, &one.MinNative, &least, &own, &coin, one.Tokens[token].Decimals)
 	}
+	// An address without quotes is a number to YAML, and means the same.
+	if c, err = ParseChains(fmt.Appendf(nil, balances, "", "0", "0", "{ 0x2222222222222222222222222222222222222222: 12 }"), lookup(nil)); err != nil || len(c.Chains[0].TakerMin[taker]) != 1 {
+		t.Errorf("without quotes: %v, %v", c.Chains, err)
+	}
 	if c, err = ParseChains(fmt.Appendf(nil, balances, "", "0", "0", "{}"), lookup(nil)); err != nil || c.Chains[0].MinActions != 20 || len(c.Chains[0].MinBalance) != 0 || c.Chains[0].Tokens[token].Decimals != 0 {
 		t.Errorf("by default: %+v, %v", c, err)
 	}

@@ -44,6 +44,14 @@
 //	         balance#<chain>         <scheduled time>     what accounts held; 7 days
 //	         health                  state                the last checks; 7 days
 //
+// A snapshot of balances (balance.Snapshot) has amounts in base units, prices in
+// wei and counts in actions; beside its body stands missing, how many readings
+// there are none of: a tick's snapshot is replaced only by one with fewer. The
+// health item (health.State) has latencies in milliseconds and ages in seconds.
+// Both expire seven days after their tick, which their readers test themselves:
+// [Balances] for balance-monitor, health-check and daily-report, [Health] for
+// health-check and whoever shows it. Nothing else reads them.
+//
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and
 // those that never wake there, are not in them. So the cost of what is due does
