@@ -25,18 +25,20 @@ var rooms = map[string][]string{
 	"metrics":  {},
 	"job":      {"metrics"},
 	"alert":    {},
+	"balance":  {"alert", "swap"},
 	"watchdog": {"alert", "job"},
+	"health":   {"alert", "balance", "job", "swap"},
 	"env":      {"swap"},
 	// Adapters: one outside system each.
-	"chain":     {"swap", "watch", "follow", "txn"},
-	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "watchdog"},
-	"queue":     {"watch", "job"},
+	"chain":     {"swap", "watch", "follow", "txn", "balance", "health"},
+	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "health", "watchdog"},
+	"queue":     {"watch", "job", "health"},
 	"notify":    {"alert"},
 	"invoke":    {},
 	"kmssigner": {},
 	// Where they meet.
 	"boot":        {"env", "job", "metrics", "notify", "queue", "store"},
-	"boot/chains": {"alert", "boot", "chain", "env", "follow", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
+	"boot/chains": {"alert", "balance", "boot", "chain", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
 }
 
 // pure are the packages outside of ours and the standard library that the

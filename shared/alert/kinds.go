@@ -48,6 +48,10 @@ const (
 	JobFailing Kind = "job-failing"
 	JobLapsed  Kind = "job-lapsed"
 	JobSlow    Kind = "job-slow"
+	BalanceLow Kind = "balance-low"
+
+	// The system itself.
+	Unhealthy Kind = "unhealthy"
 )
 
 // KindInfo says what a kind means to the person who is woken by it.
@@ -149,8 +153,8 @@ var Kinds = map[Kind]KindInfo{
 		"Nothing that a signer sends is mined any more, although it pays more than the base fee: the named nonce blocks all that come after.",
 		"Look for that nonce in the pools of the chain's endpoints. If another program uses the key, finish or cancel its transaction; if an endpoint drops ours, take it out of the chains file. If the nonce is told to be too far above the next, an endpoint told a wrong one: find out which; what waits there is sent again by itself."},
 	SignerDry: {Critical,
-		"A signer cannot pay for the gas of its next action.",
-		"Send native coin to the signer."},
+		"A signer cannot pay for the gas of its next action, or, should fees rise, of what is open.",
+		"Send native coin to the signer. It is over as soon as balance-monitor sees that it is enough."},
 
 	JobMissing: {Critical,
 		"A job has not run when its schedule wanted it to.",
@@ -167,4 +171,11 @@ var Kinds = map[Kind]KindInfo{
 	JobSlow: {Warning,
 		"A job takes nearly all of the time that it has.",
 		"See what it waits for: an endpoint that is slow, a store that throttles, or more swaps than its cadence is made for."},
+	BalanceLow: {Warning,
+		"An account of the resolver holds less than it should: of a token less than its threshold, or of native coin less than what is open and the next actions may cost.",
+		"Send the named amount to the account, or lower the threshold in the chains file. It is over as soon as balance-monitor sees that it is enough."},
+
+	Unhealthy: {Warning,
+		"A part that the safety of open swaps rests on does not work as it should.",
+		"Look at the named components; each line \"run ended\" of health-check has all of them with their numbers. What concerns money has an alert of its own."},
 }

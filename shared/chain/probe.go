@@ -86,10 +86,7 @@ func (e *endpoint) balancesBy(ctx context.Context, at swap.Block, ref any, of []
 		if h.Token == (common.Address{}) {
 			continue
 		}
-		token[i] = newCall("eth_call", map[string]any{
-			"to": h.Token, "gas": hexutil.EncodeUint64(balanceGas),
-			"data": hexutil.Bytes(append(slices.Clone(balanceOf), common.LeftPadBytes(h.Escrow[:], 32)...)),
-		}, ref)
+		token[i] = balanceCall(h.Token, h.Escrow, ref)
 		calls = append(calls, token[i])
 	}
 	if err := e.batch(ctx, append(calls, more...)...); err != nil {
@@ -117,6 +114,14 @@ func (e *endpoint) balancesBy(ctx context.Context, at swap.Block, ref any, of []
 		out[i] = b
 	}
 	return out, nil
+}
+
+// balanceCall asks a token what an account holds.
+func balanceCall(token, account common.Address, ref any) *call {
+	return newCall("eth_call", map[string]any{
+		"to": token, "gas": hexutil.EncodeUint64(balanceGas),
+		"data": hexutil.Bytes(append(slices.Clone(balanceOf), common.LeftPadBytes(account[:], 32)...)),
+	}, ref)
 }
 
 // tokenBalance reads the answer of a token; false if it cannot be told.

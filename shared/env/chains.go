@@ -22,6 +22,10 @@ const (
 	defaultLogSpan   = 2000
 	defaultRewind    = 64
 	defaultInclusion = 30
+	defaultOpen      = 1000
+	// defaultActions is how many actions a signer should be able to pay beside
+	// all that is open: a busy hour of the two legs of ten swaps.
+	defaultActions = 20
 )
 
 // defaultWarn are the seconds left at which a deadline is announced: ten, five
@@ -54,6 +58,16 @@ type Chain struct {
 	// AccessToken is the token whose holders may make public calls, zero where
 	// none is held.
 	AccessToken common.Address
+	// MinNative is the least that a signer should hold, in wei, and MinActions
+	// how many actions it should be able to pay beside all that is open; the
+	// tighter of the two counts.
+	MinNative  uint256.Int
+	MinActions uint64
+	// MinBalance is the least that each taker should hold of a token, in base
+	// units, by the token's address. TakerMin overrides it for a taker; the zero
+	// address is the native coin. What is in neither has no threshold.
+	MinBalance map[common.Address]uint256.Int
+	TakerMin   map[common.Address]map[common.Address]uint256.Int
 	swap.ChainPolicy
 }
 
@@ -86,6 +100,9 @@ type Chains struct {
 	// WarnLevels are the seconds left at which a deadline is announced,
 	// largest first.
 	WarnLevels []int64
+	// MaxOpenSwaps is how many open swaps the operator has planned for; nothing
+	// is refused beyond it, and health says so.
+	MaxOpenSwaps int
 }
 
 // Policy joins the chains' policies for swap.Plan. The cadence fills in the
@@ -120,6 +137,7 @@ func ParseChains(file []byte, lookup func(string) (string, bool)) (Chains, error
 		r.signers = c.Signers
 		o.field("chains").list(func(e node) { c.Chains = append(c.Chains, r.chain(e, c.Chains)) })
 		c.WarnLevels = r.levels(o.field("warnLevels"))
+		c.MaxOpenSwaps = int(o.field("maxOpenSwaps").number(1, 1_000_000, defaultOpen))
 		if len(c.Chains) == 0 {
 			o.at("chains").problem("missing")
 		}
@@ -193,8 +211,11 @@ func (r reader) chain(n node, before []Chain) (c Chain) {
 			Helpers: map[common.Address]bool{}, NativeDust: o.field("nativeDust").amount()}
 		fees := o.field("maxFee")
 		c.FeeCap = r.feeCaps(fees)
-		o.field("tokens").list(func(e node) { r.token(e, c.Tokens) })
-		o.field("takers").list(func(e node) { r.taker(e, c.Takers) })
+		c.MinNative = o.field("minNative").amount()
+		c.MinActions = o.field("minActions").number(0, 1_000_000, defaultActions)
+		c.MinBalance, c.TakerMin = map[common.Address]uint256.Int{}, map[common.Address]map[common.Address]uint256.Int{}
+		o.field("tokens").list(func(e node) { r.token(e, &c) })
+		o.field("takers").list(func(e node) { r.taker(e, &c) })
 		if len(c.Takers) == 0 {
 			o.at("takers").problem("missing")
 		}
@@ -315,7 +336,7 @@ func needCaps(fees node, caps map[swap.Call]uint256.Int, calls ...swap.Call) {
 	}
 }
 
-func (r reader) token(n node, tokens map[common.Address]swap.TokenPolicy) {
+func (r reader) token(n node, c *Chain) {
 	n.object(func(o node) {
 		a := o.field("address").requiredAddress()
 		t := swap.TokenPolicy{
@@ -324,14 +345,17 @@ func (r reader) token(n node, tokens map[common.Address]swap.TokenPolicy) {
 			WeiPerUnit: o.field("weiPerUnit").amount(),
 			Dust:       o.field("dust").amount(),
 		}
-		if _, dup := tokens[a]; dup {
+		if least := o.field("minBalance").amount(); !least.IsZero() {
+			c.MinBalance[a] = least
+		}
+		if _, dup := c.Tokens[a]; dup {
 			o.at("address").problem("%s is listed twice", a)
 		}
-		tokens[a] = t
+		c.Tokens[a] = t
 	})
 }
 
-func (r reader) taker(n node, takers map[common.Address]swap.TakerPolicy) {
+func (r reader) taker(n node, c *Chain) {
 	n.object(func(o node) {
 		a := o.field("address").requiredAddress()
 		t := swap.TakerPolicy{Signer: r.known(o.field("signer"))}
@@ -352,11 +376,39 @@ func (r reader) taker(n node, takers map[common.Address]swap.TakerPolicy) {
 		} else if t.Signer == (common.Address{}) {
 			o.at("signer").problem("missing; path: none watches a taker without acting for it")
 		}
-		if _, dup := takers[a]; dup {
+		if least := o.field("minBalance"); least.present() {
+			c.TakerMin[a] = leasts(least, c.Tokens)
+		}
+		if _, dup := c.Takers[a]; dup {
 			o.at("address").problem("%s is listed twice", a)
 		}
-		takers[a] = t
+		c.Takers[a] = t
 	})
+}
+
+// native names the native coin where a token's address is expected.
+const native = "native"
+
+// leasts reads amounts by token: its address, or native.
+func leasts(n node, tokens map[common.Address]swap.TokenPolicy) map[common.Address]uint256.Int {
+	out := map[common.Address]uint256.Int{}
+	n.entries(func(key string, value node) {
+		token := common.Address{}
+		if key != native {
+			if token = value.addressOf(key); token == (common.Address{}) {
+				value.problem("want the address of a token, or %s", native)
+				return
+			}
+			if _, listed := tokens[token]; !listed {
+				value.problem("token %s is not listed on this chain", token)
+			}
+		}
+		if _, dup := out[token]; dup {
+			value.problem("the same token twice")
+		}
+		out[token] = value.amount()
+	})
+	return out
 }
 
 // known resolves a signer's name to its address; absent gives zero.

@@ -39,6 +39,9 @@ type Config struct {
 	// HeartbeatURL is a secret: the https address of a monitor outside that is pinged. Empty: none is,
 	// which live has to say (NoHeartbeat).
 	HeartbeatURL string
+	// DoorbellDeadURL, PacerDeadURL and FailedEventsURL are the queues of what
+	// could not be done; PacerDeadURL is empty where no pacer is deployed.
+	DoorbellDeadURL, PacerDeadURL, FailedEventsURL string
 	Chains
 }
 
@@ -55,6 +58,7 @@ const (
 	NeedChains
 	NeedTables    // orders, actions and journal; the jobs table is always needed
 	NeedHeartbeat // in live an address, or NoHeartbeat; elsewhere it may be left out
+	NeedDeadQueues
 )
 
 // NoHeartbeat as HEARTBEAT_URL says that no monitor outside is to be pinged: a stated choice.
@@ -78,6 +82,9 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		DoorbellQueueURL: get("DOORBELL_QUEUE_URL", need&NeedDoorbells != 0),
 		PacerQueueURL:    get("PACER_QUEUE_URL", need&NeedPacer != 0),
 		AlertsTopicARN:   get("ALERTS_TOPIC_ARN", need&NeedAlerts != 0),
+		DoorbellDeadURL:  get("DOORBELL_DEAD_QUEUE_URL", need&NeedDeadQueues != 0),
+		FailedEventsURL:  get("FAILED_EVENTS_QUEUE_URL", need&NeedDeadQueues != 0),
+		PacerDeadURL:     get("PACER_DEAD_QUEUE_URL", false),
 	}
 	tables := need&NeedTables != 0
 	c.Tables = Tables{Orders: get("ORDERS_TABLE", tables), Actions: get("ACTIONS_TABLE", tables),

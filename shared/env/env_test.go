@@ -2,6 +2,7 @@ package env
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -258,4 +259,59 @@ func FuzzParseChains(f *testing.F) {
 			t.Error("a file without chains is no configuration")
 		}
 	})
+}
+
+// balances is a chains file with one chain, to whose tokens and takers more can be added.
+const balances = `
+signers: [{ name: own, address: "0x1111111111111111111111111111111111111111", key: k1 }]
+chains:
+  - id: 1
+    name: one
+    endpoints: [{ name: x, url: "http://x.example" }]
+    factories: [{ address: "0x3333333333333333333333333333333333333333", family: bmn-v4 }]
+    maxFee: { withdraw: 1, cancel: 1, rescueFunds: 1 }
+    %s
+    tokens:
+      - { address: "0x2222222222222222222222222222222222222222", symbol: T, decimals: %s, minBalance: %s }
+    takers: [{ address: "0x1111111111111111111111111111111111111111", signer: own, minBalance: %s }]
+`
+
+func TestThresholdsOfBalances(t *testing.T) {
+	token, taker := common.HexToAddress("0x2222222222222222222222222222222222222222"), common.HexToAddress("0x1111111111111111111111111111111111111111")
+	const large = "340282366920938463463374607431768211456" // 2^128
+	c, err := ParseChains(fmt.Appendf(nil, balances, "minActions: 7\n    minNative: 5_000", "77", large, `{ "0x2222222222222222222222222222222222222222": 12, native: 3 }`), lookup(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := c.Chains[0]
+	least, own, coin := one.MinBalance[token], one.TakerMin[taker][token], one.TakerMin[taker][common.Address{}]
+	if one.MinActions != 7 || one.MinNative.Dec() != "5000" || least.Dec() != large || own.Dec() != "12" || coin.Dec() != "3" || one.Tokens[token].Decimals != 77 {
+		t.Errorf("have %d actions, %s wei, %s, %s, %s, %d decimals", one.MinActions, &one.MinNative, &least, &own, &coin, one.Tokens[token].Decimals)
+	}
+	// An address without quotes is a number to YAML, and means the same.
+	if c, err = ParseChains(fmt.Appendf(nil, balances, "", "0", "0", "{ 0x2222222222222222222222222222222222222222: 12 }"), lookup(nil)); err != nil || len(c.Chains[0].TakerMin[taker]) != 1 {
+		t.Errorf("without quotes: %v, %v", c.Chains, err)
+	}
+	if c, err = ParseChains(fmt.Appendf(nil, balances, "", "0", "0", "{}"), lookup(nil)); err != nil || c.Chains[0].MinActions != 20 || len(c.Chains[0].MinBalance) != 0 || c.Chains[0].Tokens[token].Decimals != 0 {
+		t.Errorf("by default: %+v, %v", c, err)
+	}
+	for _, bad := range []struct{ chain, decimals, least, taker, want string }{
+		{"", "255", "1", "{}", "chains[0].tokens[0].decimals: want a whole number from 0 to 77, have \"255\""},
+		{"", "78", "1", "{}", "chains[0].tokens[0].decimals: want a whole number from 0 to 77"},
+		{"", "-1", "1", "{}", "chains[0].tokens[0].decimals: want a whole number from 0 to 77"},
+		{"", "18", "1.5", "{}", "chains[0].tokens[0].minBalance: want a whole number"},
+		{"", "18", "-1", "{}", "chains[0].tokens[0].minBalance: want a whole number"},
+		{"minActions: many", "18", "1", "{}", "chains[0].minActions: want a whole number"},
+		{"minNative: 0.1", "18", "1", "{}", "chains[0].minNative: want a whole number"},
+		{"", "18", "1", "{ T: 5 }", "chains[0].takers[0].minBalance.T: want an address"},
+		{"", "18", "1", `{ "0x4444444444444444444444444444444444444444": 5 }`, "chains[0].takers[0].minBalance.0x4444444444444444444444444444444444444444: token 0x4444444444444444444444444444444444444444 is not listed on this chain"},
+		{"", "18", "1", `{ "0x0000000000000000000000000000000000000000": 5 }`, "chains[0].takers[0].minBalance.0x0000000000000000000000000000000000000000: want the address of a token, or native"},
+		{"", "18", "1", "{ native: lots }", "chains[0].takers[0].minBalance.native: want a whole number"},
+		{"", "18", "1", "[1]", "chains[0].takers[0].minBalance: want entries"},
+	} {
+		_, err := ParseChains(fmt.Appendf(nil, balances, bad.chain, bad.decimals, bad.least, bad.taker), lookup(nil))
+		if err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("not reported: %s in %v", bad.want, err)
+		}
+	}
 }

@@ -107,6 +107,25 @@ func (n node) list(each func(e node)) {
 	}
 }
 
+// entries calls each with every key of an object whose keys are not fields, and
+// its value.
+func (n node) entries(each func(key string, value node)) {
+	m, ok := n.ast.(ast.MapNode)
+	if !ok {
+		n.problem("want entries, have %s", n.ast.Type())
+		return
+	}
+	for it := m.MapRange(); it.Next(); {
+		key := it.Key().String()
+		if s, ok := it.Key().(*ast.StringNode); ok {
+			key = s.Value
+		}
+		v := n.at(key)
+		v.ast = it.Value()
+		each(key, v)
+	}
+}
+
 // text is the scalar as written.
 func (n node) text() string {
 	if !n.present() {
@@ -176,6 +195,11 @@ func (n node) address() common.Address {
 	if s == "" {
 		return common.Address{}
 	}
+	return n.addressOf(s)
+}
+
+// addressOf reads an address; what is wrong with it is noted at n.
+func (n node) addressOf(s string) common.Address {
 	if !common.IsHexAddress(s) || !strings.HasPrefix(s, "0x") {
 		n.problem("want an address (0x and 40 hex digits), have %q", s)
 		return common.Address{}

@@ -45,6 +45,8 @@ const (
 	ActionExecutor     = "action-executor"
 	TransactionTracker = "transaction-tracker"
 	JobWatchdog        = "job-watchdog"
+	BalanceMonitor     = "balance-monitor"
+	HealthCheck        = "health-check"
 	PacerJob           = "pacer"
 )
 
@@ -83,6 +85,16 @@ var Table = []Spec{
 		Name: JobWatchdog, Prompt: true, Exclusive: true,
 		Test:    Cadence{time.Minute, 30 * time.Second, 2 * time.Second, 1, []time.Duration{2 * time.Second}, 2 * time.Minute},
 		Mainnet: Cadence{2 * time.Minute, time.Minute, 2 * time.Second, 2, []time.Duration{2 * time.Second, 5 * time.Second}, 4 * time.Minute},
+	},
+	{
+		Name: BalanceMonitor, Exclusive: true,
+		Test:    Cadence{5 * time.Minute, time.Minute, 3 * time.Second, 2, []time.Duration{2 * time.Second, 5 * time.Second}, 10 * time.Minute},
+		Mainnet: Cadence{15 * time.Minute, time.Minute, 3 * time.Second, 2, []time.Duration{2 * time.Second, 10 * time.Second}, 30 * time.Minute},
+	},
+	{
+		Name: HealthCheck, Exclusive: true,
+		Test:    Cadence{time.Minute, 30 * time.Second, 3 * time.Second, 1, []time.Duration{2 * time.Second}, 3 * time.Minute},
+		Mainnet: Cadence{5 * time.Minute, time.Minute, 3 * time.Second, 2, []time.Duration{2 * time.Second, 5 * time.Second}, 10 * time.Minute},
 	},
 	{
 		Name: PacerJob, Prompt: true, Exclusive: true, Queue: true, // its own ticks come by queue

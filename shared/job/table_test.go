@@ -60,6 +60,9 @@ func TestTableIsPossible(t *testing.T) {
 	}
 }
 
+// Without these nothing is kept safe: each is watched, and none is ever deferred.
+var criticalJobs = []string{job.StateSync, job.TimelockMonitor, job.CancellationCheck, job.ActionExecutor, job.TransactionTracker}
+
 // The cadences that the operators were promised.
 func TestPromisedPeriods(t *testing.T) {
 	want := map[string][2]time.Duration{
@@ -69,6 +72,8 @@ func TestPromisedPeriods(t *testing.T) {
 		job.ActionExecutor:     {30 * time.Second, time.Minute},
 		job.TransactionTracker: {15 * time.Second, time.Minute},
 		job.JobWatchdog:        {time.Minute, 2 * time.Minute},
+		job.BalanceMonitor:     {5 * time.Minute, 15 * time.Minute},
+		job.HealthCheck:        {time.Minute, 5 * time.Minute},
 		job.PacerJob:           {time.Minute, 0},
 	}
 	prompt := []string{job.JobWatchdog, job.PacerJob} // not critical, and never deferred
@@ -92,7 +97,7 @@ func TestPromisedPeriods(t *testing.T) {
 		if got := [2]time.Duration{s.Cadence(job.Test).Period, s.Cadence(job.Mainnet).Period}; got != periods {
 			t.Errorf("%s: periods %v, want %v", name, got, periods)
 		}
-		if s.Critical == slices.Contains(prompt, name) || s.Prompt != slices.Contains(prompt, name) {
+		if s.Critical != slices.Contains(criticalJobs, name) || s.Prompt != slices.Contains(prompt, name) {
 			t.Errorf("%s: critical %v, prompt %v", name, s.Critical, s.Prompt)
 		}
 	}

@@ -38,10 +38,12 @@ var (
 	// MarginLeft is the least time, by block time, that was left to a hard deadline when a transaction of
 	// ours was included, of those settled in the run; negative is too late.
 	MarginLeft = &Metric{"MarginLeft", "Seconds", false}
+	// Health is 0 for healthy, 1 for degraded, 2 for unhealthy: what is settled, not each check.
+	Health = &Metric{"Health", "None", false}
 )
 
 // All lists the metrics, for dashboards, alarms and the cost test.
-var All = []*Metric{Done, Dropped, Overdue, HeadAge, AlertsUndelivered, MarginLeft}
+var All = []*Metric{Done, Dropped, Overdue, HeadAge, AlertsUndelivered, MarginLeft, Health}
 
 // Set holds the values of one run. The zero value is empty and ready. Safe for concurrent use.
 type Set struct {

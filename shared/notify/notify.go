@@ -22,7 +22,7 @@ type API interface {
 	GetTopicAttributes(context.Context, *sns.GetTopicAttributesInput, ...func(*sns.Options)) (*sns.GetTopicAttributesOutput, error)
 }
 
-// Topic is an alert.Publisher, and a watchdog.Topic. Its subscribers may filter by the message attributes severity, kind
+// Topic is an alert.Publisher. Its subscribers may filter by the message attributes severity, kind
 // and chain. It is safe for concurrent use.
 type Topic struct {
 	api API
@@ -72,16 +72,15 @@ func (t *Topic) Publish(ctx context.Context, m alert.Message) error {
 	return nil
 }
 
-// Subscriptions counts the subscriptions of the topic: those that are confirmed, and those that wait for
-// somebody to confirm them, whom nothing reaches until then.
+// Subscriptions counts who gets the alerts: those who have confirmed, and those who have not yet.
 func (t *Topic) Subscriptions(ctx context.Context) (confirmed, pending int, err error) {
 	out, err := t.api.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn})
 	if err != nil {
-		return 0, 0, fmt.Errorf("read the attributes of the alert topic: %w", err)
+		return 0, 0, fmt.Errorf("read the alert topic: %w", err)
 	}
 	for name, into := range map[string]*int{"SubscriptionsConfirmed": &confirmed, "SubscriptionsPending": &pending} {
-		if *into, err = strconv.Atoi(out.Attributes[name]); err != nil {
-			return 0, 0, fmt.Errorf("attribute %s of the alert topic: %q is no number", name, out.Attributes[name])
+		if *into, err = strconv.Atoi(out.Attributes[name]); err != nil || *into < 0 {
+			return 0, 0, fmt.Errorf("read the alert topic: %s is %q, not a number", name, out.Attributes[name])
 		}
 	}
 	return confirmed, pending, nil

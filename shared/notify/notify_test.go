@@ -30,16 +30,41 @@ type capture struct {
 	err        error
 }
 
-func (c *capture) GetTopicAttributes(_ context.Context, in *sns.GetTopicAttributesInput, _ ...func(*sns.Options)) (*sns.GetTopicAttributesOutput, error) {
-	if *in.TopicArn != arn {
-		return nil, errors.New("another topic")
-	}
-	return &sns.GetTopicAttributesOutput{Attributes: c.attributes}, c.err
-}
-
 func (c *capture) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
 	c.in = in
 	return &sns.PublishOutput{}, c.err
+}
+
+func (c *capture) GetTopicAttributes(context.Context, *sns.GetTopicAttributesInput, ...func(*sns.Options)) (*sns.GetTopicAttributesOutput, error) {
+	return &sns.GetTopicAttributesOutput{Attributes: c.attributes}, c.err
+}
+
+func TestSubscriptions(t *testing.T) {
+	for _, c := range []struct {
+		attributes         map[string]string
+		err                error
+		confirmed, pending int
+		want               string
+	}{
+		{map[string]string{"SubscriptionsConfirmed": "2", "SubscriptionsPending": "1", "TopicArn": arn}, nil, 2, 1, ""},
+		{map[string]string{"SubscriptionsConfirmed": "0", "SubscriptionsPending": "0"}, nil, 0, 0, ""},
+		{map[string]string{"SubscriptionsConfirmed": "2"}, nil, 0, 0, "SubscriptionsPending is \"\""},
+		{map[string]string{"SubscriptionsConfirmed": "-2", "SubscriptionsPending": "1"}, nil, 0, 0, "SubscriptionsConfirmed is \"-2\""},
+		{map[string]string{"SubscriptionsConfirmed": "many", "SubscriptionsPending": "1"}, nil, 0, 0, "SubscriptionsConfirmed is \"many\""},
+		{nil, errors.New("throttled"), 0, 0, "throttled"},
+	} {
+		topic, err := notify.New(&capture{attributes: c.attributes, err: c.err}, arn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		confirmed, pending, err := topic.Subscriptions(t.Context())
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.attributes, err, c.want)
+		}
+		if confirmed != c.confirmed || pending != c.pending {
+			t.Errorf("%v: %d and %d", c.attributes, confirmed, pending)
+		}
+	}
 }
 
 func publish(t *testing.T, m alert.Message) *sns.PublishInput {
@@ -123,36 +148,6 @@ func TestFailureIsReturned(t *testing.T) {
 	}
 }
 
-// An answer that does not say how many there are is an error, not nobody and not everybody.
-func TestSubscriptions(t *testing.T) {
-	throttled := errors.New("throttled")
-	for _, c := range []struct {
-		name               string
-		attributes         map[string]string
-		err                error
-		confirmed, pending int
-		want               string
-	}{
-		{name: "some", attributes: map[string]string{"SubscriptionsConfirmed": "2", "SubscriptionsPending": "1"}, confirmed: 2, pending: 1},
-		{name: "none", attributes: map[string]string{"SubscriptionsConfirmed": "0", "SubscriptionsPending": "0"}},
-		{name: "unsaid", attributes: map[string]string{"SubscriptionsConfirmed": "2"}, want: "SubscriptionsPending"},
-		{name: "nonsense", attributes: map[string]string{"SubscriptionsConfirmed": "many", "SubscriptionsPending": "0"}, want: "SubscriptionsConfirmed"},
-		{name: "refused", err: throttled, want: "throttled"},
-	} {
-		topic, err := notify.New(&capture{attributes: c.attributes, err: c.err}, arn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		confirmed, pending, err := topic.Subscriptions(t.Context())
-		if c.want == "" && (err != nil || confirmed != c.confirmed || pending != c.pending) {
-			t.Errorf("%s: %d, %d, %v", c.name, confirmed, pending, err)
-		}
-		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("%s: %v, want %q", c.name, err, c.want)
-		}
-	}
-}
-
 // The real server takes the largest and strangest messages, and a subscriber gets them whole.
 func TestTopicOnTheServer(t *testing.T) {
 	endpoint := servicetest.SQSSNS(t)
@@ -179,9 +174,10 @@ func TestTopicOnTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if confirmed, pending, err := topic.Subscriptions(t.Context()); err != nil || confirmed != 1 || pending != 0 {
-		t.Errorf("%d subscribers, %d pending, %v; want 1 and 0", confirmed, pending, err)
+	if confirmed, pending, err := topic.Subscriptions(t.Context()); confirmed != 1 || pending != 0 || err != nil {
+		t.Errorf("%d confirmed and %d pending, %v", confirmed, pending, err)
 	}
+
 	messages := []alert.Message{
 		{Kind: alert.Worthless, Severity: alert.Info, Subject: "filtered out", Body: "b"},
 		{Kind: alert.DstPaidSrcExpired, Severity: alert.Critical, Chain: 8453, Subject: "CRITICAL:\ndst-paid-src-expired ☂", Body: "Where: order 1 ☂\n\"quoted\"\n"},

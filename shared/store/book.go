@@ -7,14 +7,21 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/bridge-me-not/resolver-cron/shared/balance"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
-// attrHashlock is the hashlock in a row of the watch book.
-const attrHashlock = "h"
+// The attributes of a row of the watch book.
+const (
+	attrHashlock = "h"
+	attrTaker    = "t" // of the order; rows of a former release have none
+	attrDstChain = "d" // of the row of a source, and only there: where its maker is to be paid
+)
 
 func bookKey(chain uint64) string { return "watch#" + strconv.FormatUint(chain, 10) }
 
@@ -27,10 +34,13 @@ func rowsOf(o swap.Order) (rows []item) {
 	if o.Closed {
 		return nil
 	}
-	hashlock := o.Hashlock()
+	hashlock, taker := o.Hashlock(), o.Src.Immutables.TakerAddress()
 	for _, e := range o.Escrows() {
 		row := newItem(bookKey(e.ChainID), rowPrefix(e.Escrow)+o.ID.String())
-		row[attrHashlock] = blob(hashlock[:])
+		row[attrHashlock], row[attrTaker] = blob(hashlock[:]), blob(taker[:])
+		if e == o.ID {
+			row[attrDstChain] = number(o.DstChainID())
+		}
 		if !slices.ContainsFunc(rows, row.sameKey) {
 			rows = append(rows, row)
 		}
@@ -51,6 +61,43 @@ func (v Orders) Watched(ctx context.Context, chain uint64) (rows []follow.Watche
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// Legs lists the watch book as what is open; see balance.Monitor.
+func (v Orders) Legs(ctx context.Context, chain uint64) (legs []balance.Leg, err error) {
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, bookKey(chain), "")) {
+		if err != nil {
+			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
+		}
+		row, err := readRow(it, chain)
+		if err != nil {
+			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
+		}
+		leg := balance.Leg{Order: row.Order, Escrow: row.Escrow, Side: row.Side, DstChain: it.uint(attrDstChain)}
+		if taker := it.blob(attrTaker); len(taker) == common.AddressLength {
+			leg.Taker = common.Address(taker)
+		}
+		legs = append(legs, leg)
+	}
+	return legs, nil
+}
+
+// Open counts the open orders whose source is on the chain, without reading any.
+// It may lag behind for a moment; rows of a former release are not counted.
+func (v Orders) Open(ctx context.Context, chain uint64) (n int, err error) {
+	in := partition(v.s.tables.Orders, bookKey(chain), "")
+	in.ConsistentRead, in.Select, in.FilterExpression = nil, types.SelectCount, aws.String("attribute_exists(#d)")
+	in.ExpressionAttributeNames = names(*in.KeyConditionExpression, *in.FilterExpression)
+	for {
+		page, err := v.s.db.Query(ctx, in)
+		if err != nil {
+			return 0, fmt.Errorf("count the open orders of chain %d: %w", chain, err)
+		}
+		if n += int(page.Count); len(page.LastEvaluatedKey) == 0 {
+			return n, nil
+		}
+		in.ExclusiveStartKey = page.LastEvaluatedKey
+	}
 }
 
 // Sharing is a watch.Sharing.

@@ -7,8 +7,12 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/balance"
+	"github.com/bridge-me-not/resolver-cron/shared/balance/balancetest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/follow/followtest"
+	"github.com/bridge-me-not/resolver-cron/shared/health"
+	"github.com/bridge-me-not/resolver-cron/shared/health/healthtest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -34,6 +38,21 @@ var (
 	_ alert.Store    = Alerts{}
 	_ watchdog.Runs  = Runs{}
 	_ watchdog.Books = Runs{}
+	_ watch.Orders   = Orders{}
+	_ watch.Facts    = Facts{}
+	_ watch.Actions  = Actions{}
+	_ follow.Orders  = Orders{}
+	_ follow.Facts   = Facts{}
+	_ follow.Parked  = Parked{}
+	_ txn.Journal    = Journal{}
+	_ txn.Works      = Actions{}
+	_ job.Locker     = Leases{}
+	_ job.Recorder   = Runs{}
+	_ alert.Store    = Alerts{}
+
+	_ balance.Book    = Balances{}
+	_ balance.History = Balances{}
+	_ health.Store    = Health{}
 )
 
 func TestConformance(t *testing.T) {
@@ -92,6 +111,12 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("alert.Store", func(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alert.Store { return newStore(t).Alerts() })
+	})
+	t.Run("health.Store", func(t *testing.T) {
+		healthtest.TestStore(t, func(t *testing.T) health.Store { return newStore(t).Health() })
+	})
+	t.Run("balance.Book and History", func(t *testing.T) {
+		balancetest.TestStore(t, func(t *testing.T) balancetest.Store { return newStore(t).Balances() })
 	})
 }
 

@@ -42,6 +42,16 @@
 //	         watchdog                book                 how the jobs do, see Runs.JobHealth
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced
+//	         balance#<chain>         <scheduled time>     what accounts held; 7 days
+//	         health                  state                the last checks; 7 days
+//
+// A snapshot of balances (balance.Snapshot) has amounts in base units, prices in
+// wei and counts in actions; beside its body stands missing, how many readings
+// there are none of: a tick's snapshot is replaced only by one with fewer. The
+// health item (health.State) has latencies in milliseconds and ages in seconds.
+// Both expire seven days after their tick, which their readers test themselves:
+// [Balances] for balance-monitor, health-check and daily-report, [Health] for
+// health-check and whoever shows it. Nothing else reads them.
 //
 // Lease keys are job#<job>, signer#<chain>#<address> and slot#<number>. The
 // watchdog's book is a watchdog.Book: times in RFC 3339, durations in nanoseconds;

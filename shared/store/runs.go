@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 )
 
@@ -40,6 +42,38 @@ func (v Runs) Finished(ctx context.Context, name string, scheduled time.Time) (b
 		return false, fmt.Errorf("read run of %s at %s: %w", name, scheduled, err)
 	}
 	return job.State(it.int(attrRank)) == job.Done, nil
+}
+
+// Last reads the latest run of a job that has not expired at now, consistently; the zero Record if there
+// is none. ever says whether one was ever counted.
+func (v Runs) Last(ctx context.Context, name string, now time.Time) (last job.Record, ever bool, err error) {
+	fail := func(err error) (job.Record, bool, error) { //nolint:unparam // the shape of the return
+		return job.Record{}, false, fmt.Errorf("read the last run of %s: %w", name, err)
+	}
+	in := partition(v.s.tables.Jobs, "run#"+name, "")
+	in.ScanIndexForward, in.Limit = aws.Bool(false), aws.Int32(1)
+	for it, err := range v.s.query(ctx, in) {
+		if err != nil {
+			return fail(err)
+		}
+		if err := it.check(); err != nil {
+			return fail(err)
+		}
+		at, err := time.Parse(tickLayout, it.text(attrSK))
+		if err != nil {
+			return fail(err)
+		}
+		if it.int(attrExpires) <= now.Unix() {
+			return job.Record{}, true, nil
+		}
+		return job.Record{Job: name, Scheduled: at, State: job.State(it.int(attrRank)), Token: it.text("holder"), Fence: it.int("fence"),
+			Started: tick(it.text("started")), Ended: tick(it.text("ended")), Attempts: int(it.int("attempts")), Reason: it.text("reason")}, true, nil
+	}
+	sum, err := v.s.get(ctx, v.s.tables.Jobs, statsKey(name))
+	if err != nil {
+		return fail(err)
+	}
+	return job.Record{}, sum != nil, nil
 }
 
 // Record implements job.Recorder. The sums follow in a write of their own: a

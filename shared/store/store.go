@@ -83,6 +83,12 @@ func (s *Store) Runs() Runs { return Runs{s} }
 // Alerts is alert.Store.
 func (s *Store) Alerts() Alerts { return Alerts{s} }
 
+// Balances is balance.Book and balance.History.
+func (s *Store) Balances() Balances { return Balances{s} }
+
+// Health is health.Store.
+func (s *Store) Health() Health { return Health{s} }
+
 // token names a write by everything it says and by who says it.
 func (s *Store) token(parts ...[]byte) []byte {
 	h := sha256.New()

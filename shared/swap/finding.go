@@ -55,16 +55,17 @@ const (
 )
 
 // Finding is something a person may have to know, as pure data. Two findings
-// with the same Code, ChainID, Escrow and Level are the same finding.
+// with the same Code, ChainID, Escrow, Account and Level are the same finding.
 type Finding struct {
 	Code     FindingCode
 	Severity Severity
 	Order    OrderID
 	ChainID  uint64
 	Escrow   common.Address
-	Call     Call        // the call that the finding is about, zero if none
-	Deadline ChainTime   // zero if none
-	Level    int64       // of DeadlineNear: the warning level crossed, seconds
-	AtRisk   uint256.Int // wei
-	Detail   string      // constant words plus field names; no secret, no number that changes from pass to pass
+	Account  common.Address // the signer, of a finding that is about one and no order; else zero
+	Call     Call           // the call that the finding is about, zero if none
+	Deadline ChainTime      // zero if none
+	Level    int64          // of DeadlineNear: the warning level crossed, seconds
+	AtRisk   uint256.Int    // wei
+	Detail   string         // constant words plus field names; no secret, no number that changes from pass to pass
 }

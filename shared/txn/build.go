@@ -23,6 +23,10 @@ const (
 	gasNoop = 100_000
 )
 
+// DearestGas is the gas limit of the dearest call that is usual: a signer has to
+// be able to pay so much for each action.
+const DearestGas = gasFees + gasResolver
+
 // Part is one of the calls of a transaction: an action that a case wants.
 type Part struct {
 	swap.Case

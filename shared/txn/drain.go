@@ -191,3 +191,10 @@ func (r *drain) find(code swap.FindingCode, severity swap.Severity, a swap.Actio
 	r.findings = append(r.findings, swap.Finding{Code: code, Severity: severity, Order: a.Order, ChainID: r.ChainID,
 		Escrow: a.Escrow, Call: a.Call, Deadline: a.Hard, AtRisk: a.AtRisk, Detail: detail})
 }
+
+// findOf notes what is about the signer, however many of its actions it
+// concerns: one transfer or one look at the key helps them all.
+func (r *drain) findOf(code swap.FindingCode, a swap.Action, detail string) {
+	r.findings = append(r.findings, swap.Finding{Code: code, Severity: swap.Critical, ChainID: r.ChainID,
+		Account: r.Account.Signer, Call: a.Call, Deadline: a.Hard, AtRisk: a.AtRisk, Detail: detail})
+}

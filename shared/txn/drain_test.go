@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -79,6 +80,11 @@ func (w *world) expectCodes(want ...swap.FindingCode) {
 	w.Helper()
 	if got := w.codes(); !slices.Equal(got, want) {
 		w.fail("findings %v, want %v", got, want)
+	}
+	for _, f := range w.findings { // what is about the key is told of the key, and of no order
+		if ofKey := f.Code == swap.SignerDry || f.Code == swap.ForeignTx; ofKey && (f.Account != w.signer || f.Order != (swap.OrderID{}) || f.Escrow != (common.Address{})) {
+			w.fail("not of the signer alone: %+v", f)
+		}
 	}
 }
 

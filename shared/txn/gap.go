@@ -69,7 +69,7 @@ func (r *drain) fillNonce(ctx context.Context, n uint64) error {
 	limit := r.fillCap(f)
 	fees, ok := Price(r.state, gasNoop, limit, limit, nil)
 	if price := cost(gasNoop, &fees.FeeCap); !ok || r.state.Balance.Lt(price) {
-		r.find(swap.ForeignTx, swap.Critical, swap.Action{}, "a nonce below our transactions is unused and cannot be filled: none of them can be mined")
+		r.findOf(swap.ForeignTx, swap.Action{}, "a nonce below our transactions is unused and cannot be filled: none of them can be mined")
 		return nil
 	}
 	tx, err := r.sign(ctx, noop(r.Account), n, fees)

@@ -29,7 +29,7 @@ func (r *drain) open(ctx context.Context) (err error) {
 		}
 	}
 	if r.custody != Shared && r.next > 0 && r.state.Latest > r.next {
-		r.find(swap.ForeignTx, swap.Critical, swap.Action{}, string(r.custody)+" signer "+r.Account.Signer.Hex()+" sent a transaction that is not in the journal")
+		r.findOf(swap.ForeignTx, swap.Action{}, string(r.custody)+" signer "+r.Account.Signer.Hex()+" sent a transaction that is not in the journal")
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (r *drain) price(p *parcel) bool {
 	if p.price = *plus(cost(p.call.Gas, &p.fees.FeeCap), data); !ok || r.state.Balance.Lt(&p.price) {
 		for _, d := range p.items {
 			if d.work.State != swap.WorkSubmitted {
-				r.find(swap.SignerDry, swap.Critical, d.work.Action, "the signer's balance does not cover the gas")
+				r.findOf(swap.SignerDry, d.work.Action, "the signer's balance does not cover the gas")
 				r.refuse(d.work, "signer cannot pay for gas")
 			}
 		}

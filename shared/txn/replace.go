@@ -94,7 +94,7 @@ func (r *drain) replace(ctx context.Context, f flying, s standing, atLeast *Fees
 	}
 	price := plus(cost(call.Gas, &fees.FeeCap), margin)
 	if spend.Lt(price) {
-		r.find(swap.SignerDry, swap.Critical, about, "the signer's balance does not cover the gas of a replacement")
+		r.findOf(swap.SignerDry, about, "the signer's balance does not cover the gas of a replacement")
 		return false, nil
 	}
 	tx, err := r.sign(ctx, call, f.Nonce, fees)

@@ -295,7 +295,7 @@ func didIt(all []settlement, k swap.ActionKey) bool {
 // used by somebody else is expected of a shared key.
 func (s *settlement) findings(held Custody, all []settlement) (out []swap.Finding) {
 	if s.State == Foreign && len(s.Acts) == 0 {
-		return []swap.Finding{{ChainID: s.ChainID, Code: swap.ForeignTx, Severity: foreignSeverity(held), Detail: foreignDetail(held, s.Signer)}}
+		return []swap.Finding{{ChainID: s.ChainID, Account: s.Signer, Code: swap.ForeignTx, Severity: foreignSeverity(held), Detail: foreignDetail(held, s.Signer)}}
 	}
 	for i, e := range s.ends {
 		a := s.Acts[i]
@@ -309,6 +309,7 @@ func (s *settlement) findings(held Custody, all []settlement) (out []swap.Findin
 		switch {
 		case s.State == Foreign:
 			f.Code, f.Severity, f.Detail = swap.ForeignTx, foreignSeverity(held), foreignDetail(held, s.Signer)
+			f.Account, f.Order, f.Escrow = s.Signer, swap.OrderID{}, common.Address{} // of the key, whatever it was to do
 		case e.did == reverted:
 			f.Code, f.Severity = swap.TxReverted, swap.Warning
 			f.Detail = "our transaction was included and reverted"

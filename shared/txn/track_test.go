@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
@@ -100,6 +102,9 @@ func TestTrackOne(t *testing.T) {
 				switch c.code {
 				case swap.ForeignTx:
 					want.Foreign = 1
+					if f := r.findings[0]; f.Account != w.Signer || f.Order != (swap.OrderID{}) || f.Escrow != (common.Address{}) {
+						t.Errorf("not of the signer alone: %+v", f)
+					}
 				case swap.TxReverted:
 					want.Reverted = 1
 				}

@@ -116,6 +116,8 @@ func TestProfiles(t *testing.T) {
 			"action-executor":     {time.Minute, true, 60 * time.Second},
 			"transaction-tracker": {time.Minute, true, 50 * time.Second},
 			"job-watchdog":        {2 * time.Minute, true, time.Minute},
+			"balance-monitor":     {15 * time.Minute, true, time.Minute},
+			"health-check":        {5 * time.Minute, true, time.Minute},
 		},
 		"test": {
 			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
@@ -124,6 +126,8 @@ func TestProfiles(t *testing.T) {
 			"action-executor":     {time.Minute, false, 30 * time.Second},
 			"transaction-tracker": {time.Minute, false, 14 * time.Second},
 			"job-watchdog":        {time.Minute, true, 30 * time.Second},
+			"balance-monitor":     {5 * time.Minute, true, time.Minute},
+			"health-check":        {time.Minute, true, 30 * time.Second},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
 	} {

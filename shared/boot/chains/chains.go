@@ -45,9 +45,14 @@ type factoryKey struct {
 	address common.Address
 }
 
-// Load builds the parts. The error names every problem of the configuration.
-func Load(ctx context.Context) (*Parts, error) {
-	base, err := boot.Load(ctx, env.NeedChains|env.NeedTables|env.NeedDoorbells|env.NeedAlerts)
+// Load builds the parts, with what a function needs beside what all of them do.
+// The error names every problem of the configuration.
+func Load(ctx context.Context, more ...env.Need) (*Parts, error) {
+	need := env.NeedChains | env.NeedTables | env.NeedDoorbells | env.NeedAlerts
+	for _, n := range more {
+		need |= n
+	}
+	base, err := boot.Load(ctx, need)
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +170,9 @@ func toAlert(f swap.Finding) alert.Alert {
 	}
 	if f.Escrow != (common.Address{}) {
 		a.Escrow = f.Escrow.Hex()
+	}
+	if f.Account != (common.Address{}) {
+		a.Account = f.Account.Hex()
 	}
 	if !f.AtRisk.IsZero() {
 		a.AtStake = f.AtRisk.Dec() + " wei"

@@ -1,0 +1,21 @@
+// Command health-check looks at every part that the safety of swaps rests on,
+// and tells when the whole changes.
+package main
+
+import (
+	"context"
+
+	"github.com/bridge-me-not/resolver-cron/shared/boot/chains"
+	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+)
+
+func main() {
+	job.Main(func(ctx context.Context) (job.Handler, error) {
+		p, err := chains.Load(ctx, env.NeedDeadQueues)
+		if err != nil {
+			return nil, err
+		}
+		return p.Scheduled(job.HealthCheck, p.HealthCheck())
+	})
+}

@@ -1,0 +1,36 @@
+package balance
+
+import (
+	"time"
+
+	"github.com/holiman/uint256"
+)
+
+// Point is what a holding was at one time.
+type Point struct {
+	At     time.Time
+	Amount uint256.Int
+}
+
+// Series is how a holding went, from snapshots in the order of time; what was not read is left out.
+func Series(snapshots []Snapshot, h Holding) []Point {
+	var out []Point
+	for _, s := range snapshots {
+		if held, ok := s.Find(h); ok {
+			out = append(out, Point{s.At, held.Amount})
+		}
+	}
+	return out
+}
+
+// Trend is the change from the first point to the last; down says its sign. False without two.
+func Trend(points []Point) (change uint256.Int, down, ok bool) {
+	if len(points) < 2 {
+		return change, false, false
+	}
+	first, last := points[0].Amount, points[len(points)-1].Amount
+	if last.Lt(&first) {
+		return *change.Sub(&first, &last), true, true
+	}
+	return *change.Sub(&last, &first), false, true
+}

@@ -1,0 +1,146 @@
+package chains
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/health"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
+	"github.com/bridge-me-not/resolver-cron/shared/queue"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
+)
+
+// HealthCheck is the body of the job that looks at every part.
+func (p *Parts) HealthCheck() func(context.Context, *job.Run) error {
+	client := sqs.NewFromConfig(p.AWS)
+	depth := func(ctx context.Context, url string) (health.Depth, error) { return queue.Depth(ctx, client, url) }
+	checker := health.Checker{Store: p.Store.Health(), Told: p.Store.Alerts().Load}
+	return func(ctx context.Context, r *job.Run) error {
+		now := time.Now()
+		s, err := checker.Check(ctx, p.desk.Load(), p.probes(depth, now), r.Scheduled, now)
+		r.Note("health", s.Settled.String())
+		r.Note("since", s.Since)
+		r.Note("found", s.Latest.Found.String())
+		r.Note("components", s.Latest.Components)
+		r.Metrics.Put(metrics.Health, s.Settled.Metric())
+		return err
+	}
+}
+
+// probes are those of one check, at now.
+func (p *Parts) probes(depth func(context.Context, string) (health.Depth, error), now time.Time) []health.Probe {
+	all := []health.Probe{
+		health.StoreProbe(p.Store.Ping),
+		health.SubscriptionsProbe(p.topic.Subscriptions),
+		health.OutboxProbe(p.Store.Alerts().Pending, now),
+		health.JobsProbe(func(ctx context.Context) ([]health.Job, error) { return p.jobs(ctx, now) }, now),
+	}
+	for _, q := range []health.Queue{
+		{Name: "doorbells", URL: p.Config.DoorbellQueueURL},
+		{Name: "doorbells-dead", URL: p.Config.DoorbellDeadURL, Dead: true},
+		{Name: "failed-events", URL: p.Config.FailedEventsURL, Dead: true},
+		{Name: "pacer-ticks", URL: p.Config.PacerQueueURL},
+		{Name: "pacer-ticks-dead", URL: p.Config.PacerDeadURL, Dead: true},
+	} {
+		if q.URL != "" { // the pacer's are those of the test profile
+			all = append(all, health.QueueProbe(q, depth))
+		}
+	}
+	var ids []uint64
+	signers := p.signers(now)
+	for _, c := range p.Config.Chains.Chains {
+		ids = append(ids, c.ID)
+		ch := health.Chain{ID: c.ID, BlockTime: time.Duration(c.BlockTime) * time.Second, Confirmations: c.Confirmations}
+		for _, e := range c.Endpoints {
+			ch.Endpoints = append(ch.Endpoints, e.Name)
+		}
+		all = append(all, health.ChainProbe(p.Chain, ch, now),
+			health.FactoriesProbe(c.ID, func(ctx context.Context) (int, []string, error) { return p.factoriesOf(ctx, c) }),
+			health.SignersProbe(c.ID, p.Store.Balances().Latest, signers[c.ID], balancePeriods*p.period(job.BalanceMonitor), now))
+	}
+	return append(all, health.CapacityProbe(ids, p.Store.Orders().Open, p.Config.MaxOpenSwaps))
+}
+
+// balancePeriods is how many periods of balance-monitor a reading serves.
+const balancePeriods = 3
+
+// period is how often a job runs.
+func (p *Parts) period(name string) time.Duration {
+	s, err := job.Lookup(name)
+	if err != nil {
+		return 0 // then every reading is old, which is told
+	}
+	return s.Cadence(p.Profile).Period
+}
+
+// jobs reads the last run of each job that has a schedule, but for the one that asks. What job-watchdog
+// keeps of them can take its place: it is all that health.JobsProbe needs.
+func (p *Parts) jobs(ctx context.Context, now time.Time) (out []health.Job, err error) {
+	var errs []error
+	for _, s := range job.Table {
+		c := s.Cadence(p.Profile)
+		if c.Period == 0 || s.Name == job.HealthCheck {
+			continue
+		}
+		last, ever, err := p.Store.Runs().Last(ctx, s.Name, now)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, health.Job{Name: s.Name, Critical: s.Critical, Period: c.Period, Grace: c.Grace, Last: last, Ever: ever})
+	}
+	return out, errors.Join(errs...)
+}
+
+// factoriesOf proves the factories of a chain, those that this process has not proven yet.
+func (p *Parts) factoriesOf(ctx context.Context, c env.Chain) (proven int, bad []string, err error) {
+	good, findings, err := p.prove(ctx, c)
+	for _, f := range findings {
+		bad = append(bad, f.Detail)
+	}
+	return len(good), bad, err
+}
+
+// signers are the accounts that sign, by chain.
+func (p *Parts) signers(now time.Time) map[uint64][]health.Signer {
+	keys, out := p.Keys(), map[uint64][]health.Signer{}
+	for _, a := range p.Accounts() {
+		out[a.ChainID] = append(out[a.ChainID], health.Signer{Chain: a.ChainID, Address: a.Signer, Custody: string(keys.Of(a.Signer)),
+			Flying:  func(ctx context.Context) (int, time.Time, error) { return p.flying(ctx, a) },
+			Foreign: func(ctx context.Context) (bool, error) { return p.foreign(ctx, a, now) }})
+	}
+	return out
+}
+
+// flying counts what an account has on its way.
+func (p *Parts) flying(ctx context.Context, a txn.Account) (n int, oldest time.Time, err error) {
+	open, _, err := p.Store.Journal().Entries(ctx, a)
+	for _, e := range open {
+		for _, t := range e.Txs {
+			if oldest.IsZero() || t.SignedAt.Before(oldest) {
+				oldest = t.SignedAt
+			}
+		}
+	}
+	return len(open), oldest, err
+}
+
+// foreign reports whether the alert is open that an account sent what is not in the journal.
+func (p *Parts) foreign(ctx context.Context, a txn.Account, now time.Time) (bool, error) {
+	if p.Keys().Of(a.Signer) == txn.Shared {
+		return false, nil // expected
+	}
+	e, err := p.Store.Alerts().Load(ctx, alert.Alert{Kind: alert.ForeignTx, Chain: a.ChainID, Account: a.Signer.Hex()}.Key())
+	if err != nil {
+		return false, fmt.Errorf("look for foreign transactions of %s on chain %d: %w", a.Signer, a.ChainID, err)
+	}
+	over := e.State == "" || e.State == alert.Suspected || e.State == alert.Resolved || !now.Before(e.ExpiresAt)
+	return !over, nil
+}

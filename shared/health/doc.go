@@ -1,0 +1,31 @@
+// Package health looks at every part that the resolver's safety rests on: health-check's logic.
+//
+// # Components
+//
+// A probe looks at one part and tells of one or more components: a status, how long the look took,
+// words for a person, and numbers. All probes run at once, each within its own time and with its
+// panics contained: whatever one of them does, the others are told, and a part that does not answer is
+// a component, not an error of the check.
+//
+// # The rule
+//
+// Overall is pure:
+//
+//   - unhealthy, if a component is that nothing goes on without: the store, a chain (no endpoint that
+//     answers, has a fresh head and agrees with its peers), a factory that is not what it has to be, a
+//     signer without gas, the way of the alerts, a critical job;
+//   - degraded, if any other component is unhealthy, or any is degraded;
+//   - healthy else. What is unknown, because nothing was measured yet, counts as nothing.
+//
+// # Flapping
+//
+// What is announced is the settled status, see State.Next: unhealthy counts at once, degraded at the
+// second check in a row that is worse than what is settled, and better at the third in a row that is
+// better, as far as the worst of those three. One alert says so, and only when it changes.
+//
+// # Killed or run twice
+//
+// Each check compares what is settled with what was told last, and tells the difference. So it may be
+// killed anywhere: the next one makes good what is missing. A check of a tick that the kept state
+// has seen already, or of an earlier one, makes no row longer.
+package health
