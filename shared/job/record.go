@@ -28,9 +28,9 @@ func (s State) String() string {
 // RunTTL is how long a run item is kept at least.
 const RunTTL = 24 * time.Hour
 
-// Keep is how long the run items of a job of that period are kept: at least four of them, so that
+// Keep is how long the run items of a job of that period are kept: at least six of them, so that
 // those of a daily job show that it ran.
-func Keep(period time.Duration) time.Duration { return max(RunTTL, 4*period) }
+func Keep(period time.Duration) time.Duration { return max(RunTTL, 6*period) }
 
 // Kept is how long the run items of a job are kept, from their end on: by the longer of its periods,
 // whatever the profile.

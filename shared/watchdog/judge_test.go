@@ -164,7 +164,7 @@ func TestSlow(t *testing.T) {
 // No job is looked at further back than its runs are kept: what is forgotten is
 // not missed.
 func TestSightIsWithinMemory(t *testing.T) {
-	for _, s := range append(slices.Clone(job.Table), job.Spec{Name: "daily", Mainnet: job.Cadence{Period: 24 * time.Hour}}) {
+	for _, s := range append(slices.Clone(job.Table), job.Spec{Name: "daily", Mainnet: job.Cadence{Period: 24 * time.Hour, Grace: 48 * time.Hour}}) {
 		for _, p := range []job.Profile{job.Test, job.Mainnet} {
 			c := s.Cadence(p)
 			if Sight(c) > job.Keep(c.Period) || c.Period > 0 && Sight(c) < 3*c.Period+c.Grace {
@@ -247,6 +247,33 @@ func TestExactlyWhatWasMissed(t *testing.T) {
 					t.Errorf("seed %d: nobody was told of the tick of %s", seed, tick)
 				}
 			}
+		}
+	}
+}
+
+// A job of once a day is missing when its grace is over, and only then: the run
+// before the last is remembered that long.
+func TestOnceADay(t *testing.T) {
+	daily := job.Cadence{Period: 24 * time.Hour, Timeout: 2 * time.Minute, Margin: time.Second, Grace: 2 * time.Hour}
+	day := func(n int, late time.Duration) time.Time { return noon.Add(time.Duration(n)*24*time.Hour + late) }
+	var all []job.Record
+	for n := range 30 {
+		all = append(all, job.Record{Job: "daily", Scheduled: day(n, 0), State: job.Done, Token: fmt.Sprint(n), Started: day(n, time.Second), Ended: day(n, time.Minute)})
+	}
+	for at := day(0, time.Minute); at.Before(day(34, 0)); at = at.Add(37 * time.Minute) {
+		var kept []job.Record // what is recorded and has not expired yet
+		for _, r := range all {
+			if !r.Ended.After(at) && at.Before(r.Ended.Add(job.Keep(daily.Period))) {
+				kept = append(kept, r)
+			}
+		}
+		want := Well
+		if !at.Before(day(30, daily.Grace)) {
+			want = Missing
+		}
+		h := Judge(job.Spec{Name: "daily", Exclusive: true}, daily, kept, Holding{}, day(-1, 0), at)
+		if h.State != want || want == Well && len(h.Lapses) > 0 {
+			t.Fatalf("%s after the first: %s, %v", at.Sub(noon), h.State, h.Lapses)
 		}
 	}
 }
