@@ -25,17 +25,18 @@ var rooms = map[string][]string{
 	"metrics": {},
 	"job":     {"metrics"},
 	"alert":   {},
+	"control": {},
 	"env":     {"swap"},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn"},
-	"store":     {"swap", "watch", "follow", "txn", "job", "alert"},
+	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "control"},
 	"queue":     {"watch", "job"},
 	"notify":    {"alert"},
 	"invoke":    {},
 	"kmssigner": {},
 	// Where they meet.
-	"boot":        {"env", "job", "metrics", "notify", "queue", "store"},
-	"boot/chains": {"alert", "boot", "chain", "env", "follow", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
+	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "store"},
+	"boot/chains": {"alert", "boot", "chain", "control", "env", "follow", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
 }
 
 // pure are the packages outside of ours and the standard library that the

@@ -41,6 +41,9 @@ const (
 	FeeCapLow    Kind = "fee-cap-low"
 	SignerDry    Kind = "signer-dry"
 	AccountStuck Kind = "account-stuck"
+
+	// The operators.
+	Paused Kind = "paused"
 )
 
 // KindInfo says what a kind means to the person who is woken by it.
@@ -144,4 +147,8 @@ var Kinds = map[Kind]KindInfo{
 	SignerDry: {Critical,
 		"A signer cannot pay for the gas of its next action.",
 		"Send native coin to the signer."},
+
+	Paused: {Warning,
+		"An operator has paused this. What is watched goes on, and what is due but may not be sent waits: its deadlines do not.",
+		"If the reason is gone, end the pause with the operator command: resume. It ends by itself at the named time."},
 }

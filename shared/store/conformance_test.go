@@ -1,13 +1,14 @@
 package store
 
 import (
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/control"
+	"github.com/bridge-me-not/resolver-cron/shared/control/controltest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/follow/followtest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
@@ -31,6 +32,8 @@ var (
 	_ job.Locker    = Leases{}
 	_ job.Recorder  = Runs{}
 	_ alert.Store   = Alerts{}
+	_ alert.List    = Alerts{}
+	_ control.Store = Control{}
 )
 
 func TestConformance(t *testing.T) {
@@ -76,7 +79,10 @@ func TestConformance(t *testing.T) {
 		})
 	})
 	t.Run("alert.Store", func(t *testing.T) {
-		alerttest.TestStore(t, func(t *testing.T) alert.Store { return newStore(t).Alerts() })
+		alerttest.TestStore(t, func(t *testing.T) alerttest.Listed { return newStore(t).Alerts() })
+	})
+	t.Run("control.Store", func(t *testing.T) {
+		controltest.TestStore(t, func(t *testing.T) control.Store { return newStore(t).Control() })
 	})
 }
 
@@ -148,19 +154,18 @@ func (s *Store) run(t *testing.T, name string, scheduled time.Time) (job.Record,
 	if it == nil {
 		return job.Record{}, false
 	}
-	at, err := time.Parse(tickLayout, it.text(attrSK))
+	r, err := readRun(name, it)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return job.Record{Job: strings.TrimPrefix(it.text(attrPK), "run#"), Scheduled: at, State: job.State(it.int(attrRank)), Token: it.text("holder"),
-		Fence: it.int("fence"), Started: tick(it.text("started")), Ended: tick(it.text("ended")), Attempts: int(it.int("attempts")), Reason: it.text("reason")}, true
+	return r, true
 }
 
 func (s *Store) stats(t *testing.T, name string) job.Stats {
 	t.Helper()
-	it, err := s.get(t.Context(), s.tables.Jobs, statsKey(name))
+	sums, err := s.Runs().Sums(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return job.Stats{Done: it.int("done"), Failed: it.int("failed"), Abandoned: it.int("abandoned"), Busy: time.Duration(it.int("busy_ms")) * time.Millisecond}
+	return sums
 }

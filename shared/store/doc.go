@@ -1,5 +1,5 @@
-// Package store keeps orders, facts, actions, the journal, leases, runs and
-// alerts in DynamoDB.
+// Package store keeps orders, facts, actions, the journal, leases, runs, alerts
+// and pauses in DynamoDB.
 //
 // # What may be relied on
 //
@@ -40,7 +40,11 @@
 //	         run#<job>               <scheduled time>     how a run ended
 //	         stats#<job>             sum                  sums over the runs
 //	         alert#<key>             entry                an alert
-//	         outbox                  <key>                an alert to be announced
+//	         outbox                  <key>                an alert to be announced: its severity (rank), and since when (ms)
+//	         open-alerts             <key>                one that is open, escalated or acknowledged; likewise
+//	         resolved-alerts         <when>#<key>         one that was resolved; TTL 25 h
+//	         alert-rate#<what>       count                how many messages a window has had; TTL its end
+//	         control                 control              the pauses
 //
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and

@@ -83,6 +83,9 @@ func (s *Store) Runs() Runs { return Runs{s} }
 // Alerts is alert.Store.
 func (s *Store) Alerts() Alerts { return Alerts{s} }
 
+// Control is control.Store.
+func (s *Store) Control() Control { return Control{s} }
+
 // token names a write by everything it says and by who says it.
 func (s *Store) token(parts ...[]byte) []byte {
 	h := sha256.New()
