@@ -19,6 +19,7 @@ import (
 // API is what a Topic needs of the SNS client.
 type API interface {
 	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
+	GetTopicAttributes(context.Context, *sns.GetTopicAttributesInput, ...func(*sns.Options)) (*sns.GetTopicAttributesOutput, error)
 }
 
 // Topic is an alert.Publisher. Its subscribers may filter by the message attributes severity, kind
@@ -69,6 +70,25 @@ func (t *Topic) Publish(ctx context.Context, m alert.Message) error {
 		return fmt.Errorf("publish to the alert topic: %w", err)
 	}
 	return nil
+}
+
+// Subscriptions tells how many subscribers of the topic have confirmed that they want its messages, and
+// how many have been asked and have not: those get nothing. It needs sns:GetTopicAttributes.
+func (t *Topic) Subscriptions(ctx context.Context) (confirmed, pending int, err error) {
+	out, err := t.api.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn})
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the attributes of the alert topic: %w", err)
+	}
+	count := func(name string) int {
+		n, wrong := strconv.Atoi(out.Attributes[name])
+		if wrong != nil || n < 0 {
+			err = errors.Join(err, fmt.Errorf("alert topic: %s is %q, not a number", name, out.Attributes[name]))
+			return 0
+		}
+		return n
+	}
+	confirmed, pending = count("SubscriptionsConfirmed"), count("SubscriptionsPending")
+	return confirmed, pending, err
 }
 
 // subjectLine makes a subject that SNS takes: printable ASCII, beginning with a letter, digit or

@@ -25,8 +25,13 @@ const arn = "arn:aws:sns:us-east-1:000000000000:alerts"
 
 // capture keeps what would be sent.
 type capture struct {
-	in  *sns.PublishInput
-	err error
+	in         *sns.PublishInput
+	attributes map[string]string
+	err        error
+}
+
+func (c *capture) GetTopicAttributes(context.Context, *sns.GetTopicAttributesInput, ...func(*sns.Options)) (*sns.GetTopicAttributesOutput, error) {
+	return &sns.GetTopicAttributesOutput{Attributes: c.attributes}, c.err
 }
 
 func (c *capture) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
@@ -62,6 +67,34 @@ func TestSubject(t *testing.T) {
 		if got := *publish(t, alert.Message{Subject: tt.in, Body: "b"}).Subject; got != tt.want {
 			t.Errorf("%q: %q, want %q", tt.in, got, tt.want)
 		}
+	}
+}
+
+func TestSubscriptions(t *testing.T) {
+	for _, c := range []struct {
+		confirmed, pending string
+		want               [2]int
+		err                string
+	}{
+		{"2", "1", [2]int{2, 1}, ""}, {"0", "0", [2]int{}, ""},
+		{"", "1", [2]int{0, 1}, `SubscriptionsConfirmed is ""`}, {"2", "-1", [2]int{2, 0}, `SubscriptionsPending is "-1"`}, {"many", "1", [2]int{0, 1}, `"many"`},
+	} {
+		topic, err := notify.New(&capture{attributes: map[string]string{"SubscriptionsConfirmed": c.confirmed, "SubscriptionsPending": c.pending}}, arn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		confirmed, pending, err := topic.Subscriptions(t.Context())
+		if [2]int{confirmed, pending} != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%q %q: %d, %d, %v", c.confirmed, c.pending, confirmed, pending, err)
+		}
+	}
+	away := &capture{err: errors.New("away")}
+	topic, err := notify.New(away, arn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := topic.Subscriptions(t.Context()); !errors.Is(err, away.err) {
+		t.Errorf("error %v", err)
 	}
 }
 
