@@ -110,6 +110,9 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 		}
 		errs = append(errs, desk.Flush(ctx, now))
 		r.Metrics.Put(metrics.AlertsUndelivered, int64(desk.Waiting()))
+		if oldest := desk.Oldest(now); oldest > 0 {
+			r.Note("alerts_oldest_s", int64(oldest/time.Second))
+		}
 		return errors.Join(errs...)
 	})
 }
