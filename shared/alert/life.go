@@ -76,8 +76,8 @@ func (e Entry) known(now time.Time) bool {
 	return e.Version != 0 && e.State != Resolved && e.State != Suspected && now.Before(e.ExpiresAt)
 }
 
-// lastSeen is when it was last raised, to within seenEvery.
-func (e Entry) lastSeen() time.Time {
+// LastSeen is when it was last raised, to within a quarter of an hour: by so much it may have been later.
+func (e Entry) LastSeen() time.Time {
 	if e.SeenAt.After(e.RaisedAt) {
 		return e.SeenAt
 	}
@@ -87,7 +87,7 @@ func (e Entry) lastSeen() time.Time {
 // ageFrom is what its age counts from, if it is raised now.
 func (e Entry) ageFrom(now time.Time) time.Time {
 	switch {
-	case now.Sub(e.lastSeen()) > lapse:
+	case now.Sub(e.LastSeen()) > lapse:
 		return now
 	case e.AgeFrom.IsZero():
 		return e.OpenedAt
@@ -108,7 +108,7 @@ func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 		next.OpenedAt, next.AgeFrom = old.OpenedAt, old.OpenedAt
 		return next, true
 	}
-	if !old.known(now) || now.Sub(old.lastSeen()) >= forget {
+	if !old.known(now) || now.Sub(old.LastSeen()) >= forget {
 		if lasting[a.Kind] == 0 {
 			return next, true
 		}
@@ -139,7 +139,7 @@ func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 
 // seen notes that the cause lasts, if that was not noted lately.
 func seen(old Entry, now time.Time) Entry {
-	if now.Sub(old.lastSeen()) < seenEvery {
+	if now.Sub(old.LastSeen()) < seenEvery {
 		return old
 	}
 	next := old

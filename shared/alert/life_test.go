@@ -248,8 +248,8 @@ func TestLastingCostsFewWrites(t *testing.T) {
 		}
 		e = next
 	}
-	if want := int(24*time.Hour/seenEvery) - 1; writes != want || e.lastSeen().Before(t0.Add(24*time.Hour-seenEvery)) {
-		t.Errorf("%d writes, want %d; last seen %s", writes, want, e.lastSeen())
+	if want := int(24*time.Hour/seenEvery) - 1; writes != want || e.LastSeen().Before(t0.Add(24*time.Hour-seenEvery)) {
+		t.Errorf("%d writes, want %d; last seen %s", writes, want, e.LastSeen())
 	}
 }
 
