@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,8 @@ import (
 var alertsCommand = command{"alerts", "[-resolved] [-json]", "list the open alerts", listAlerts}
 
 var ackCommand = command{"ack", "KEY -by NAME [-note TEXT] [-json]", "acknowledge an alert: it is not repeated", acknowledge}
+
+var resolveCommand = command{"resolve", "KEY -by NAME -proof TEXT [-json]", "end an alert that no program can end, such as a maker paid twice", resolveAlert}
 
 // alertView is an alert as -json prints it.
 type alertView struct {
@@ -117,20 +120,15 @@ func short(s string) string {
 func acknowledge(ctx context.Context, t tool, args []string) error {
 	f := t.flags()
 	by, note := f.String("by", "", "who looks after it"), f.String("note", "", "what to tell the others")
-	rest, err := f.parse(args)
-	switch {
-	case err != nil:
+	key, err := f.key(args, by)
+	if err != nil {
 		return err
-	case len(rest) != 1 || rest[0] == "":
-		return usage("want the key of one alert, as the list of alerts and each message has it")
-	case strings.TrimSpace(*by) == "":
-		return usage("-by is missing: who looks after it?")
 	}
 	s, err := t.open(ctx, f)
 	if err != nil {
 		return err
 	}
-	e, err := alert.Acknowledge(ctx, s.Alerts(), rest[0], *by, *note, t.now())
+	e, err := alert.Acknowledge(ctx, s.Alerts(), key, *by, *note, t.now())
 	if err != nil {
 		return err
 	}
@@ -138,4 +136,45 @@ func acknowledge(ctx context.Context, t tool, args []string) error {
 		return t.printJSON(viewAlert(e))
 	}
 	return t.say("%s is acknowledged by %s since %s", e.Key(), e.AckedBy, stamp(e.AckedAt))
+}
+
+// key parses the flags of a command about one alert, by somebody.
+func (f *flags) key(args []string, by *string) (string, error) {
+	rest, err := f.parse(args)
+	switch {
+	case err != nil:
+		return "", err
+	case len(rest) != 1 || rest[0] == "":
+		return "", usage("want the key of one alert, as the list of alerts and each message has it")
+	case strings.TrimSpace(*by) == "":
+		return "", usage("-by is missing: who are you?")
+	}
+	return rest[0], nil
+}
+
+func resolveAlert(ctx context.Context, t tool, args []string) error {
+	f := t.flags()
+	by, proof := f.String("by", "", "who says so"), f.String("proof", "", "what shows that it is over: a transaction, a balance, an agreement")
+	key, err := f.key(args, by)
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(*proof) == "" {
+		return usage("-proof is missing: what shows that it is over?")
+	}
+	s, err := t.open(ctx, f)
+	if err != nil {
+		return err
+	}
+	e, was, err := alert.Resolve(ctx, s.Alerts(), key, *by+": "+*proof, t.now())
+	if err == nil && !was {
+		err = fmt.Errorf("%s: %w", key, alert.ErrNotOpen)
+	}
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return t.printJSON(viewAlert(e))
+	}
+	return t.say("%s is resolved; the next run announces it. If its cause lasts, it comes back.", e.Key())
 }

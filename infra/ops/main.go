@@ -2,6 +2,7 @@
 //
 //	go run ./infra/ops alerts
 //	go run ./infra/ops ack 'chain-behind|10|||' -by anna -note 'provider is informed'
+//	go run ./infra/ops resolve 'maker-paid-twice|8453|…' -by anna -proof 'paid back in 0x…'
 //	go run ./infra/ops pause -chain 10 -for 2h -by anna -why 'reorg on optimism'
 //	go run ./infra/ops resume -chain 10
 //
@@ -25,7 +26,7 @@ import (
 )
 
 // commands are all there are; each has a file of its own.
-var commands = []command{alertsCommand, ackCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand}
+var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +96,7 @@ func TestHelpAndMistakes(t *testing.T) {
 		{"usage: ops", nil}, {`no command "fire"`, []string{"fire"}},
 		{"flag provided but not defined: -x", []string{"alerts", "-x"}}, {`unexpected ["all"]`, []string{"alerts", "all"}},
 		{"want the key", []string{"ack", "-by", "a"}}, {"want the key", []string{"ack", "a", "b", "-by", "a"}}, {"-by is missing", []string{"ack", "a"}},
+		{"-by is missing", []string{"resolve", "a", "-proof", "x"}}, {"-proof is missing", []string{"resolve", "a", "-by", "x", "-proof", " "}},
 		{"want one of", []string{"pause", "-for", "1h", "-by", "a", "-why", "b"}},
 		{"want one of", []string{"pause", "-all", "-chain", "10", "-for", "1h", "-by", "a", "-why", "b"}},
 		{"does not say who", []string{"pause", "-all", "-for", "1h", "-why", "b"}},
@@ -117,7 +117,7 @@ func TestHelpAndMistakes(t *testing.T) {
 	}
 	delete(d.env, "JOBS_TABLE")
 	for _, c := range commands {
-		args := map[string][]string{"ack": {"k", "-by", "a"}, "pause": {"-all", "-for", "1h", "-by", "a", "-why", "b"}, "resume": {"-all"}}[c.name]
+		args := map[string][]string{"ack": {"k", "-by", "a"}, "resolve": {"k", "-by", "a", "-proof", "b"}, "pause": {"-all", "-for", "1h", "-by", "a", "-why", "b"}, "resume": {"-all"}}[c.name]
 		_, errs := d.ops(exitUsage, append([]string{c.name}, args...)...)
 		d.says(errs, "no name for the jobs table")
 	}
@@ -166,13 +166,14 @@ func TestAlerts(t *testing.T) {
 	if a := list.Alerts[1]; a.Key != behind.Key() || a.AckedBy != "anna" || a.AckNote != "on it" || a.Announced != 1 || !a.Delivered || !a.OpenedAt.Equal(t0) {
 		t.Errorf("%+v", a)
 	}
-	desk := alert.NewDesk(d.store.Alerts(), nowhere{}, slog.New(slog.DiscardHandler))
-	if err := desk.Resolve(t.Context(), late.Key(), "found", t0.Add(4*time.Minute)); err != nil {
-		t.Fatal(err)
-	}
+	d.now = t0.Add(4 * time.Minute)
+	out, _ = d.ops(exitDone, "resolve", late.Key(), "-by", "anna", "-proof", "found in 0x1")
+	d.says(out, late.Key()+" is resolved")
+	_, errs = d.ops(exitFailed, "resolve", late.Key(), "-by", "anna", "-proof", "again")
+	d.says(errs, "no such alert is open")
 	d.now = t0.Add(5 * time.Minute)
 	out, _ = d.ops(exitDone, "alerts", "-resolved")
-	d.says(out, late.Key(), "resolved", "found")
+	d.says(out, late.Key(), "resolved", "anna: found in 0x1")
 	if strings.Contains(out, behind.Key()) {
 		t.Errorf("open, and listed as resolved:\n%s", out)
 	}
@@ -249,14 +250,9 @@ func TestJobs(t *testing.T) {
 func TestAStoreThatIsAway(t *testing.T) {
 	d := newDesk(t)
 	d.env["JOBS_TABLE"] = "no-such-table"
-	for _, args := range [][]string{{"alerts"}, {"alerts", "-resolved"}, {"alerts", "-json"}, {"pauses"}, {"jobs"}, {"ack", "k", "-by", "a"}, {"resume", "-all"},
+	for _, args := range [][]string{{"alerts"}, {"alerts", "-resolved"}, {"alerts", "-json"}, {"pauses"}, {"jobs"}, {"ack", "k", "-by", "a"}, {"resolve", "k", "-by", "a", "-proof", "b"}, {"resume", "-all"},
 		{"pause", "-all", "-for", "1h", "-by", "a", "-why", "b"}} {
 		_, errs := d.ops(exitFailed, args...)
 		d.says(errs, "ops "+args[0]+": ")
 	}
 }
-
-// nowhere takes every message.
-type nowhere struct{}
-
-func (nowhere) Publish(context.Context, alert.Message) error { return nil }

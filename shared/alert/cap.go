@@ -13,16 +13,17 @@ import (
 
 // The cap: no more messages than these in each window of wall-clock time, whatever is raised and by how
 // many processes, so that a bad day does not hide what matters in a thousand mails. It is counted in the
-// store. What finds no place stays in the outbox, and one summary for the criticals and one for all others
-// tell of it at once: what a summary lists has been announced by it; what does not fit is counted there, and
-// announced in a later window, the most severe first.
+// store. What finds no place stays in the outbox, and summaries tell of it, one for the criticals and one
+// for all others in every third of a window: what a summary tells has been announced by it, and what has no
+// room even there waits for the next, the most severe first. Twenty messages in ten minutes at most.
 //
 // What is not critical may take only a part of the places, so that a critical waits behind criticals alone.
 // If the places cannot be counted, everything is announced: too many is better than none.
 const (
 	window       = 10 * time.Minute
-	mostMessages = 18 // and the two summaries
-	mostOthers   = 9  // of those, what is not critical
+	mostMessages = 14
+	mostOthers   = 7 // of those, what is not critical
+	summaryEvery = window / 3
 )
 
 // Summary is the kind of the message that stands for alerts that the cap held back. Nothing is raised under it.
@@ -38,11 +39,10 @@ func most(s Severity) int {
 
 func windowEnd(now time.Time) time.Time { return now.Truncate(window).Add(window) }
 
-func inWindow(what string, now time.Time) string {
-	return what + "@" + now.Truncate(window).UTC().Format(time.RFC3339)
+// place names what is booked in a span of time.
+func place(what string, now time.Time, span time.Duration) string {
+	return what + "@" + now.Truncate(span).UTC().Format(time.RFC3339)
 }
-
-func messages(now time.Time) string { return inWindow("messages", now) }
 
 // book takes a place, and does not ask again where this desk has found none.
 func (d *Desk) book(ctx context.Context, name string, limit int, until time.Time) (bool, error) {
@@ -74,8 +74,12 @@ func (d *Desk) giveBack(ctx context.Context, name string, now time.Time) error {
 	return nil
 }
 
-// summarise announces, in the two summaries of the window, what found no place.
+// summarise announces, in the two summaries of the time, what found no place.
 func (d *Desk) summarise(ctx context.Context, held []Entry, now time.Time) error {
+	if len(held) == 0 {
+		return nil
+	}
+	d.log.WarnContext(ctx, "no room for alerts", "alerts", len(held))
 	d.mu.Lock()
 	for _, e := range held {
 		d.held[e.Key()] = e.RaisedAt
@@ -93,7 +97,7 @@ func (d *Desk) summarise(ctx context.Context, held []Entry, now time.Time) error
 	for _, s := range []struct {
 		place   string
 		entries []Entry
-	}{{inWindow("summary-critical", now), urgent}, {inWindow("summary", now), others}} {
+	}{{place("summary-critical", now, summaryEvery), urgent}, {place("summary", now, summaryEvery), others}} {
 		if len(s.entries) == 0 {
 			continue
 		}
@@ -120,51 +124,69 @@ func (d *Desk) keepUnstored(entries []Entry) {
 	}
 }
 
-// maxLine bounds what a summary says of one alert, in bytes.
-const maxLine = 300
+const (
+	// maxSummary bounds the list of a summary, maxLine what it says of one alert, in bytes.
+	maxSummary = 24_000
+	maxLine    = 250
+	// maxLines is how many of a group it lists; the others are counted, as in any message that is full.
+	maxLines = 6
+)
 
-// summary writes the message that stands for entries, and tells how many of them, from the first, it
-// lists. They are in the order in which they would have been announced.
+// summary writes the message that stands for entries, which are in the order in which they would have been
+// announced. It tells of how many of them, from the first, it does: whole groups.
 func summary(entries []Entry) (m Message, told int) {
-	if g := groupOf(entries[0]); !slices.ContainsFunc(entries, func(e Entry) bool { return groupOf(e) != g }) {
-		return compose(g, entries), len(entries)
+	groups := byGroup(entries)
+	if len(groups) == 1 {
+		return compose(groupOf(entries[0]), entries), len(entries)
 	}
 	severity := slices.MaxFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Severity, b.Severity) }).Severity
 	var b strings.Builder
-	fmt.Fprintf(&b, "More has to be told than %d messages in %s may say, so this one stands for all of the following.\n", mostMessages, spell(window))
-	var last group
-	for ; told < len(entries); told++ {
-		e := entries[told]
-		var text strings.Builder
-		if g := groupOf(e); told == 0 || g != last {
-			last = g
-			fmt.Fprintf(&text, "\n%s\n", g.head())
-			if todo := Kinds[g.kind].WhatToDo; e.State != Resolved && todo != "" {
-				fmt.Fprintf(&text, "What to do: %s\n", todo)
-			}
+	fmt.Fprintf(&b, "There is more to tell than %d messages in %s may say: this one stands for all of the following.\n", mostMessages, spell(window))
+	explained := Kind("")
+	for _, all := range groups {
+		g, text := groupOf(all[0]), strings.Builder{}
+		fmt.Fprintf(&text, "\n%s (%d)\n", g.head(), len(all))
+		if todo := Kinds[g.kind].WhatToDo; g.state != Resolved && todo != "" && g.kind != explained {
+			fmt.Fprintf(&text, "What to do: %s\n", todo)
 		}
-		fmt.Fprintf(&text, "- %s\n", clean(line(e), maxLine))
-		if b.Len()+text.Len() > maxBody {
+		for _, e := range all[:min(len(all), maxLines)] {
+			fmt.Fprintf(&text, "- %s\n", clean(line(e), maxLine))
+		}
+		if n := len(all) - maxLines; n > 0 {
+			fmt.Fprintf(&text, "… and %d more: see the log lines \"alert\" of kind %s.\n", n, g.kind)
+		}
+		if told > 0 && b.Len()+text.Len() > maxSummary {
 			break
 		}
 		b.WriteString(text.String())
+		explained, told = g.kind, told+len(all)
 	}
-	kinds := map[string]bool{}
-	for _, e := range entries {
+	kinds, left := map[string]bool{}, map[Kind]int{}
+	for i, e := range entries {
 		kinds[string(e.Kind)] = true
-	}
-	if left := entries[told:]; len(left) > 0 {
-		counts := map[Kind]int{}
-		for _, e := range left {
-			counts[e.Kind]++
+		if i >= told {
+			left[e.Kind]++
 		}
-		fmt.Fprintf(&b, "\nAnd %d more, which are announced when there is room; those that are open are listed by the operator command `alerts`:\n", len(left))
-		for _, k := range slices.Sorted(maps.Keys(counts)) {
-			fmt.Fprintf(&b, "%d %s\n", counts[k], k)
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(&b, "\nAnd %d more, which follow within %s; the operator command `alerts` lists what is open:\n", len(entries)-told, spell(summaryEvery))
+		for _, k := range slices.Sorted(maps.Keys(left)) {
+			fmt.Fprintf(&b, "%d %s\n", left[k], k)
 		}
 	}
 	return Message{Kind: Summary, Severity: severity, Body: b.String(),
 		Subject: fmt.Sprintf("%s: %d more alerts: %s", strings.ToUpper(severity.String()), len(entries), strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))}, told
+}
+
+// byGroup cuts entries into their groups, which stand together.
+func byGroup(entries []Entry) (groups [][]Entry) {
+	for i, e := range entries {
+		if i == 0 || groupOf(e) != groupOf(entries[i-1]) {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], e)
+	}
+	return groups
 }
 
 // line says of an alert what a person must know, in one line.

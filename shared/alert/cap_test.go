@@ -19,10 +19,11 @@ import (
 
 // What all processes together may send in ten minutes.
 const (
-	capWindow  = 10 * time.Minute
-	capMost    = 20
-	capOthers  = 9 // short of critical, without its summary
-	capUrgents = capMost - 2
+	capWindow    = 10 * time.Minute
+	capMost      = 20
+	capSummaries = 3  // of the criticals, and as many of the others
+	capUrgents   = 14 // with no summary
+	capOthers    = 7  // of those, short of critical
 )
 
 // clocked notes when each message was sent.
@@ -57,7 +58,7 @@ func TestAThousandAlertsAreFewMessages(t *testing.T) {
 			kinds = append(kinds, k)
 		}
 	}
-	for seed := range uint64(4) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			w := newWatch(t)
@@ -114,17 +115,17 @@ func TestAThousandAlertsAreFewMessages(t *testing.T) {
 			for window, messages := range sent {
 				others := 0
 				for _, m := range messages {
-					if m.Severity < alert.Critical && m.Kind != alert.Summary {
+					if m.Severity < alert.Critical {
 						others++
 					}
 					for word := range strings.FieldsFuncSeq(m.Body, func(r rune) bool { return strings.ContainsRune(" ,;|\n", r) }) {
 						told[word] = true
 					}
 					if strings.Contains(m.Body, "more: see the log lines") {
-						told[string(m.Kind)] = true
+						told[string(m.Kind)], told[m.Body] = true, true
 					}
 				}
-				if len(messages) > capMost || others > capOthers {
+				if len(messages) > capMost || others > capOthers+capSummaries {
 					t.Errorf("%d messages, %d of them short of critical, in the window of %s", len(messages), others, window)
 				}
 				whole += len(messages)
@@ -169,11 +170,12 @@ func TestACriticalNeverWaitsBehindWarnings(t *testing.T) {
 	}
 }
 
-// What finds no room is listed by a summary, which is its announcement; what the
-// summary has no room for comes in the next window.
+// What finds no room is told by a summary, which is its announcement; what has no
+// room there either comes with the next.
 func TestTheSummary(t *testing.T) {
 	w := newWatch(t)
-	alerts := many(90, alert.Critical)
+	const all = 150
+	alerts := many(all, alert.Critical)
 	for i := range alerts {
 		alerts[i].AtStake, alerts[i].UntilWhen, alerts[i].What = "12 USDC", "12:05", strings.Repeat("x", 200)
 	}
@@ -182,24 +184,60 @@ func TestTheSummary(t *testing.T) {
 		t.Fatalf("%d sent, %v", len(sent), err)
 	}
 	s := sent[capUrgents]
-	if s.Kind != alert.Summary || s.Severity != alert.Critical || s.Subject != "CRITICAL: 72 more alerts: call-reverts" || len(s.Body) > 13_000 {
+	if s.Kind != alert.Summary || s.Severity != alert.Critical || s.Subject != "CRITICAL: 136 more alerts: call-reverts" || len(s.Body) > 25_000 {
 		t.Errorf("%s, %d bytes", s.Subject, len(s.Body))
 	}
-	for _, want := range []string{"\nCRITICAL: call-reverts on chain 19\nWhat to do: ", "\n- order order-018; at stake 12 USDC; until 12:05; xxx", "which are announced when there is room", " call-reverts\n"} {
+	for _, want := range []string{"\nCRITICAL: call-reverts on chain 19 (1)\n", "\n- order order-018; at stake 12 USDC; until 12:05; xxx", "which follow within 3m20s", " call-reverts\n"} {
 		if !strings.Contains(s.Body, want) {
 			t.Errorf("the summary lacks %q:\n%s", want, s.Body)
 		}
 	}
+	if n := strings.Count(s.Body, "What to do: "); n != 1 {
+		t.Errorf("what to do is said %d times", n)
+	}
 	listed := strings.Count(s.Body, "\n- ")
 	n, oldest, err := w.Undelivered(t.Context())
-	if err != nil || n != 72-listed || !strings.Contains(s.Body, fmt.Sprintf("And %d more", n)) || !oldest.Equal(t0) || n == 0 {
+	if err != nil || n != all-capUrgents-listed || !strings.Contains(s.Body, fmt.Sprintf("And %d more", n)) || !oldest.Equal(t0) || n == 0 {
 		t.Errorf("%d listed, %d undelivered since %s, %v", listed, n, oldest, err)
 	}
-	if sent, err = w.pass(capWindow - time.Second); err != nil || len(sent) != 0 {
-		t.Errorf("still in the window: %q, %v", subjects(sent), err)
+	next := capWindow / capSummaries
+	if sent, err = w.pass(next - 20*time.Second); err != nil || len(sent) != 0 {
+		t.Errorf("too early: %q, %v", subjects(sent), err)
 	}
-	if sent, err = w.pass(capWindow); err != nil || len(sent) != min(n, capUrgents)+1 {
-		t.Errorf("next window: %d sent of %d, %v", len(sent), n, err)
+	if sent, err = w.pass(next); err != nil || len(sent) != 1 || sent[0].Subject != fmt.Sprintf("CRITICAL: %d more alerts: call-reverts", n) {
+		t.Errorf("the next: %q, %v", subjects(sent), err)
+	}
+	if n, _, err = w.Undelivered(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d undelivered, %v", n, err)
+	}
+}
+
+// A flood of one kind leaves room for the others in the summary.
+func TestAFloodOfOneKindHidesNoOther(t *testing.T) {
+	w := newWatch(t)
+	if _, err := w.pass(0, many(capOthers, alert.Warning)...); err != nil {
+		t.Fatal(err)
+	}
+	var alerts []alert.Alert
+	for i := range 90 {
+		alerts = append(alerts, near(fmt.Sprintf("order-%02d", i), 10*time.Minute))
+	}
+	alerts = append(alerts, alert.Alert{Kind: alert.EndpointTrouble, Chain: 10, Account: "first stale", What: "endpoint first: its head stands still"})
+	sent, err := w.pass(time.Second, alerts...)
+	if err != nil || len(sent) != 1 || sent[0].Subject != "WARNING: 91 more alerts: deadline-near, endpoint-trouble" || strings.Count(sent[0].Body, "\n- ") != 7 ||
+		!strings.Contains(sent[0].Body, "… and 84 more: see the log lines") || !strings.Contains(sent[0].Body, "- account first stale; endpoint first: its head stands still\n") {
+		t.Errorf("%q, %v\n%s", subjects(sent), err, sent[0].Body)
+	}
+	if n, _, err := w.Undelivered(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d undelivered, %v", n, err)
+	}
+	// With the summary of the time used up and one group alone, it waits for the
+	// next, which is then an ordinary message.
+	if sent, err = w.pass(time.Minute, alert.Alert{Kind: alert.ChainBehind, Chain: 10}); err != nil || len(sent) != 0 {
+		t.Errorf("sent %q, %v", subjects(sent), err)
+	}
+	if sent, err = w.pass(4 * time.Minute); err != nil || len(sent) != 1 || sent[0].Subject != "WARNING: chain-behind on chain 10" {
+		t.Errorf("sent %q, %v", subjects(sent), err)
 	}
 }
 
@@ -207,6 +245,9 @@ func TestTheSummary(t *testing.T) {
 func TestWhatIsHeldBackIsVisible(t *testing.T) {
 	w := newWatch(t)
 	if _, err := w.pass(0, many(200, alert.Warning)...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.pass(0, many(500, alert.Warning)[200:]...); err != nil {
 		t.Fatal(err)
 	}
 	d := w.desk()

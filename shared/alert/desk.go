@@ -97,20 +97,13 @@ func (d *Desk) raise(ctx context.Context, a Alert, now time.Time) error {
 	return err
 }
 
-// Resolve ends the alert with that key, if it is open; proof says what shows that it is over, as
-// the hash of a final transaction. Resolving what is not open changes nothing.
+// Resolve is the function Resolve, announced by Flush.
 func (d *Desk) Resolve(ctx context.Context, key, proof string, now time.Time) error {
-	if proof == "" {
-		return fmt.Errorf("resolve alert %s: no proof", key)
-	}
-	e, announce, err := change(ctx, d.store, key, func(old Entry) (Entry, bool) { return resolve(old, proof, now) })
-	if err != nil {
-		return err
-	}
+	e, announce, err := Resolve(ctx, d.store, key, proof, now)
 	if announce {
 		d.keep(ctx, e)
 	}
-	return nil
+	return err
 }
 
 func (d *Desk) keep(ctx context.Context, e Entry) {
@@ -179,14 +172,14 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 			}
 			return cmp.Compare(a.Key(), b.Key())
 		})
-		place := messages(now)
-		free, err := d.book(ctx, place, most(g.severity), windowEnd(now))
+		name := place("messages", now, window)
+		free, err := d.book(ctx, name, most(g.severity), windowEnd(now))
 		errs = append(errs, err)
 		if !free {
 			held = append(held, entries...)
 			continue
 		}
-		errs = append(errs, d.announce(ctx, compose(g, entries), place, entries, now))
+		errs = append(errs, d.announce(ctx, compose(g, entries), name, entries, now))
 	}
 	errs = append(errs, d.summarise(ctx, held, now))
 	return errors.Join(errs...)
@@ -207,7 +200,7 @@ func (d *Desk) outbox(ctx context.Context, due map[string]Entry, now time.Time) 
 	if len(old) == 0 {
 		return nil, err
 	}
-	first, failed := d.book(ctx, "outbox@"+now.Truncate(outboxAge).UTC().Format(time.RFC3339), 1, now.Add(outboxAge))
+	first, failed := d.book(ctx, place("outbox", now, outboxAge), 1, now.Add(outboxAge))
 	if !first {
 		old = nil
 	}

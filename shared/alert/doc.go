@@ -19,8 +19,8 @@
 //     delivering, it delivers again.
 //   - What cannot even be stored is announced at once, and the error is returned.
 //   - One message of a pass tells all alerts of a kind, severity, state, chain and level; and all
-//     processes together make no more than twenty messages in ten minutes, criticals first, the last
-//     two of which stand for all that found no room (see cap.go).
+//     processes together make no more than twenty messages in ten minutes, criticals first, some of
+//     which are summaries that stand for all that found no room (see cap.go).
 //   - What anybody can make for the price of its gas is told as a crowd: one alert for each kind and
 //     chain, with its number and an example.
 //

@@ -193,6 +193,19 @@ func Raise(ctx context.Context, s Store, a Alert, now time.Time) (e Entry, annou
 	return e, announce && err == nil, err
 }
 
+// Resolve ends the alert of that key, if it is open; proof says what shows that it is over, as the hash of a
+// final transaction. It tells whether that is to be announced: of what is not open nothing changes.
+func Resolve(ctx context.Context, s Store, key, proof string, now time.Time) (e Entry, announce bool, err error) {
+	if strings.TrimSpace(proof) == "" {
+		return Entry{}, false, fmt.Errorf("resolve alert %s: no proof", key)
+	}
+	e, _, err = change(ctx, s, key, func(old Entry) (next Entry, changed bool) {
+		next, announce = resolve(old, proof, now)
+		return next, announce
+	})
+	return e, announce && err == nil, err
+}
+
 // ErrNotOpen says that there is no open alert of a key.
 var ErrNotOpen = errors.New("no such alert is open")
 

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/boot"
@@ -192,7 +194,7 @@ func toAlert(f swap.Finding) alert.Alert {
 		a.Escrow = f.Escrow.Hex()
 	}
 	if !f.AtRisk.IsZero() {
-		a.AtStake = f.AtRisk.Dec() + " wei"
+		a.AtStake = coins(f.AtRisk) + " of the native coin, by the reference prices"
 	}
 	if f.Deadline != 0 {
 		a.UntilWhen = f.Deadline.String() + " by the chain's clock"
@@ -203,6 +205,21 @@ func toAlert(f swap.Finding) alert.Alert {
 		a.What = f.Call.String() + " is due"
 	}
 	return a
+}
+
+// coins writes wei as whole coins with what is left of the eighteen digits behind
+// the point.
+func coins(wei uint256.Int) string {
+	const digits = 18
+	s := wei.Dec()
+	if len(s) <= digits {
+		s = strings.Repeat("0", digits+1-len(s)) + s
+	}
+	whole, part := s[:len(s)-digits], strings.TrimRight(s[len(s)-digits:], "0")
+	if part == "" {
+		return whole
+	}
+	return whole + "." + part
 }
 
 // Sweeper looks after orders whose time has come.
