@@ -6,7 +6,11 @@
 //	go run ./infra/ops pause -chain 10 -for 2h -by anna -why 'reorg on optimism'
 //	go run ./infra/ops resume -chain 10
 //
-// The tables are named by flags, or by the variables that the functions have; region, credentials and
+// The tables are named by flags, by the variables that the functions have, or by the outputs of the stack:
+//
+//	aws cloudformation describe-stacks --stack-name resolver-cron >stack.json; export STACK_OUTPUTS=stack.json
+//
+// Region, credentials and
 // endpoints are the AWS SDK's. It exits with 0, or 1 if something failed, or 2 if it was not understood.
 package main
 
@@ -95,6 +99,6 @@ func run(ctx context.Context, t tool, args []string) int {
 func help(w io.Writer) {
 	_, _ = fmt.Fprint(w, "usage: ops <command> [flags]; ops <command> -h lists its flags\n\n")
 	for _, c := range commands {
-		_, _ = fmt.Fprintf(w, "  %-8s %-52s %s\n", c.name, c.args, c.does)
+		_, _ = fmt.Fprintf(w, "  %-8s %-76s %s\n", c.name, c.args, c.does)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -243,6 +245,31 @@ func TestJobs(t *testing.T) {
 		if v.Job == job.StateSync && (len(v.Runs) != 1 || v.Runs[0].State != "failed" || v.Runs[0].Millis != 1500 || v.Done != 1 || v.Failed != 1 || !v.Critical) {
 			t.Errorf("%+v", v)
 		}
+	}
+}
+
+// The tables can be named by what describes the stack; what is named beside it
+// comes first.
+func TestTablesOfAStack(t *testing.T) {
+	d := newDesk(t)
+	jobs := d.env["JOBS_TABLE"]
+	file := func(content string) string {
+		path := filepath.Join(t.TempDir(), "stack.json")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	outputs := func(jobs string) string {
+		return file(`{"Stacks":[{"StackName":"rc","Outputs":[{"OutputKey":"OrdersTable","OutputValue":"o"},{"OutputKey":"ActionsTable","OutputValue":"a"},
+			{"OutputKey":"JournalTable","OutputValue":"j"},{"OutputKey":"JobsTable","OutputValue":"` + jobs + `"},{"OutputKey":"AlertsTopic","OutputValue":"x"}]}]}`)
+	}
+	d.env = map[string]string{"STACK_OUTPUTS": outputs(jobs)}
+	d.ops(exitDone, "alerts")
+	d.ops(exitDone, "alerts", "-outputs", outputs("no-such-table"), "-jobs-table", jobs)
+	for want, path := range map[string]string{"no such file": "nowhere.json", "invalid character": file("x"), "describes 0 stacks": file("{}"), "no name for the jobs table": file(`{"Stacks":[{}]}`)} {
+		_, errs := d.ops(exitUsage, "alerts", "-outputs", path)
+		d.says(errs, want)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -28,8 +29,9 @@ type tool struct {
 // flags are those of one command, with the ones that all have.
 type flags struct {
 	*flag.FlagSet
-	json   bool
-	tables store.Tables
+	json    bool
+	tables  store.Tables
+	outputs string
 }
 
 func (t tool) flags() *flags {
@@ -40,12 +42,46 @@ func (t tool) flags() *flags {
 		f.PrintDefaults()
 	}
 	f.BoolVar(&f.json, "json", false, "print JSON")
-	for name, table := range map[string]*string{"orders": &f.tables.Orders, "actions": &f.tables.Actions, "journal": &f.tables.Journal, "jobs": &f.tables.Jobs} {
+	def, _ := t.lookup("STACK_OUTPUTS")
+	f.StringVar(&f.outputs, "outputs", def, "`file` with what `aws cloudformation describe-stacks` printed, which names the tables; else of STACK_OUTPUTS")
+	for name, table := range f.named() {
 		variable := strings.ToUpper(name) + "_TABLE"
 		def, _ := t.lookup(variable)
 		f.StringVar(table, name+"-table", def, "`name` of the "+name+" table; else of "+variable)
 	}
 	return f
+}
+
+// named are the tables by their names.
+func (f *flags) named() map[string]*string {
+	return map[string]*string{"orders": &f.tables.Orders, "actions": &f.tables.Actions, "journal": &f.tables.Journal, "jobs": &f.tables.Jobs}
+}
+
+// fromOutputs names the tables that nothing else named after the outputs of a stack.
+func (f *flags) fromOutputs() error {
+	src, err := os.ReadFile(f.outputs)
+	if err != nil {
+		return usage("-outputs: %w", err)
+	}
+	var said struct {
+		Stacks []struct {
+			Outputs []struct{ OutputKey, OutputValue string }
+		}
+	}
+	if err := json.Unmarshal(src, &said); err != nil {
+		return usage("-outputs %s: %w", f.outputs, err)
+	}
+	if len(said.Stacks) != 1 {
+		return usage("-outputs %s: it describes %d stacks, want one", f.outputs, len(said.Stacks))
+	}
+	for _, o := range said.Stacks[0].Outputs {
+		for name, table := range f.named() {
+			if strings.EqualFold(o.OutputKey, name+"table") && *table == "" {
+				*table = o.OutputValue
+			}
+		}
+	}
+	return nil
 }
 
 // parse reads flags before and after what is none, and returns that.
@@ -75,6 +111,11 @@ func (f *flags) none(args []string) error {
 
 // open opens the store.
 func (t tool) open(ctx context.Context, f *flags) (*store.Store, error) {
+	if f.outputs != "" {
+		if err := f.fromOutputs(); err != nil {
+			return nil, err
+		}
+	}
 	client, err := t.connect(ctx)
 	if err != nil {
 		return nil, err
