@@ -65,7 +65,7 @@ func (d *Desk) raiseMobs(ctx context.Context, now time.Time) error {
 		a := m.Alert
 		a.Order, a.Escrow, a.Account = "", "", ""
 		var announce bool
-		e, _, err := change(ctx, d.store, a.Key(), func(old Entry) (next Entry, changed bool) {
+		e, err := change(ctx, d.store, a.Key(), func(old Entry) (next Entry, changed bool) {
 			next, announce = join(old, *m, now)
 			return next, true
 		})

@@ -269,7 +269,7 @@ func (d *Desk) delivered(ctx context.Context, e Entry, now time.Time) error {
 	if e.Version == 0 { // was never stored
 		return nil
 	}
-	_, _, err := change(ctx, d.store, e.Key(), func(stored Entry) (Entry, bool) {
+	_, err := change(ctx, d.store, e.Key(), func(stored Entry) (Entry, bool) {
 		if !stored.NotifiedAt.IsZero() || stored.Version != e.Version {
 			return stored, false // another run noted it, or it changed since and is due anew
 		}

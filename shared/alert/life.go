@@ -186,7 +186,7 @@ func Raise(ctx context.Context, s Store, a Alert, now time.Time) (e Entry, annou
 	if a, err = a.complete(); err != nil {
 		return Entry{}, false, err
 	}
-	e, _, err = change(ctx, s, a.Key(), func(old Entry) (next Entry, changed bool) {
+	e, err = change(ctx, s, a.Key(), func(old Entry) (next Entry, changed bool) {
 		next, announce = raise(old, a, now)
 		return next, next != old
 	})
@@ -199,7 +199,7 @@ func Resolve(ctx context.Context, s Store, key, proof string, now time.Time) (e 
 	if strings.TrimSpace(proof) == "" {
 		return Entry{}, false, fmt.Errorf("resolve alert %s: no proof", key)
 	}
-	e, _, err = change(ctx, s, key, func(old Entry) (next Entry, changed bool) {
+	e, err = change(ctx, s, key, func(old Entry) (next Entry, changed bool) {
 		next, announce = resolve(old, proof, now)
 		return next, announce
 	})
@@ -219,7 +219,7 @@ func Acknowledge(ctx context.Context, s Store, key, by, note string, now time.Ti
 		return Entry{}, fmt.Errorf("acknowledge alert %s: nobody is named who looks after it", key)
 	}
 	open := false
-	e, _, err := change(ctx, s, key, func(old Entry) (next Entry, changed bool) {
+	e, err := change(ctx, s, key, func(old Entry) (next Entry, changed bool) {
 		if open = old.known(now); !open || old.State == Acknowledged {
 			return old, false
 		}

@@ -106,25 +106,25 @@ type Publisher interface {
 // another run announced the same alert, so the second reading usually ends it.
 const saveTries = 6
 
-func change(ctx context.Context, s Store, key string, next func(Entry) (Entry, bool)) (Entry, bool, error) {
+func change(ctx context.Context, s Store, key string, next func(Entry) (Entry, bool)) (Entry, error) {
 	for range saveTries {
 		old, err := s.Load(ctx, key)
 		if err != nil {
-			return Entry{}, false, fmt.Errorf("load alert %s: %w", key, err)
+			return Entry{}, fmt.Errorf("load alert %s: %w", key, err)
 		}
 		e, changed := next(old)
 		if !changed {
-			return old, false, nil
+			return old, nil
 		}
 		e.Write = rand.Text()
 		err = s.Save(ctx, e)
 		if err == nil {
 			e.Version++
-			return e, true, nil
+			return e, nil
 		}
 		if !errors.Is(err, ErrConflict) {
-			return Entry{}, false, fmt.Errorf("save alert %s: %w", key, err)
+			return Entry{}, fmt.Errorf("save alert %s: %w", key, err)
 		}
 	}
-	return Entry{}, false, fmt.Errorf("save alert %s: %w, %d times", key, ErrConflict, saveTries)
+	return Entry{}, fmt.Errorf("save alert %s: %w, %d times", key, ErrConflict, saveTries)
 }
