@@ -82,7 +82,7 @@ func TestConformance(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alerttest.Listed { return newStore(t).Alerts() })
 	})
 	t.Run("control.Store", func(t *testing.T) {
-		controltest.TestStore(t, func(t *testing.T) control.Store { return newStore(t).Control() })
+		controltest.TestStore(t, func(t *testing.T) control.Store { return withJobs(t).Control() })
 	})
 }
 
