@@ -28,17 +28,18 @@ var rooms = map[string][]string{
 	"balance":  {"alert", "swap"},
 	"watchdog": {"alert", "job"},
 	"health":   {"alert", "balance", "job", "swap"},
+	"control":  {},
 	"env":      {"swap"},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn", "balance", "health"},
-	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "health", "watchdog"},
+	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "control", "health", "watchdog"},
 	"queue":     {"watch", "job", "health"},
 	"notify":    {"alert"},
 	"invoke":    {},
 	"kmssigner": {},
 	// Where they meet.
-	"boot":        {"env", "job", "metrics", "notify", "queue", "store"},
-	"boot/chains": {"alert", "balance", "boot", "chain", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
+	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "store"},
+	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
 }
 
 // pure are the packages outside of ours and the standard library that the

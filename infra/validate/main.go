@@ -37,7 +37,7 @@ func main() {
 // variants are the sets of parameters under which the template is checked; together they take every branch of its conditions.
 var variants = []map[string]string{
 	{"Profile": "test", "Mode": "live"},
-	{"Profile": "mainnet", "Mode": "live", "AlertEmail": "alerts@example.org", "ExecutorReservedConcurrency": "5"},
+	{"Profile": "mainnet", "Mode": "live", "AlertEmail": "alerts@example.org", "ChatEndpoint": "https://chat.example.org/sns", "PagerEndpoint": "https://pager.example.org/sns", "ExecutorReservedConcurrency": "5"},
 	{"Profile": "mainnet", "Mode": "shadow"},
 	{"Profile": "mainnet", "Mode": "off"},
 }

@@ -17,16 +17,9 @@ import (
 // alert of its own, whatever its kind.
 var crowds = map[Kind]bool{DecoyDst: true, ParkedDst: true, HostileLog: true, UnprovenDst: true, Worthless: true}
 
-const (
-	// doublings bounds how long a crowd that goes on is quiet: each time it is
-	// announced again the quiet time is doubled, up to QuietTime * 2^5, which is 5 h
-	// 20 min. Nothing has to be done about it, so being told once is enough, and
-	// the reminders only say that it goes on.
-	doublings = 5
-	// keepCrowd is after how long without a new one a crowd is over: what comes
-	// then is announced as new.
-	keepCrowd = 24 * time.Hour
-)
+// keepCrowd is after how long without a new one a crowd is over: what comes then
+// is announced as new.
+const keepCrowd = 24 * time.Hour
 
 // mob is what a pass has raised of one crowd.
 type mob struct {
@@ -72,7 +65,7 @@ func (d *Desk) raiseMobs(ctx context.Context, now time.Time) error {
 		a := m.Alert
 		a.Order, a.Escrow, a.Account = "", "", ""
 		var announce bool
-		e, _, err := change(ctx, d.store, a.Key(), func(old Entry) (next Entry, changed bool) {
+		e, err := change(ctx, d.store, a.Key(), func(old Entry) (next Entry, changed bool) {
 			next, announce = join(old, *m, now)
 			return next, true
 		})
@@ -100,8 +93,8 @@ func (d *Desk) renew(e Entry) {
 	}
 }
 
-// join is the life cycle of a crowd: raise, with the number kept and the quiet
-// time growing. Unlike raise it always changes the entry, because of the number.
+// join is the life cycle of a crowd: raise, with the number kept. Unlike raise
+// it always changes the entry, because of the number.
 func join(old Entry, m mob, now time.Time) (next Entry, announce bool) {
 	a := m.Alert
 	a.Order, a.Escrow, a.Account = "", "", ""
@@ -114,7 +107,6 @@ func join(old Entry, m mob, now time.Time) (next Entry, announce bool) {
 	next.Count += m.n
 	next.ExpiresAt = now.Add(keepCrowd)
 	if announce {
-		next.QuietUntil = now.Add(QuietTime << min(next.Repeats, doublings))
 		next.What = clean(m.say(next), maxField)
 	}
 	return next, announce

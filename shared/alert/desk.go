@@ -19,8 +19,10 @@ type Desk struct {
 	log   *slog.Logger
 
 	mu     sync.Mutex
-	due    map[string]Entry // to be announced by Flush; Version 0: could not be stored
-	raised map[group]int    // how many of a sort this pass has raised
+	due    map[string]Entry     // to be announced by Flush; Version 0: could not be stored
+	held   map[string]time.Time // left to the outbox because no message was free, and since when they are due
+	full   map[string]bool      // what this desk found no place under
+	raised map[group]int        // how many of a sort this pass has raised
 	mobs   map[crowdKey]*mob
 }
 
@@ -34,7 +36,8 @@ const others = "others"
 
 // NewDesk opens the desk of a pass.
 func NewDesk(s Store, p Publisher, log *slog.Logger) *Desk {
-	return &Desk{store: s, pub: p, log: log, due: map[string]Entry{}, raised: map[group]int{}, mobs: map[crowdKey]*mob{}}
+	return &Desk{store: s, pub: p, log: log, due: map[string]Entry{}, held: map[string]time.Time{}, full: map[string]bool{},
+		raised: map[group]int{}, mobs: map[crowdKey]*mob{}}
 }
 
 // Raise stores the alert, logs it if it is to be announced, and keeps it for Flush. An alert that
@@ -94,20 +97,13 @@ func (d *Desk) raise(ctx context.Context, a Alert, now time.Time) error {
 	return err
 }
 
-// Resolve ends the alert with that key, if it is open; proof says what shows that it is over, as
-// the hash of a final transaction. Resolving what is not open changes nothing.
+// Resolve is the function Resolve, announced by Flush.
 func (d *Desk) Resolve(ctx context.Context, key, proof string, now time.Time) error {
-	if proof == "" {
-		return fmt.Errorf("resolve alert %s: no proof", key)
-	}
-	e, announce, err := change(ctx, d.store, key, func(old Entry) (Entry, bool) { return resolve(old, proof, now) })
-	if err != nil {
-		return err
-	}
+	e, announce, err := Resolve(ctx, d.store, key, proof, now)
 	if announce {
 		d.keep(ctx, e)
 	}
-	return nil
+	return err
 }
 
 func (d *Desk) keep(ctx context.Context, e Entry) {
@@ -131,13 +127,15 @@ func (d *Desk) keep(ctx context.Context, e Entry) {
 const (
 	// outboxLimit bounds how many undelivered alerts of earlier passes one pass takes up.
 	outboxLimit = 500
-	// outboxAge is how long another pass is left to deliver what it raised itself.
+	// outboxAge is how long another pass is left to deliver what it raised itself; so long, too, is
+	// the outbox left to the first pass that takes it up.
 	outboxAge = 15 * time.Second
 )
 
 // Flush announces what this pass raised and resolved and what earlier passes left undelivered: one
-// message for each (state, kind, severity, chain, level). What cannot be delivered stays in the
-// outbox for the next pass and counts as Waiting; the error says so after all the rest was tried.
+// message for each (state, kind, severity, chain, level), the most severe first and no more than the
+// cap allows; see cap.go. What cannot be delivered stays in the outbox for a later pass and counts as
+// Waiting; the error says so after all the rest was tried. That the cap holds something back is no error.
 // Delivery is at least once: a crash between delivery and its note announces again.
 func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 	errs := []error{d.rest(ctx, now), d.raiseMobs(ctx, now)}
@@ -146,14 +144,10 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 	d.due = map[string]Entry{}
 	d.mu.Unlock()
 
-	old, err := d.store.Pending(ctx, outboxLimit)
-	if err != nil {
-		errs = append(errs, fmt.Errorf("read the alert outbox: %w", err))
-	}
+	old, err := d.outbox(ctx, due, now)
+	errs = append(errs, err)
 	for _, e := range old {
-		if _, ours := due[e.Key()]; !ours && now.Sub(e.RaisedAt) >= outboxAge {
-			due[e.Key()] = e
-		}
+		due[e.Key()] = e
 	}
 
 	groups := map[group][]Entry{}
@@ -166,6 +160,7 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 		order = append(order, g)
 	}
 	slices.SortFunc(order, group.compare)
+	var held []Entry
 	for _, g := range order {
 		entries := groups[g]
 		slices.SortFunc(entries, func(a, b Entry) int {
@@ -177,26 +172,85 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 			}
 			return cmp.Compare(a.Key(), b.Key())
 		})
-		if err := d.pub.Publish(ctx, compose(g, entries)); err != nil {
-			errs = append(errs, fmt.Errorf("announce %d %s alerts of chain %d: %w", len(entries), g.kind, g.chain, err))
-			d.putBack(entries)
+		name := place("messages", now, window)
+		free, err := d.book(ctx, name, most(g.severity), windowEnd(now))
+		errs = append(errs, err)
+		if !free {
+			held = append(held, entries...)
 			continue
 		}
-		for _, e := range entries {
-			if err := d.delivered(ctx, e, now); err != nil {
-				errs = append(errs, err)
-			}
+		errs = append(errs, d.announce(ctx, compose(g, entries), name, entries, now))
+	}
+	errs = append(errs, d.summarise(ctx, held, now))
+	return errors.Join(errs...)
+}
+
+// outbox reads what earlier passes left undelivered, if no other pass is at it.
+func (d *Desk) outbox(ctx context.Context, due map[string]Entry, now time.Time) ([]Entry, error) {
+	all, err := d.store.Pending(ctx, outboxLimit)
+	if err != nil {
+		err = fmt.Errorf("read the alert outbox: %w", err)
+	}
+	old := all[:0]
+	for _, e := range all {
+		if _, ours := due[e.Key()]; !ours && now.Sub(e.RaisedAt) >= outboxAge {
+			old = append(old, e)
 		}
+	}
+	if len(old) == 0 {
+		return nil, err
+	}
+	first, failed := d.book(ctx, place("outbox", now, outboxAge), 1, now.Add(outboxAge))
+	if !first {
+		old = nil
+	}
+	return old, errors.Join(err, failed)
+}
+
+// announce publishes a message and notes that its entries are delivered. What could not be published
+// is kept for another Flush, and its place is given back.
+func (d *Desk) announce(ctx context.Context, m Message, place string, entries []Entry, now time.Time) error {
+	if err := d.pub.Publish(ctx, m); err != nil {
+		d.putBack(entries)
+		return errors.Join(fmt.Errorf("announce %d alerts as %q: %w", len(entries), m.Subject, err), d.giveBack(ctx, place, now))
+	}
+	var errs []error
+	for _, e := range entries {
+		d.mu.Lock()
+		delete(d.held, e.Key())
+		d.mu.Unlock()
+		errs = append(errs, d.delivered(ctx, e, now))
 	}
 	return errors.Join(errs...)
 }
 
 // Waiting is how many alerts of this desk are not delivered: after a Flush, those it could not
-// deliver.
+// deliver and those that the cap held back.
 func (d *Desk) Waiting() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.due)
+	return len(d.due) + len(d.held)
+}
+
+// Oldest is how long the oldest of those has been waiting at now; zero if there is none.
+func (d *Desk) Oldest(now time.Time) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	since := now
+	for _, e := range d.due {
+		since = earlier(since, e.RaisedAt)
+	}
+	for _, at := range d.held {
+		since = earlier(since, at)
+	}
+	return now.Sub(since)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // putBack keeps for another Flush what could not be delivered: maybe no store holds it.
@@ -215,7 +269,7 @@ func (d *Desk) delivered(ctx context.Context, e Entry, now time.Time) error {
 	if e.Version == 0 { // was never stored
 		return nil
 	}
-	_, _, err := change(ctx, d.store, e.Key(), func(stored Entry) (Entry, bool) {
+	_, err := change(ctx, d.store, e.Key(), func(stored Entry) (Entry, bool) {
 		if !stored.NotifiedAt.IsZero() || stored.Version != e.Version {
 			return stored, false // another run noted it, or it changed since and is due anew
 		}

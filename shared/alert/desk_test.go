@@ -67,7 +67,7 @@ func subjects(sent []alert.Message) (out []string) {
 // the publisher, and a failure is returned.
 func crossed(t *testing.T, raised func(pass int) []alert.Alert) {
 	t.Helper()
-	for _, op := range []string{"load", "save", "pending", "publish"} {
+	for _, op := range []string{"load", "save", "pending", "book", "publish"} {
 		for _, fault := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
 			for nth := 1; nth <= 5; nth++ {
 				w, n, hit := newWatch(t), 0, false
@@ -115,7 +115,7 @@ func TestMessageForAPerson(t *testing.T) {
 	want := alert.Message{Kind: alert.DeadlineNear, Severity: alert.Warning, Chain: 10,
 		Subject: "WARNING: deadline-near on chain 10, less than 5 min left",
 		Body: info.Meaning + "\nWhat to do: " + info.WhatToDo + "\n\nWhere: order o1, escrow 0xe5c\nWhat: The destination leg is not withdrawn.\n" +
-			"At stake: 1250.5 USDC\nUntil: 12:05:00 UTC (DstCancellation)\n"}
+			"At stake: 1250.5 USDC\nUntil: 12:05:00 UTC (DstCancellation)\nKey: deadline-near|10|o1|0xe5c|\n"}
 	if sent[0] != want {
 		t.Errorf("got  %+v\nwant %+v", sent[0], want)
 	}

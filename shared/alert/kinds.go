@@ -52,6 +52,8 @@ const (
 
 	// The system itself.
 	Unhealthy Kind = "unhealthy"
+	// The operators.
+	Paused Kind = "paused"
 )
 
 // KindInfo says what a kind means to the person who is woken by it.
@@ -178,4 +180,8 @@ var Kinds = map[Kind]KindInfo{
 	Unhealthy: {Warning,
 		"A part that the safety of open swaps rests on does not work as it should.",
 		"Look at the named components; each line \"run ended\" of health-check has all of them with their numbers. What concerns money has an alert of its own."},
+
+	Paused: {Warning,
+		"An operator has paused this. What is watched goes on, and what is due but may not be sent waits: its deadlines do not.",
+		"If the reason is gone, end the pause with the operator command: resume. It ends by itself at the named time."},
 }

@@ -40,9 +40,8 @@ func spell(d time.Duration) string {
 // maxBody bounds a message in bytes. A pager and a mail reader show far less.
 const maxBody = 12_000
 
-// compose writes the message of a group. The body starts with what they have in common; each entry
-// then says where, how much is at stake and until when. What does not fit is counted.
-func compose(g group, entries []Entry) Message {
+// head names what the entries of a group have in common.
+func (g group) head() string {
 	var head strings.Builder
 	switch g.state {
 	case Resolved:
@@ -59,8 +58,15 @@ func compose(g group, entries []Entry) Message {
 	if g.level > 0 && g.state != Resolved {
 		fmt.Fprintf(&head, ", less than %s left", spell(g.level))
 	}
+	return head.String()
+}
+
+// compose writes the message of a group. The body starts with what they have in common; each entry
+// then says where, how much is at stake and until when. What does not fit is counted.
+func compose(g group, entries []Entry) Message {
+	head := g.head()
 	if n := len(entries); n > 1 {
-		fmt.Fprintf(&head, " (%d)", n)
+		head += fmt.Sprintf(" (%d)", n)
 	}
 
 	info := Kinds[g.kind]
@@ -77,7 +83,7 @@ func compose(g group, entries []Entry) Message {
 		}
 		body.WriteString(text)
 	}
-	return Message{Kind: g.kind, Severity: g.severity, Chain: g.chain, Subject: head.String(), Body: body.String()}
+	return Message{Kind: g.kind, Severity: g.severity, Chain: g.chain, Subject: head, Body: body.String()}
 }
 
 func paragraph(e Entry, info KindInfo) string {
@@ -110,5 +116,6 @@ func paragraph(e Entry, info KindInfo) string {
 	if e.Repeats > 0 {
 		fmt.Fprintf(&b, "Announced %d times before, since %s.\n", e.Repeats, e.OpenedAt.UTC().Format(time.RFC3339))
 	}
+	fmt.Fprintf(&b, "Key: %s\n", e.Key())
 	return b.String()
 }

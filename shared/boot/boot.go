@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/bridge-me-not/resolver-cron/shared/control"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/metrics"
@@ -33,6 +34,7 @@ type Base struct {
 	Log     *slog.Logger
 	Store   *store.Store
 	Jobs    job.Deps
+	Control *control.Reader
 }
 
 // Load reads the environment and builds the base. The error names every
@@ -60,6 +62,7 @@ func Load(ctx context.Context, need env.Need) (*Base, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.Control = control.NewReader(b.Store.Control())
 	b.Jobs = job.Deps{Locker: b.Store.Leases(), Recorder: b.Store.Runs(), Log: b.Log}
 	return b, nil
 }
@@ -84,8 +87,16 @@ func (b *Base) Topic() (*notify.Topic, error) {
 }
 
 // Scheduled is the handler of the job of that name. In mode off it does
-// nothing, and says so.
+// nothing, and says so; likewise while an operator has paused it, if that may be
+// done.
 func (b *Base) Scheduled(name string, run func(context.Context, *job.Run) error) (job.Handler, error) {
+	spec, err := job.Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Pausable() && name != job.ActionExecutor { // whose pause holds back what it sends
+		run = b.unlessPaused(name, run)
+	}
 	if b.Config.Mode == env.Off {
 		run = func(_ context.Context, r *job.Run) error {
 			r.Note("mode", string(env.Off))

@@ -38,6 +38,7 @@ type endpoint struct {
 	aside    time.Time
 	why      TroubleKind            // of being aside
 	found    map[TroubleKind]string // since the last Trouble
+	answered bool                   // well, since the last Answered
 	limits   map[class]limit        // learned sizes
 	override support                // of the block time in eth_call
 	byHash   support                // of block hashes as block parameter
@@ -144,6 +145,7 @@ func (e *endpoint) setAside(d time.Duration, why TroubleKind, detail string) {
 func (e *endpoint) works() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.answered = true
 	switch e.why {
 	case Unreachable, RateLimited, Malformed:
 		e.aside, e.why = time.Time{}, ""
@@ -189,7 +191,7 @@ func (e *endpoint) setBatchSize(n int) { e.learn(classBatch, uint64(n)) }
 func (e *endpoint) setHead(n uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.head, e.slow = n, 0
+	e.head, e.slow, e.answered = n, 0, true
 }
 
 func (e *endpoint) lastHead() uint64 {

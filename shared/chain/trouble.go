@@ -62,3 +62,31 @@ func (e *endpoint) trouble() []Trouble {
 	}
 	return out
 }
+
+// Answer is an endpoint that answered.
+type Answer struct {
+	ChainID  uint64
+	Endpoint string // its configured name
+}
+
+// Answered returns the endpoints that answered well since it was last called and
+// are in good standing, in the order of chains and endpoints.
+func (c *Client) Answered() (out []Answer) {
+	for _, ch := range c.chains {
+		for _, e := range ch.endpoints {
+			if e.tookAnswer() {
+				out = append(out, Answer{ch.ID, e.name})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Answer) int { return cmp.Compare(a.ChainID, b.ChainID) })
+	return out
+}
+
+func (e *endpoint) tookAnswer() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	took := e.answered && !time.Now().Before(e.aside)
+	e.answered = false
+	return took
+}

@@ -72,18 +72,23 @@ func (t *Topic) Publish(ctx context.Context, m alert.Message) error {
 	return nil
 }
 
-// Subscriptions counts who gets the alerts: those who have confirmed, and those who have not yet.
+// Subscriptions tells how many subscribers of the topic have confirmed that they want its messages, and
+// how many have been asked and have not: those get nothing. It needs sns:GetTopicAttributes.
 func (t *Topic) Subscriptions(ctx context.Context) (confirmed, pending int, err error) {
 	out, err := t.api.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn})
 	if err != nil {
-		return 0, 0, fmt.Errorf("read the alert topic: %w", err)
+		return 0, 0, fmt.Errorf("read the attributes of the alert topic: %w", err)
 	}
-	for name, into := range map[string]*int{"SubscriptionsConfirmed": &confirmed, "SubscriptionsPending": &pending} {
-		if *into, err = strconv.Atoi(out.Attributes[name]); err != nil || *into < 0 {
-			return 0, 0, fmt.Errorf("read the alert topic: %s is %q, not a number", name, out.Attributes[name])
+	count := func(name string) int {
+		n, wrong := strconv.Atoi(out.Attributes[name])
+		if wrong != nil || n < 0 {
+			err = errors.Join(err, fmt.Errorf("alert topic: %s is %q, not a number", name, out.Attributes[name]))
+			return 0
 		}
+		return n
 	}
-	return confirmed, pending, nil
+	confirmed, pending = count("SubscriptionsConfirmed"), count("SubscriptionsPending")
+	return confirmed, pending, err
 }
 
 // subjectLine makes a subject that SNS takes: printable ASCII, beginning with a letter, digit or

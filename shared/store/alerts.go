@@ -1,28 +1,46 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 )
 
-// Alerts is alert.Store.
+// Alerts is alert.Store and alert.List.
 //
-// Each alert is an item. Those that still have to be announced have a second
-// one in the outbox, with the key alone, written in the same transaction: so
-// what is pending is found without reading what was delivered.
+// Each alert is an item. Rows that hold its key alone are written in the same
+// transaction: one in the outbox while it still has to be announced, one among
+// the open ones while it is open, and one for each time that it was resolved. So
+// what is pending, open or lately resolved is found without reading the rest.
 type Alerts struct{ s *Store }
 
 const (
-	entrySK  = "entry"
-	outboxPK = "outbox"
+	entrySK    = "entry"
+	outboxPK   = "outbox"
+	openPK     = "open-alerts"
+	resolvedPK = "resolved-alerts"
+	rateSK     = "count"
+
+	attrSince = "since" // epoch milliseconds
+
+	// listResolved is how long a resolved alert is listed, and somewhat more.
+	listResolved = 25 * time.Hour
+	// resolvedLayout sorts as text in the order of time.
+	resolvedLayout = "2006-01-02T15:04:05.000Z"
 )
 
 func alertKey(k string) item { return key("alert#"+k, entrySK) }
+
+func rateKey(name string) item { return key("alert-rate#"+name, rateSK) }
 
 // Load implements alert.Store.
 func (v Alerts) Load(ctx context.Context, k string) (alert.Entry, error) {
@@ -52,35 +70,76 @@ func (v Alerts) Save(ctx context.Context, e alert.Entry) error {
 	token := []byte(e.Write)
 	it[attrVersion], it[attrWrite], it[attrBody] = number(e.Version+1), blob(token), blob(packed)
 	it[attrExpires] = number(e.ExpiresAt.Unix())
-	bell := newItem(outboxPK, e.Key())
-	bell[attrExpires] = it[attrExpires]
-	ring := overwrite(v.s.tables.Jobs, bell)
-	if !e.NotifiedAt.IsZero() {
-		ring = erase(v.s.tables.Jobs, key(outboxPK, e.Key()))
+	row := func(pk string, wanted bool) types.TransactWriteItem {
+		if !wanted {
+			return erase(v.s.tables.Jobs, key(pk, e.Key()))
+		}
+		r := newItem(pk, e.Key())
+		r[attrExpires], r[attrRank], r[attrSince] = it[attrExpires], number(int(e.Severity)), number(e.RaisedAt.UnixMilli())
+		return overwrite(v.s.tables.Jobs, r)
 	}
-	err = v.s.write(ctx, put(v.s.tables.Jobs, it, since(uint64(e.Version))), ring)
+	ops := []types.TransactWriteItem{put(v.s.tables.Jobs, it, since(uint64(e.Version))), row(outboxPK, e.NotifiedAt.IsZero()),
+		row(openPK, e.State != alert.Resolved && e.State != alert.Suspected)}
+	if e.State == alert.Resolved {
+		r := newItem(resolvedPK, e.RaisedAt.UTC().Format(resolvedLayout)+"#"+e.Key())
+		r[attrExpires] = number(e.RaisedAt.Add(listResolved).Unix())
+		ops = append(ops, overwrite(v.s.tables.Jobs, r))
+	}
+	err = v.s.write(ctx, ops...)
 	return ours(err, 0, token, alert.ErrConflict, "save alert %s", e.Key())
 }
 
-// Pending implements alert.Store.
+// Pending implements alert.Store. It reads the row of all that waits, to find
+// what is most severe.
 func (v Alerts) Pending(ctx context.Context, limit int) ([]alert.Entry, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	in := partition(v.s.tables.Jobs, outboxPK, "")
-	in.Limit = aws.Int32(int32(min(limit, 1000)))
-	var keys []item
-	for it, err := range v.s.query(ctx, in) {
+	var rows []item
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Jobs, outboxPK, "")) {
 		if err != nil {
 			return nil, fmt.Errorf("read outbox: %w", err)
 		}
-		if keys = append(keys, alertKey(it.text(attrSK))); len(keys) == limit {
-			break
-		}
+		rows = append(rows, it)
 	}
-	items, err := v.s.getAll(ctx, v.s.tables.Jobs, keys)
+	if len(rows) > limit {
+		slices.SortStableFunc(rows, func(a, b item) int {
+			return cmp.Or(cmp.Compare(b.severity(), a.severity()), cmp.Compare(a.int(attrSince), b.int(attrSince)))
+		})
+		rows = rows[:limit]
+	}
+	keys := make([]string, len(rows))
+	for i, it := range rows {
+		keys[i] = it.text(attrSK)
+	}
+	entries, err := v.load(ctx, keys, func(e alert.Entry) bool { return e.NotifiedAt.IsZero() })
 	if err != nil {
-		return nil, fmt.Errorf("read pending alerts: %w", err)
+		err = fmt.Errorf("read pending alerts: %w", err)
+	}
+	slices.SortFunc(entries, func(a, b alert.Entry) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), a.RaisedAt.Compare(b.RaisedAt), cmp.Compare(a.Key(), b.Key()))
+	})
+	return entries, err
+}
+
+// severity is that of a row; one that was written without has the highest.
+func (it item) severity() alert.Severity {
+	if it[attrRank] == nil {
+		return alert.Critical
+	}
+	return alert.Severity(it.int(attrRank))
+}
+
+// load reads the alerts of different keys and returns those that are wanted, in
+// no order. What cannot be read does not hide the rest.
+func (v Alerts) load(ctx context.Context, keys []string, wanted func(alert.Entry) bool) ([]alert.Entry, error) {
+	items := make([]item, len(keys))
+	for i, k := range keys {
+		items[i] = alertKey(k)
+	}
+	items, err := v.s.getAll(ctx, v.s.tables.Jobs, items)
+	if err != nil {
+		return nil, err
 	}
 	var entries []alert.Entry
 	var errs []error
@@ -89,9 +148,89 @@ func (v Alerts) Pending(ctx context.Context, limit int) ([]alert.Entry, error) {
 		switch {
 		case err != nil:
 			errs = append(errs, err)
-		case e.NotifiedAt.IsZero():
+		case wanted(e):
 			entries = append(entries, e)
 		}
 	}
 	return entries, errors.Join(errs...)
+}
+
+// Book implements alert.Store.
+func (v Alerts) Book(ctx context.Context, name string, n, limit int, until time.Time) (bool, error) {
+	c := condition{"attribute_not_exists(#used) OR #used <= :room", item{":room": number(limit - n)}}
+	switch {
+	case n < 0:
+		c = condition{"#used >= :back", item{":back": number(-n)}}
+	case n > limit:
+		return false, nil
+	}
+	_, err := v.s.updateItem(ctx, v.s.tables.Jobs, rateKey(name), "ADD #used :n SET #v = :v, #expires_at = :until", c,
+		item{":n": number(n), ":v": number(schema), ":until": number(until.Unix())})
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("book %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// Open implements alert.List.
+func (v Alerts) Open(ctx context.Context, now time.Time) ([]alert.Entry, error) {
+	var keys []string
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Jobs, openPK, "")) {
+		if err != nil {
+			return nil, fmt.Errorf("list open alerts: %w", err)
+		}
+		keys = append(keys, it.text(attrSK))
+	}
+	entries, err := v.load(ctx, keys, func(e alert.Entry) bool {
+		return e.State != alert.Resolved && e.State != alert.Suspected && now.Before(e.ExpiresAt)
+	})
+	if err != nil {
+		err = fmt.Errorf("read open alerts: %w", err)
+	}
+	slices.SortFunc(entries, func(a, b alert.Entry) int { return cmp.Compare(a.Key(), b.Key()) })
+	return entries, err
+}
+
+// Resolved implements alert.List.
+func (v Alerts) Resolved(ctx context.Context, since, now time.Time) ([]alert.Entry, error) {
+	if first := now.Add(-24 * time.Hour); since.Before(first) {
+		since = first
+	}
+	in := between(v.s.tables.Jobs, resolvedPK, since.UTC().Format(resolvedLayout), now.UTC().Format(resolvedLayout)+"~")
+	found := map[string]bool{}
+	for it, err := range v.s.query(ctx, in) {
+		if err != nil {
+			return nil, fmt.Errorf("list resolved alerts: %w", err)
+		}
+		_, k, _ := strings.Cut(it.text(attrSK), "#")
+		found[k] = true
+	}
+	entries, err := v.load(ctx, slices.Collect(maps.Keys(found)), func(e alert.Entry) bool {
+		return e.State == alert.Resolved && !e.RaisedAt.Before(since)
+	})
+	if err != nil {
+		err = fmt.Errorf("read resolved alerts: %w", err)
+	}
+	slices.SortFunc(entries, func(a, b alert.Entry) int {
+		return cmp.Or(a.RaisedAt.Compare(b.RaisedAt), cmp.Compare(a.Key(), b.Key()))
+	})
+	return entries, err
+}
+
+// Undelivered implements alert.List.
+func (v Alerts) Undelivered(ctx context.Context) (n int, oldest time.Time, err error) {
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Jobs, outboxPK, "")) {
+		if err != nil {
+			return 0, time.Time{}, fmt.Errorf("read outbox: %w", err)
+		}
+		n++
+		if ms := it.int(attrSince); ms > 0 && (oldest.IsZero() || ms < oldest.UnixMilli()) {
+			oldest = millis(ms)
+		}
+	}
+	return n, oldest, nil
 }

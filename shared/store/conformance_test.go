@@ -9,6 +9,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
 	"github.com/bridge-me-not/resolver-cron/shared/balance"
 	"github.com/bridge-me-not/resolver-cron/shared/balance/balancetest"
+	"github.com/bridge-me-not/resolver-cron/shared/control"
+	"github.com/bridge-me-not/resolver-cron/shared/control/controltest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/follow/followtest"
 	"github.com/bridge-me-not/resolver-cron/shared/health"
@@ -25,31 +27,21 @@ import (
 )
 
 var (
-	_ watch.Orders   = Orders{}
-	_ watch.Facts    = Facts{}
-	_ watch.Actions  = Actions{}
-	_ follow.Orders  = Orders{}
-	_ follow.Facts   = Facts{}
-	_ follow.Parked  = Parked{}
-	_ txn.Journal    = Journal{}
-	_ txn.Works      = Actions{}
-	_ job.Locker     = Leases{}
-	_ job.Recorder   = Runs{}
-	_ alert.Store    = Alerts{}
-	_ watchdog.Runs  = Runs{}
-	_ watchdog.Books = Runs{}
-	_ watch.Orders   = Orders{}
-	_ watch.Facts    = Facts{}
-	_ watch.Actions  = Actions{}
-	_ follow.Orders  = Orders{}
-	_ follow.Facts   = Facts{}
-	_ follow.Parked  = Parked{}
-	_ txn.Journal    = Journal{}
-	_ txn.Works      = Actions{}
-	_ job.Locker     = Leases{}
-	_ job.Recorder   = Runs{}
-	_ alert.Store    = Alerts{}
-
+	_ watch.Orders    = Orders{}
+	_ watch.Facts     = Facts{}
+	_ watch.Actions   = Actions{}
+	_ follow.Orders   = Orders{}
+	_ follow.Facts    = Facts{}
+	_ follow.Parked   = Parked{}
+	_ txn.Journal     = Journal{}
+	_ txn.Works       = Actions{}
+	_ job.Locker      = Leases{}
+	_ job.Recorder    = Runs{}
+	_ watchdog.Runs   = Runs{}
+	_ watchdog.Books  = Runs{}
+	_ alert.Store     = Alerts{}
+	_ alert.List      = Alerts{}
+	_ control.Store   = Control{}
 	_ balance.Book    = Balances{}
 	_ balance.History = Balances{}
 	_ health.Store    = Health{}
@@ -110,7 +102,10 @@ func TestConformance(t *testing.T) {
 		})
 	})
 	t.Run("alert.Store", func(t *testing.T) {
-		alerttest.TestStore(t, func(t *testing.T) alert.Store { return newStore(t).Alerts() })
+		alerttest.TestStore(t, func(t *testing.T) alerttest.Listed { return newStore(t).Alerts() })
+	})
+	t.Run("control.Store", func(t *testing.T) {
+		controltest.TestStore(t, func(t *testing.T) control.Store { return withJobs(t).Control() })
 	})
 	t.Run("health.Store", func(t *testing.T) {
 		healthtest.TestStore(t, func(t *testing.T) health.Store { return newStore(t).Health() })
@@ -197,9 +192,9 @@ func (s *Store) run(t *testing.T, name string, scheduled time.Time) (job.Record,
 
 func (s *Store) stats(t *testing.T, name string) job.Stats {
 	t.Helper()
-	it, err := s.get(t.Context(), s.tables.Jobs, statsKey(name))
+	sums, err := s.Runs().Sums(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return job.Stats{Done: it.int("done"), Failed: it.int("failed"), Abandoned: it.int("abandoned"), Busy: time.Duration(it.int("busy_ms")) * time.Millisecond}
+	return sums
 }

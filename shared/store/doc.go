@@ -1,5 +1,5 @@
-// Package store keeps orders, facts, actions, the journal, leases, runs and
-// alerts in DynamoDB.
+// Package store keeps orders, facts, actions, the journal, leases, runs, alerts
+// and pauses in DynamoDB.
 //
 // # What may be relied on
 //
@@ -41,7 +41,11 @@
 //	         stats#<job>             sum                  sums over the runs
 //	         watchdog                book                 how the jobs do, see Runs.JobHealth
 //	         alert#<key>             entry                an alert
-//	         outbox                  <key>                an alert to be announced
+//	         outbox                  <key>                an alert to be announced: its severity (rank), and since when (ms)
+//	         open-alerts             <key>                one that is open, escalated or acknowledged; likewise
+//	         resolved-alerts         <when>#<key>         one that was resolved; TTL 25 h
+//	         alert-rate#<what>       count                how many messages a window has had; TTL its end
+//	         control                 control              the pauses
 //	         balance#<chain>         <scheduled time>     what accounts held; 7 days
 //	         health                  state                the last checks; 7 days
 //

@@ -110,3 +110,40 @@ func (v Runs) Record(ctx context.Context, r job.Record) error {
 	}
 	return nil
 }
+
+// Latest reads how the job's latest runs ended, by their scheduled time, the
+// newest first, at most limit of them; consistent. They are kept for job.Kept.
+func (v Runs) Latest(ctx context.Context, name string, limit int) ([]job.Record, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	in := partition(v.s.tables.Jobs, "run#"+name, "")
+	in.ScanIndexForward, in.Limit = aws.Bool(false), aws.Int32(int32(min(limit, 1000)))
+	var out []job.Record
+	for it, err := range v.s.query(ctx, in) {
+		if err != nil {
+			return nil, fmt.Errorf("read runs of %s: %w", name, err)
+		}
+		r, err := readRecord(it)
+		if err != nil {
+			return nil, fmt.Errorf("read runs of %s: %w", name, err)
+		}
+		if out = append(out, r); len(out) == limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+// Sums reads the sums over all runs of the job that were recorded; zero if none
+// was.
+func (v Runs) Sums(ctx context.Context, name string) (job.Stats, error) {
+	it, err := v.s.get(ctx, v.s.tables.Jobs, statsKey(name))
+	if err == nil && it != nil {
+		err = it.check()
+	}
+	if err != nil {
+		return job.Stats{}, fmt.Errorf("read the sums of %s: %w", name, err)
+	}
+	return job.Stats{Done: it.int("done"), Failed: it.int("failed"), Abandoned: it.int("abandoned"), Busy: time.Duration(it.int("busy_ms")) * time.Millisecond}, nil
+}

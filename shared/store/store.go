@@ -89,6 +89,9 @@ func (s *Store) Balances() Balances { return Balances{s} }
 // Health is health.Store.
 func (s *Store) Health() Health { return Health{s} }
 
+// Control is control.Store.
+func (s *Store) Control() Control { return Control{s} }
+
 // token names a write by everything it says and by who says it.
 func (s *Store) token(parts ...[]byte) []byte {
 	h := sha256.New()

@@ -46,6 +46,12 @@ func (a *Action) refuse(why Reason) {
 	}
 }
 
+// Claims reports whether the action takes a source leg's money with the secret,
+// which is public: no other claim is planned.
+func (a Action) Claims() bool {
+	return a.Side == Src && (a.Call == Withdraw || a.Call == PublicWithdraw)
+}
+
 // ActionKey identifies an action among the live work of one chain and taker.
 // An escrow address is unique on its chain, and so is a call on it, except
 // that each token is rescued by itself.

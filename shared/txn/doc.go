@@ -104,6 +104,14 @@
 // account of which nothing is mined any more although it pays is told of, with
 // the nonce that blocks.
 //
+// # Pauses
+//
+// What operators hold back is not sent, and its nonce not taken. What was signed
+// before is seen through: its bytes are sent again where no pool knows them,
+// because a nonce cannot be taken back, but they cost more only where something
+// that is not held back waits behind them. What the plan forbids is replaced all
+// the same.
+//
 // # What is not here
 //
 // A call of a shared key that the plan forbids while it is in flight cannot be

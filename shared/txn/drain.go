@@ -31,7 +31,10 @@ type Drainer struct {
 	Report  Report
 	// Ring makes somebody drain the account again soon: for what is left when
 	// the time of this drain is over. nil: nobody does, the next sweep finds it.
-	Ring   func(ctx context.Context, a Account) error
+	Ring func(ctx context.Context, a Account) error
+	// Paused reports whether operators hold an action back now. It is asked before
+	// anything is signed, with each block; nil: they hold back nothing.
+	Paused func(a swap.Action) bool
 	Policy swap.Policy
 	Chains map[uint64]ChainConfig
 	Keys   Keys
@@ -54,11 +57,11 @@ type ChainConfig struct {
 	Confirmations uint64
 }
 
-// Drained counts what a drain did. Sent, Refused, Obsolete and Waiting count
-// actions, Resent, Bumped, Lifted and Filled transactions, Reopened entries that
+// Drained counts what a drain did. Sent, Refused, Obsolete, Waiting and Held count
+// actions, Held those that operators held back when it looked last, Resent, Bumped, Lifted and Filled transactions, Reopened entries that
 // were settled before what settled them left the chain.
 type Drained struct {
-	Sent, Resent, Bumped, Lifted, Filled, Reopened, Refused, Obsolete, Waiting int
+	Sent, Resent, Bumped, Lifted, Filled, Reopened, Refused, Obsolete, Waiting, Held int
 }
 
 // Drain does the account's due work under the given hold. First it makes sure
@@ -159,6 +162,9 @@ type drain struct {
 	refused  []swap.Work
 	done     Drained
 }
+
+// paused reports whether operators hold an action back.
+func (r *drain) paused(a swap.Action) bool { return r.Paused != nil && r.Paused(a) }
 
 // stopped reports whether nothing more may be sent on what this pass has read.
 func (r *drain) stopped() bool { return r.conflict || r.unsure || r.hold.Check() != nil }

@@ -171,6 +171,13 @@ func (r *drain) standing(f flying) (s standing) {
 		holds := slices.Contains(held, i)
 		s.whole = s.whole && ok && whole
 		switch {
+		case wanted && r.paused(a):
+			// It is not raised, and neither taken back: what was sent is seen through,
+			// and raised only where others wait behind it.
+			s.whole = false
+			if holds {
+				s.unknown = append(s.unknown, act)
+			}
 		case wanted && r.sendAt(a.From) > r.head.Time:
 			s.early = s.early || holds || isNoop(f.last())
 		case wanted:

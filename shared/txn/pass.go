@@ -24,7 +24,7 @@ const (
 // pass reads everything, looks after what is in flight and sends what is due.
 // next is the block time for which it is worth waiting, zero if there is none.
 func (r *drain) pass(ctx context.Context) (next swap.ChainTime, err error) {
-	r.conflict, r.unsure, r.done.Waiting = false, false, 0
+	r.conflict, r.unsure, r.done.Waiting, r.done.Held = false, false, 0, 0
 	r.rehearsals.Store(maxRehearsals)
 	r.cases, r.views, r.touched = map[swap.OrderID]swap.Case{}, nil, map[uint64]bool{}
 	r.need, r.spent = nil, map[swap.ActionKey]bool{}
@@ -132,7 +132,16 @@ func (r *drain) sendable(ctx context.Context, busy map[swap.ActionKey]bool) ([]s
 		}
 		return w.Sendable(r.head.Time) && (!known || dead)
 	}
-	return slices.DeleteFunc(works, func(w swap.Work) bool { return !free(w) }), err
+	return slices.DeleteFunc(works, func(w swap.Work) bool {
+		if !free(w) {
+			return true
+		}
+		held := r.paused(w.Action)
+		if held {
+			r.done.Held++
+		}
+		return held
+	}), err
 }
 
 // tellSpent says which work is not sent again although none of its transactions

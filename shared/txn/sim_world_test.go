@@ -85,8 +85,9 @@ type world struct {
 	nested   bool
 	parallel int                  // zero: one at a time, in a fixed order
 	planned  func([]swap.OrderID) // told of each plan for the executor
-	mu       sync.Mutex           // of what several at a time may touch
-	waits    bool                 // a drain has time to wait for blocks
+	paused   func(swap.Action) bool
+	mu       sync.Mutex // of what several at a time may touch
+	waits    bool       // a drain has time to wait for blocks
 	trace    []string
 }
 
@@ -299,7 +300,7 @@ func (w *world) drain(ctx context.Context, chain uint64) (res txn.Drained, err e
 func (w *world) drainer(h *hold) *txn.Drainer {
 	s := seam{w, h}
 	return &txn.Drainer{Signer: s, Backend: s, Journal: s, Works: s, Decide: s.decide, Report: s.report,
-		Ring: s.ring, Policy: w.policy, Chains: w.configs, Keys: w.keys, Parallel: max(1, w.parallel), Log: w.log}
+		Ring: s.ring, Paused: w.paused, Policy: w.policy, Chains: w.configs, Keys: w.keys, Parallel: max(1, w.parallel), Log: w.log}
 }
 
 // track runs the tracker once for an account.

@@ -2,6 +2,7 @@ package template
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -166,6 +167,14 @@ func (e *evaluator) checkParameter(path string, decl map[string]any, value strin
 	}
 	if limit, ok := number(decl["MinLength"]); ok && float64(len(value)) < limit {
 		e.add(path, "shorter than MinLength %v", decl["MinLength"])
+	}
+	if pattern := text(decl["AllowedPattern"]); pattern != "" {
+		switch whole, err := regexp.Compile("^(?:" + pattern + ")$"); { // the service matches all of the value
+		case err != nil:
+			e.add(path, "AllowedPattern: %v", err)
+		case !whole.MatchString(value):
+			e.add(path, "does not match AllowedPattern %s", pattern)
+		}
 	}
 	if allowed, ok := decl["AllowedValues"].([]any); ok {
 		names := make([]string, len(allowed))

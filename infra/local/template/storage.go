@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,8 +52,8 @@ type Topic struct {
 	Subscriptions        []Subscription
 }
 
-// Subscription of a topic.
-type Subscription struct{ Protocol, Endpoint string }
+// Subscription of a topic. FilterPolicy is JSON, as the service takes it; "" lets everything through.
+type Subscription struct{ Protocol, Endpoint, FilterPolicy string }
 
 // Key is a KMS key with its aliases ("alias/…").
 type Key struct {
@@ -165,9 +166,18 @@ func topic(d *Document, r Declared, props *reader) Topic {
 	props.ignore("TopicName")
 	props.close()
 	for _, s := range d.ofType("AWS::SNS::Subscription") {
-		if s.Properties["TopicArn"] == r.arn {
-			t.Subscriptions = append(t.Subscriptions, Subscription{text(s.Properties["Protocol"]), text(s.Properties["Endpoint"])})
+		if s.Properties["TopicArn"] != r.arn {
+			continue
 		}
+		sub := Subscription{Protocol: text(s.Properties["Protocol"]), Endpoint: text(s.Properties["Endpoint"])}
+		if filter, ok := s.Properties["FilterPolicy"]; ok {
+			policy, err := json.Marshal(filter)
+			if _, object := filter.(map[string]any); err != nil || !object {
+				props.bad("FilterPolicy", "of subscription %s: want a mapping", s.LogicalID)
+			}
+			sub.FilterPolicy = string(policy)
+		}
+		t.Subscriptions = append(t.Subscriptions, sub)
 	}
 	return t
 }

@@ -2,6 +2,7 @@ package template
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,12 +165,36 @@ func TestPacerJobs(t *testing.T) {
 	}
 }
 
-func TestAlertEmail(t *testing.T) {
+func TestWhoIsToldOfAlerts(t *testing.T) {
 	if got := read(t, nil).Topics[0].Subscriptions; got != nil {
-		t.Errorf("without an address: %v", got)
+		t.Errorf("without addresses: %v", got)
 	}
-	got := read(t, map[string]string{"AlertEmail": "ops@example.org"}).Topics[0].Subscriptions
-	if diff := cmp.Diff([]Subscription{{"email", "ops@example.org"}}, got); diff != "" {
+	got := read(t, map[string]string{"AlertEmail": "ops@example.org", "ChatEndpoint": "https://chat.example.org/a?b=c", "PagerEndpoint": "https://pager.example.org"}).Topics[0].Subscriptions
+	want := []Subscription{
+		{"email", "ops@example.org", ""},
+		{"https", "https://chat.example.org/a?b=c", `{"severity":["warning","critical"]}`},
+		{"https", "https://pager.example.org", `{"severity":["critical"]}`},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAddressesOfAlertsAreChecked(t *testing.T) {
+	src, err := os.ReadFile("../../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range map[string][]string{
+		"AlertEmail":    {"ops", "ops@example", "a b@example.org", "ops@example.org "},
+		"ChatEndpoint":  {"http://chat.example.org/", "chat.example.org", "https://", "https://chat.example.org/ x", "https://localhost/x"},
+		"PagerEndpoint": {"ftp://pager.example.org", "https:///path"},
+	} {
+		for _, v := range values {
+			_, err := Evaluate(src, options(map[string]string{"BaseRpcUrl": "http://base.test", "OptimismRpcUrl": "http://optimism.test", name: v}))
+			if err == nil || !strings.Contains(err.Error(), "Parameters."+name+": does not match AllowedPattern") {
+				t.Errorf("%s %q: %v", name, v, err)
+			}
+		}
 	}
 }

@@ -1,10 +1,13 @@
 package alerttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 )
@@ -22,21 +25,22 @@ const (
 	LostSent       // fails, although it was applied
 )
 
-// Memory is an alert.Store and an alert.Publisher in memory, safe for concurrent use.
+// Memory is an alert.Store, an alert.List and an alert.Publisher in memory, safe for concurrent use.
 type Memory struct {
 	mu      sync.Mutex
 	entries map[string]alert.Entry
+	booked  map[string]int
 	sent    []alert.Message
 	fail    func(op string) Fault
 }
 
 // NewMemory returns an empty one.
 func NewMemory() *Memory {
-	return &Memory{entries: map[string]alert.Entry{}, fail: func(string) Fault { return OK }}
+	return &Memory{entries: map[string]alert.Entry{}, booked: map[string]int{}, fail: func(string) Fault { return OK }}
 }
 
-// Fail installs the fault plan: f is asked once per call with "load", "save", "pending" or
-// "publish". nil ends all faults. f must not call the store.
+// Fail installs the fault plan: f is asked once per call with "load", "save", "pending", "book", "list"
+// or "publish". nil ends all faults. f must not call the store.
 func (m *Memory) Fail(f func(op string) Fault) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -91,14 +95,76 @@ func (m *Memory) Save(ctx context.Context, e alert.Entry) error {
 // Pending implements alert.Store.
 func (m *Memory) Pending(ctx context.Context, limit int) (list []alert.Entry, err error) {
 	err = m.do(ctx, "pending", func() error {
-		for _, e := range m.entries {
-			if e.NotifiedAt.IsZero() && len(list) < limit {
-				list = append(list, e)
-			}
-		}
+		list = m.those(func(e alert.Entry) bool { return e.NotifiedAt.IsZero() })
+		slices.SortStableFunc(list, func(a, b alert.Entry) int {
+			return cmp.Or(cmp.Compare(b.Severity, a.Severity), a.RaisedAt.Compare(b.RaisedAt))
+		})
+		list = list[:min(len(list), max(limit, 0))]
 		return nil
 	})
 	return list, err
+}
+
+// those lists entries in the order of their keys.
+func (m *Memory) those(wanted func(alert.Entry) bool) (list []alert.Entry) {
+	var keys []string
+	for key, e := range m.entries {
+		if wanted(e) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		list = append(list, m.entries[key])
+	}
+	return list
+}
+
+// Book implements alert.Store.
+func (m *Memory) Book(ctx context.Context, name string, n, limit int, _ time.Time) (ok bool, err error) {
+	err = m.do(ctx, "book", func() error {
+		if ok = m.booked[name]+n <= limit || n < 0; ok {
+			m.booked[name] = max(0, m.booked[name]+n)
+		}
+		return nil
+	})
+	return ok, err
+}
+
+// Open implements alert.List.
+func (m *Memory) Open(ctx context.Context, now time.Time) (list []alert.Entry, err error) {
+	err = m.do(ctx, "list", func() error {
+		list = m.those(func(e alert.Entry) bool {
+			return e.State != alert.Resolved && e.State != alert.Suspected && now.Before(e.ExpiresAt)
+		})
+		return nil
+	})
+	return list, err
+}
+
+// Resolved implements alert.List.
+func (m *Memory) Resolved(ctx context.Context, since, now time.Time) (list []alert.Entry, err error) {
+	if first := now.Add(-24 * time.Hour); since.Before(first) {
+		since = first
+	}
+	err = m.do(ctx, "list", func() error {
+		list = m.those(func(e alert.Entry) bool { return e.State == alert.Resolved && !e.RaisedAt.Before(since) })
+		slices.SortFunc(list, func(a, b alert.Entry) int { return a.RaisedAt.Compare(b.RaisedAt) })
+		return nil
+	})
+	return list, err
+}
+
+// Undelivered implements alert.List.
+func (m *Memory) Undelivered(ctx context.Context) (n int, oldest time.Time, err error) {
+	err = m.do(ctx, "list", func() error {
+		list := m.those(func(e alert.Entry) bool { return e.NotifiedAt.IsZero() })
+		if n = len(list); n > 0 {
+			oldest = slices.MinFunc(list, func(a, b alert.Entry) int { return a.RaisedAt.Compare(b.RaisedAt) }).RaisedAt
+		}
+		return nil
+	})
+	return n, oldest, err
 }
 
 // Publish implements alert.Publisher.

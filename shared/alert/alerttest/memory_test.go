@@ -3,10 +3,9 @@ package alerttest_test
 import (
 	"testing"
 
-	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
 )
 
 func TestMemory(t *testing.T) {
-	alerttest.TestStore(t, func(*testing.T) alert.Store { return alerttest.NewMemory() })
+	alerttest.TestStore(t, func(*testing.T) alerttest.Listed { return alerttest.NewMemory() })
 }

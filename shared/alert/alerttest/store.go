@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,12 +32,19 @@ func entry(version int64) alert.Entry {
 		State: alert.Open, Version: version, Write: rand.Text(),
 		OpenedAt: epoch, RaisedAt: epoch.Add(time.Second), QuietUntil: epoch.Add(10 * time.Minute),
 		ExpiresAt: epoch.Add(24 * time.Hour), Repeats: 2, Count: 3, Proof: "withdrawn in 0x1",
+		SeenAt: epoch.Add(time.Minute), AgeFrom: epoch.Add(-time.Minute), AckedAt: epoch.Add(2 * time.Second), AckedBy: "somebody", AckNote: "I look",
 	}
 }
 
-// TestStore runs the guarantees of alert.Store against an implementation. open is called once per
+// Listed is what one implementation is: a store that can be listed.
+type Listed interface {
+	alert.Store
+	alert.List
+}
+
+// TestStore runs the guarantees of alert.Store and alert.List against an implementation. open is called once per
 // subtest; what it returns may share one store.
-func TestStore(t *testing.T, open func(t *testing.T) alert.Store) {
+func TestStore(t *testing.T, open func(t *testing.T) Listed) {
 	load := func(t *testing.T, s alert.Store, key string) alert.Entry {
 		t.Helper()
 		e, err := s.Load(t.Context(), key)
@@ -195,6 +203,165 @@ func TestStore(t *testing.T, open func(t *testing.T) alert.Store) {
 		}
 	})
 
+	t.Run("pending: the most severe first, then the longest due", func(t *testing.T) {
+		s := open(t)
+		var want []string
+		for _, c := range []struct {
+			severity alert.Severity
+			due      time.Duration // before everything else the suite leaves waiting
+		}{{alert.Critical, -9}, {alert.Critical, -7}, {alert.Warning, -8}, {alert.Info, -9}} {
+			e := entry(0)
+			e.Severity, e.RaisedAt = c.severity, epoch.Add(c.due*time.Hour)
+			want = append(want, save(t, s, e).Key())
+		}
+		list, err := s.Pending(t.Context(), many)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range list {
+			if slices.Contains(want, e.Key()) {
+				got = append(got, e.Key())
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("order %q\nwant  %q", got, want)
+		}
+		for _, limit := range []int{1, len(list) - 1} {
+			if first, err := s.Pending(t.Context(), limit); err != nil || !cmp.Equal(first, list[:limit]) {
+				t.Errorf("the first %d are others, %v", limit, err)
+			}
+		}
+	})
+
+	t.Run("a list of what is open and of what was resolved within a day", func(t *testing.T) {
+		s := open(t)
+		e := entry(0)
+		at := func(state alert.State, raised, expires time.Duration) {
+			e.State, e.RaisedAt, e.ExpiresAt, e.Write = state, epoch.Add(raised), epoch.Add(expires), rand.Text()
+			e = save(t, s, e)
+		}
+		find := func(list []alert.Entry, err error) bool {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(list, func(o alert.Entry) bool { return o.Key() == e.Key() })
+			if i >= 0 {
+				if diff := cmp.Diff(e, list[i]); diff != "" {
+					t.Errorf("listed (-want +got):\n%s", diff)
+				}
+			}
+			return i >= 0
+		}
+		opened := func(now time.Duration) bool { return find(s.Open(t.Context(), epoch.Add(now))) }
+		resolved := func(since, now time.Duration) bool {
+			return find(s.Resolved(t.Context(), epoch.Add(since), epoch.Add(now)))
+		}
+		for _, state := range []alert.State{alert.Open, alert.Escalated, alert.Acknowledged} {
+			at(state, 0, 48*time.Hour)
+			if !opened(48*time.Hour - time.Second) {
+				t.Errorf("%s is not listed as open", state)
+			}
+			if opened(48 * time.Hour) {
+				t.Errorf("%s is listed though it has expired", state)
+			}
+			if resolved(0, time.Hour) {
+				t.Errorf("%s is listed as resolved", state)
+			}
+		}
+		at(alert.Suspected, 0, 48*time.Hour)
+		if opened(time.Hour) {
+			t.Error("suspected is listed as open")
+		}
+		at(alert.Resolved, time.Hour, 24*time.Hour*7)
+		if opened(2 * time.Hour) {
+			t.Error("resolved is listed as open")
+		}
+		for _, c := range []struct {
+			since, now time.Duration
+			want       bool
+		}{
+			{time.Hour, 2 * time.Hour, true}, {time.Hour + time.Millisecond, 2 * time.Hour, false},
+			{0, 25 * time.Hour, true}, {0, 25*time.Hour + time.Millisecond, false},
+		} {
+			if got := resolved(c.since, c.now); got != c.want {
+				t.Errorf("resolved since %s at %s: %t, want %t", c.since, c.now, got, c.want)
+			}
+		}
+		at(alert.Open, 2*time.Hour, 48*time.Hour)
+		if resolved(0, 3*time.Hour) || !opened(3*time.Hour) {
+			t.Error("open again is listed as resolved, or not as open")
+		}
+		at(alert.Resolved, 3*time.Hour, 48*time.Hour)
+		if list, err := s.Resolved(t.Context(), epoch, epoch.Add(4*time.Hour)); !find(list, err) || len(list) != len(unique(list)) {
+			t.Errorf("resolved twice: %d listed, %v", len(list), err)
+		}
+	})
+
+	t.Run("how much is undelivered, and since when", func(t *testing.T) {
+		s := open(t)
+		before, _, err := s.Undelivered(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := entry(0)
+		e.RaisedAt = epoch.Add(-240 * time.Hour)
+		e = save(t, s, e)
+		n, oldest, err := s.Undelivered(t.Context())
+		if err != nil || n != before+1 || !oldest.Equal(e.RaisedAt) {
+			t.Errorf("%d undelivered since %s, %v; want %d since %s", n, oldest, err, before+1, e.RaisedAt)
+		}
+		e.NotifiedAt, e.Write = epoch, rand.Text()
+		save(t, s, e)
+		if n, oldest, err = s.Undelivered(t.Context()); err != nil || n != before || oldest.Equal(e.RaisedAt) {
+			t.Errorf("after its delivery %d since %s, %v", n, oldest, err)
+		}
+	})
+
+	t.Run("no more places than there are, whoever asks", func(t *testing.T) {
+		s := open(t)
+		name, until := rand.Text(), epoch.Add(time.Hour)
+		book := func(n, limit int) bool {
+			ok, err := s.Book(t.Context(), name, n, limit, until)
+			if err != nil {
+				t.Errorf("book: %v", err)
+			}
+			return ok
+		}
+		if book(3, 2) {
+			t.Error("three of two places")
+		}
+		var got atomic.Int64
+		var wg sync.WaitGroup
+		for range 12 {
+			wg.Go(func() {
+				if book(1, 5) {
+					got.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if got.Load() != 5 {
+			t.Errorf("%d of 5 places", got.Load())
+		}
+		if book(1, 5) || !book(2, 7) || book(1, 7) {
+			t.Error("of two more places, not two were free")
+		}
+		if !book(-1, 0) || !book(1, 7) || book(1, 7) {
+			t.Error("a place that was given back is not free, or two are")
+		}
+		for range 9 {
+			book(-1, 0)
+		}
+		if book(2, 1) {
+			t.Error("more was given back than was taken")
+		}
+		if ok, err := s.Book(t.Context(), rand.Text(), -1, 0, until); err != nil {
+			t.Errorf("give back what nobody took: %t, %v", ok, err)
+		}
+	})
+
 	t.Run("of many concurrent writers one wins each version", func(t *testing.T) {
 		s := open(t)
 		base := entry(0)
@@ -264,4 +431,12 @@ func TestStore(t *testing.T, open func(t *testing.T) alert.Store) {
 			}
 		}
 	})
+}
+
+func unique(list []alert.Entry) map[string]bool {
+	keys := map[string]bool{}
+	for _, e := range list {
+		keys[e.Key()] = true
+	}
+	return keys
 }

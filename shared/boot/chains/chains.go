@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/boot"
@@ -38,6 +40,13 @@ type Parts struct {
 	mu        sync.Mutex
 	factories map[factoryKey]swap.Factory // proven; what was proven stays true
 	holders   map[uint64]bool             // chains whose access token was seen with its signer
+	healed    []cure                      // whose alerts are to be ended
+}
+
+// cure is a finding about no order that is proven over.
+type cure struct {
+	swap.Finding
+	proof string
 }
 
 type factoryKey struct {
@@ -97,9 +106,13 @@ func policy(b *boot.Base) (swap.Policy, error) {
 	return p, nil
 }
 
+// settles are the jobs at whose end alerts are ended whose cause is gone: the one
+// that uses every endpoint, and the one that sees to every order.
+var settles = map[string]bool{job.StateSync: true, job.CancellationCheck: true}
+
 // Scheduled is the handler of a job that watches chains. Each run has one desk
-// for its alerts, and ends by telling of endpoints in trouble and delivering
-// what is due, also of earlier runs.
+// for its alerts, and ends by telling of endpoints in trouble, ending what is
+// proven over, and delivering what is due, also of earlier runs.
 func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error) (job.Handler, error) {
 	return p.Base.Scheduled(name, func(ctx context.Context, r *job.Run) error {
 		desk := p.newDesk()
@@ -113,10 +126,24 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 				errs = append(errs, desk.Raise(ctx, a, now))
 			}
 		}
+		if settles[name] {
+			errs = append(errs, p.endHealed(ctx, desk, now), p.settler().settle(ctx, desk, now))
+		}
 		errs = append(errs, desk.Flush(ctx, now))
 		r.Metrics.Put(metrics.AlertsUndelivered, int64(desk.Waiting()))
+		if oldest := desk.Oldest(now); oldest > 0 {
+			r.Note("alerts_oldest_s", int64(oldest/time.Second))
+		}
 		return errors.Join(errs...)
 	})
+}
+
+func (p *Parts) settler() settler {
+	s := settler{alerts: p.Store.Alerts(), load: p.Store.Orders().Load, latest: p.Store.Runs().Latest, answered: p.Chain.Answered()}
+	if spec, err := job.Lookup(job.ActionExecutor); err == nil {
+		s.period = spec.Cadence(p.Profile).Period
+	}
+	return s
 }
 
 // troubled words what is wrong with an endpoint. That finality is read twice by
@@ -175,7 +202,7 @@ func toAlert(f swap.Finding) alert.Alert {
 		a.Account = f.Account.Hex()
 	}
 	if !f.AtRisk.IsZero() {
-		a.AtStake = f.AtRisk.Dec() + " wei"
+		a.AtStake = coins(f.AtRisk) + " of the native coin, by the reference prices"
 	}
 	if f.Deadline != 0 {
 		a.UntilWhen = f.Deadline.String() + " by the chain's clock"
@@ -186,6 +213,21 @@ func toAlert(f swap.Finding) alert.Alert {
 		a.What = f.Call.String() + " is due"
 	}
 	return a
+}
+
+// coins writes wei as whole coins with what is left of the eighteen digits behind
+// the point.
+func coins(wei uint256.Int) string {
+	const digits = 18
+	s := wei.Dec()
+	if len(s) <= digits {
+		s = strings.Repeat("0", digits+1-len(s)) + s
+	}
+	whole, part := s[:len(s)-digits], strings.TrimRight(s[len(s)-digits:], "0")
+	if part == "" {
+		return whole
+	}
+	return whole + "." + part
 }
 
 // Sweeper looks after orders whose time has come.
@@ -205,6 +247,24 @@ func (p *Parts) over(ctx context.Context, code swap.FindingCode, chain uint64, p
 		return fmt.Errorf("resolve %s of chain %d: only scheduled runs have a desk", code, chain)
 	}
 	return desk.Resolve(ctx, toAlert(swap.Finding{Code: code, ChainID: chain}).Key(), proof, time.Now())
+}
+
+// endHealed resolves what was found cured, each once in a process.
+func (p *Parts) endHealed(ctx context.Context, desk *alert.Desk, now time.Time) error {
+	p.mu.Lock()
+	healed := p.healed
+	p.healed = nil
+	p.mu.Unlock()
+	var errs []error
+	for _, c := range healed {
+		if err := desk.Resolve(ctx, toAlert(c.Finding).Key(), c.proof, now); err != nil {
+			errs = append(errs, err)
+			p.mu.Lock()
+			p.healed = append(p.healed, c)
+			p.mu.Unlock()
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // escrows lets a sweep look at balances, in its own words.
@@ -285,6 +345,7 @@ func (p *Parts) prove(ctx context.Context, c env.Chain) (proven []swap.Factory, 
 			known.FromBlock = f.FromBlock
 			p.mu.Lock()
 			p.factories[key] = known
+			p.healed = append(p.healed, cure{swap.Finding{Code: swap.FactoryUnproven, ChainID: c.ID, Escrow: f.Address}, "the factory is what the configuration says"})
 			p.mu.Unlock()
 		}
 		proven = append(proven, known)
@@ -314,6 +375,7 @@ func (p *Parts) holdsToken(ctx context.Context, c env.Chain) ([]swap.Finding, er
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.holders[c.ID] = true
+		p.healed = append(p.healed, cure{swap.Finding{Code: swap.CannotAct, ChainID: c.ID, Escrow: c.AccessToken}, "the signer holds the access token"})
 		return nil, nil
 	}
 	return []swap.Finding{{Code: swap.CannotAct, Severity: swap.Critical, ChainID: c.ID, Escrow: c.AccessToken,

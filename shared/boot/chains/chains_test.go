@@ -84,3 +84,15 @@ func TestDecoysOfAPassAreOneMessage(t *testing.T) {
 		t.Errorf("body %s", body)
 	}
 }
+
+func TestAtStakeIsReadable(t *testing.T) {
+	for wei, want := range map[string]string{"0": "0", "1": "0.000000000000000001", "1000000000000000000": "1", "1250000000000000000": "1.25", "999999999999999999": "0.999999999999999999",
+		"115792089237316195423570985008687907853269984665640564039457584007913129639935": "115792089237316195423570985008687907853269984665640564039457.584007913129639935"} {
+		if got := coins(*uint256.MustFromDecimal(wei)); got != want {
+			t.Errorf("%s wei are %s coins, want %s", wei, got, want)
+		}
+	}
+	if a := toAlert(swap.Finding{Code: swap.DeadlineNear, AtRisk: *uint256.NewInt(5e17)}); a.AtStake != "0.5 of the native coin, by the reference prices" {
+		t.Errorf("at stake: %s", a.AtStake)
+	}
+}

@@ -11,9 +11,12 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/bridge-me-not/resolver-cron/shared/boot"
+	"github.com/bridge-me-not/resolver-cron/shared/control"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/metrics"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 )
@@ -58,18 +61,22 @@ func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 		Decide: p.Sweeper().Decide, Report: p.Report, Ring: p.ring(nextRound),
 		Policy: p.Policy, Chains: p.Sending(), Keys: p.Keys(), Log: p.Log,
 	}
+	var paused pauses
 	drain := func(ctx context.Context, r *job.Run, a txn.Account) error {
 		if p.Config.Mode != env.Live {
 			r.Note("mode", string(p.Config.Mode))
 			return nil
 		}
+		state, unread := paused.of(ctx, r, p.Control)
+		d := *drainer
+		d.Paused = func(a swap.Action) bool { return heldBack(state, a, time.Now()) }
 		key := job.SignerKey(a.ChainID, strings.ToLower(a.Signer.Hex()))
 		_, err := r.Alone(ctx, key, func(ctx context.Context, h *job.Hold) error {
-			res, err := drainer.Drain(ctx, a, hold{h})
+			res, err := d.Drain(ctx, a, hold{h})
 			r.Note(fmt.Sprintf("drained_%d_%s", a.ChainID, strings.ToLower(a.Signer.Hex())), res)
 			return err
 		})
-		return err
+		return errors.Join(unread, err)
 	}
 	consumer, err := job.NewConsumer(job.ActionExecutor, p.Profile, p.decode, drain)
 	if err != nil {
@@ -80,7 +87,7 @@ func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 		return nil, err
 	}
 	scheduled, err := p.Scheduled(job.ActionExecutor, func(ctx context.Context, r *job.Run) error {
-		return p.drainBusy(ctx, r, drainer, drain)
+		return p.drainBusy(ctx, r, drainer, &paused, drain)
 	})
 	if err != nil {
 		return nil, err
@@ -88,13 +95,40 @@ func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 	return job.Either(scheduled, queued), nil
 }
 
+// heldBack reports whether operators hold an action back.
+func heldBack(s control.State, a swap.Action, now time.Time) bool {
+	_, ok := s.Allows(control.Work{Job: job.ActionExecutor, Chain: a.ChainID, Claim: a.Claims()}, now)
+	return !ok
+}
+
+// pauses are read once in each run, whose accounts are drained several at a time.
+// The error is told once too.
+type pauses struct {
+	mu    sync.Mutex
+	run   string // whose they are
+	state control.State
+}
+
+func (p *pauses) of(ctx context.Context, r *job.Run, from *control.Reader) (control.State, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run == r.Token {
+		return p.state, nil
+	}
+	var err error
+	p.run = r.Token
+	p.state, err = from.Read(ctx)
+	return p.state, err
+}
+
 // drainBusy drains every account that has something to do, all at a time: a
 // chain that stalls must not keep the others waiting.
-func (p *Parts) drainBusy(ctx context.Context, r *job.Run, d *txn.Drainer, drain func(context.Context, *job.Run, txn.Account) error) error {
+func (p *Parts) drainBusy(ctx context.Context, r *job.Run, d *txn.Drainer, paused *pauses, drain func(context.Context, *job.Run, txn.Account) error) error {
 	if p.Config.Mode != env.Live {
 		r.Note("mode", string(p.Config.Mode))
 		return nil
 	}
+	state, unread := paused.of(ctx, r, p.Control)
 	accounts := p.Accounts()
 	errs := make([]error, len(accounts))
 	var wg sync.WaitGroup
@@ -106,8 +140,13 @@ func (p *Parts) drainBusy(ctx context.Context, r *job.Run, d *txn.Drainer, drain
 			}
 		})
 	}
+	// Meanwhile: what may be sent in spite of a pause waits for nobody to be told.
+	var told error
+	wg.Go(func() {
+		told = boot.TellOf(ctx, p.desk.Load(), state.Concerning(job.ActionExecutor, true), time.Now())
+	})
 	wg.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, unread, told)...)
 }
 
 // decode reads a doorbell and refuses one for an account that is not ours.

@@ -1,0 +1,99 @@
+package alert_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+)
+
+// Two hours of passes of which every dependency fails now and then, while
+// conditions come and go and people acknowledge: in the end what is open is what
+// is true, all of it was told, and no failure was kept quiet.
+func TestTwoHoursOfFailures(t *testing.T) {
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 3))
+			w := newWatch(t)
+			failing, failed := true, false
+			w.Fail(func(string) alerttest.Fault {
+				if !failing || rng.IntN(6) > 0 {
+					return alerttest.OK
+				}
+				failed = true
+				return []alerttest.Fault{alerttest.Refused, alerttest.LostSent}[rng.IntN(2)]
+			})
+			conditions := make([]alert.Alert, 12)
+			holds := make([]bool, len(conditions))
+			for i := range conditions {
+				conditions[i] = alert.Alert{Kind: []alert.Kind{alert.EndpointTrouble, alert.CallReverts, alert.ChainBehind}[i%3], Severity: alert.Severity(1 + rng.IntN(3)),
+					Chain: uint64(1 + i%2), Account: fmt.Sprint("condition-", i)}
+			}
+			at := t0
+			pass := func() {
+				t.Helper()
+				failed = false
+				d := w.desk()
+				var errs []error
+				open, err := w.Open(t.Context(), at)
+				errs = append(errs, err)
+				for i, a := range conditions {
+					switch {
+					case holds[i]:
+						errs = append(errs, d.Raise(t.Context(), a, at))
+					case slices.ContainsFunc(open, func(e alert.Entry) bool { return e.Key() == a.Key() }):
+						errs = append(errs, d.Resolve(t.Context(), a.Key(), "it holds no more", at))
+					}
+				}
+				errs = append(errs, d.Flush(t.Context(), at))
+				if err := errors.Join(errs...); (err != nil) != failed {
+					t.Fatalf("a dependency failed: %t; told: %v", failed, err)
+				}
+			}
+			for at.Sub(t0) < 2*time.Hour {
+				if i := rng.IntN(len(conditions)); rng.IntN(5) == 0 {
+					holds[i] = !holds[i]
+				}
+				if rng.IntN(20) == 0 {
+					_, err := alert.Acknowledge(t.Context(), w, conditions[rng.IntN(len(conditions))].Key(), "somebody", "", at)
+					if err != nil && !errors.Is(err, alert.ErrNotOpen) && !errors.Is(err, alerttest.ErrInjected) {
+						t.Fatal(err)
+					}
+				}
+				pass()
+				at = at.Add(time.Duration(10+rng.IntN(20)) * time.Second)
+			}
+			failing = false
+			for range 30 {
+				pass()
+				at = at.Add(20 * time.Second)
+			}
+			bodies := &strings.Builder{}
+			for _, m := range w.Sent() {
+				bodies.WriteString(m.Body)
+			}
+			open, err := w.Open(t.Context(), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, a := range conditions {
+				j := slices.IndexFunc(open, func(e alert.Entry) bool { return e.Key() == a.Key() })
+				if (j >= 0) != holds[i] {
+					t.Errorf("condition %d holds: %t, is open: %t", i, holds[i], j >= 0)
+				}
+				if holds[i] && !strings.Contains(bodies.String(), a.Account) && open[j].State != alert.Acknowledged {
+					t.Errorf("condition %d was never told", i)
+				}
+			}
+			if n, _, err := w.Undelivered(t.Context()); err != nil || n != 0 {
+				t.Errorf("%d undelivered, %v", n, err)
+			}
+		})
+	}
+}

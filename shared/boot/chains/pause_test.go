@@ -1,0 +1,165 @@
+package chains
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
+	"github.com/bridge-me-not/resolver-cron/shared/boot"
+	"github.com/bridge-me-not/resolver-cron/shared/chain"
+	"github.com/bridge-me-not/resolver-cron/shared/control"
+	"github.com/bridge-me-not/resolver-cron/shared/control/controltest"
+	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
+	"github.com/bridge-me-not/resolver-cron/shared/store"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+)
+
+func TestHeldBack(t *testing.T) {
+	t0 := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	act := func(side swap.Side, call swap.Call) swap.Action {
+		return swap.Action{ChainID: 10, Side: side, Call: call}
+	}
+	for _, c := range []struct {
+		name       string
+		a          swap.Action
+		held, even bool // even: though claims are to stop too
+	}{
+		{"claim", act(swap.Src, swap.Withdraw), false, true},
+		{"public claim", act(swap.Src, swap.PublicWithdraw), false, true},
+		{"paying the maker", act(swap.Dst, swap.Withdraw), true, true},
+		{"dst cancel", act(swap.Dst, swap.Cancel), true, true},
+		{"src cancel", act(swap.Src, swap.Cancel), true, true},
+		{"src rescue", act(swap.Src, swap.RescueFunds), true, true},
+	} {
+		p := control.Pause{From: t0, Until: t0.Add(time.Hour)}
+		for _, claims := range []bool{false, true} {
+			want := c.held
+			if p.Claims = claims; claims {
+				want = c.even
+			}
+			s := control.State{Pauses: []control.Pause{p}}
+			if got := heldBack(s, c.a, t0); got != want {
+				t.Errorf("%s, claims stop %t: held back %t", c.name, p.Claims, got)
+			}
+			if heldBack(s, c.a, t0.Add(time.Hour)) {
+				t.Errorf("%s: held back after the end", c.name)
+			}
+		}
+	}
+}
+
+// All accounts of a run go by one reading; its error is told once.
+func TestPausesAreReadOnceInARun(t *testing.T) {
+	m, reads, fail := controltest.NewMemory(), 0, false
+	m.Fail(func(op string) controltest.Fault {
+		if reads++; fail {
+			return controltest.Refused
+		}
+		return controltest.OK
+	})
+	var p pauses
+	from := control.NewReader(m)
+	for i, run := range []*job.Run{{Token: "a"}, {Token: "a"}, {Token: "b"}} {
+		if _, err := p.of(t.Context(), run, from); err != nil || reads != []int{1, 1, 2}[i] {
+			t.Errorf("%d: %d reads, %v", i, reads, err)
+		}
+	}
+	fail = true
+	for i := range 2 {
+		if _, err := p.of(t.Context(), &job.Run{Token: "c"}, from); errors.Is(err, controltest.ErrInjected) != (i == 0) || reads != 3 {
+			t.Errorf("%d: %d reads, %v", i, reads, err)
+		}
+	}
+}
+
+// The executor, on the real servers, says of every pause of its sending that it
+// holds, also when nothing is due, and that it is over; one of another job is
+// not its business.
+func TestThePausedExecutorSaysSo(t *testing.T) {
+	db, topics, table := servicetest.DynamoDB(t), servicetest.SQSSNS(t), "jobs-"+rand.Text()
+	who := credentials.NewStaticCredentialsProvider("any", "any", "")
+	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &db, Credentials: who})
+	text := func(name string) types.AttributeDefinition {
+		return types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeTypeS}
+	}
+	if _, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: &table, BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{text("pk"), text("sk")},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange}}}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.New(client, store.Tables{Orders: "o", Actions: "a", Journal: "j", Jobs: table}, store.Live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &topics, Credentials: who}
+	topic, err := sns.NewFromConfig(cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("chains-" + rand.Text())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, log := jobtest.NewMemory(), slog.New(slog.DiscardHandler)
+	p := &Parts{Base: &boot.Base{Config: env.Config{Mode: env.Live, AlertsTopicARN: *topic.TopicArn}, Profile: job.Test, AWS: cfg, Log: log, Store: s,
+		Control: control.NewReader(s.Control()), Jobs: job.Deps{Locker: runs, Recorder: runs, Log: log}}}
+	if p.topic, err = p.Topic(); err != nil {
+		t.Fatal(err)
+	}
+	if p.Chain, err = chain.New([]chain.Config{{ID: 10, BlockTime: time.Second, Confirmations: 1, Endpoints: []chain.Endpoint{{Name: "node", URL: "http://node.test"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Chain.Close)
+	h, err := p.Executor(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticks := 0
+	open := func() string {
+		t.Helper()
+		ticks++
+		event := fmt.Sprintf(`{"detail-type":"Scheduled Event","source":"aws.events","time":%q}`, time.Now().Add(-time.Duration(ticks)*time.Second).UTC().Format(time.RFC3339))
+		if _, err := h.Invoke(t.Context(), []byte(event)); err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.Alerts().Open(t.Context(), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		for _, e := range list {
+			if e.NotifiedAt.IsZero() {
+				t.Errorf("%s was not delivered", e.Key())
+			}
+			keys = append(keys, e.Key())
+		}
+		return strings.Join(keys, " ")
+	}
+	if got := open(); got != "" {
+		t.Errorf("nothing is paused, and open are %s", got)
+	}
+	now := time.Now()
+	for _, scope := range []control.Scope{control.All, {Chain: 10}, {Job: "daily-report"}} {
+		if _, err := control.Set(t.Context(), s.Control(), control.Pause{Scope: scope, By: "anna", Why: "reorg", Until: now.Add(time.Hour)}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := open(); got != "paused|0||| paused|10|||" {
+		t.Errorf("open are %s", got)
+	}
+	if was, err := control.Lift(t.Context(), s.Control(), control.Scope{Chain: 10}, time.Now()); err != nil || !was {
+		t.Fatal(was, err)
+	}
+	if got := open(); got != "paused|0|||" {
+		t.Errorf("after one was lifted, open are %s", got)
+	}
+}

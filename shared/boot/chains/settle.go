@@ -1,0 +1,147 @@
+package chains
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/chain"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+)
+
+// settler ends the open alerts whose cause is proven gone and that nobody else
+// ends: those about orders by what is final of them, those about endpoints and
+// accounts when who would find them again has looked and has not.
+type settler struct {
+	alerts alert.List
+	// load reads orders; see watch.Orders.
+	load func(context.Context, []swap.OrderID) ([]swap.Order, error)
+	// latest reads how the latest runs of a job ended, the newest first.
+	latest   func(ctx context.Context, job string, limit int) ([]job.Record, error)
+	answered []chain.Answer // by this run's endpoints
+	period   time.Duration  // of the executor
+}
+
+// silence is how long a trouble must not have been found again before it is
+// over: one that comes and goes is one trouble.
+const silence = 30 * time.Minute
+
+// settle resolves what it can prove. What cannot be read proves nothing, and is
+// an error.
+func (s settler) settle(ctx context.Context, desk *alert.Desk, now time.Time) error {
+	open, err := s.alerts.Open(ctx, now)
+	if err != nil {
+		return err
+	}
+	states, whole, err := s.orders(ctx, open)
+	errs := []error{err}
+	looked, err := s.executorLooks(ctx, open, now)
+	errs = append(errs, err)
+	for _, e := range open {
+		proof, over := "", false
+		switch {
+		case e.Order != "":
+			proof, over = orderOver(e, states, whole)
+		case now.Sub(e.LastSeen()) < silence:
+		case e.Kind == alert.EndpointTrouble:
+			for _, a := range s.answered {
+				if isAbout(e, a) {
+					proof, over = "the endpoint answers, and the trouble was not found again for "+silence.String(), true
+				}
+			}
+		case byExecutor[e.Kind] && looked:
+			proof, over = "the executor runs, and has not found it again for "+silence.String(), true
+		}
+		if over {
+			errs = append(errs, desk.Resolve(ctx, e.Key(), proof, now))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// byExecutor are the kinds that the executor finds in every run as long as they
+// last, where they are about an account.
+var byExecutor = map[alert.Kind]bool{alert.AccountStuck: true, alert.FeeCapLow: true, alert.SignerDry: true}
+
+// orders reads the orders that alerts are about, by their final facts. whole:
+// what is not among them is not kept any more.
+func (s settler) orders(ctx context.Context, open []alert.Entry) (states map[swap.OrderID]swap.State, whole bool, err error) {
+	ids := map[swap.OrderID]bool{}
+	for _, e := range open {
+		if id, err := swap.ParseOrderID(e.Order); err == nil {
+			ids[id] = true
+		}
+	}
+	if len(ids) == 0 {
+		return nil, true, nil
+	}
+	list := make([]swap.OrderID, 0, len(ids))
+	for id := range ids {
+		list = append(list, id)
+	}
+	orders, err := s.load(ctx, list)
+	states = make(map[swap.OrderID]swap.State, len(orders))
+	for _, o := range orders {
+		states[o.ID] = swap.Fold(o, nil)
+	}
+	if err != nil {
+		return states, false, fmt.Errorf("read the orders of open alerts: %w", err)
+	}
+	return states, true, nil
+}
+
+// orderOver judges an alert about an order. An order is dropped only when
+// nothing of it can hold funds any more.
+func orderOver(e alert.Entry, states map[swap.OrderID]swap.State, whole bool) (proof string, over bool) {
+	id, err := swap.ParseOrderID(e.Order)
+	if err != nil {
+		return "", false // not by this program
+	}
+	s, ok := states[id]
+	switch {
+	case ok:
+	case whole:
+		s = swap.State{Order: swap.Order{ID: id, Closed: true}}
+	default:
+		return "", false
+	}
+	at := swap.OrderID{ChainID: e.Chain}
+	if common.IsHexAddress(e.Escrow) {
+		at.Escrow = common.HexToAddress(e.Escrow)
+	}
+	return swap.Over(swap.FindingCode(e.Kind), at, s)
+}
+
+// executorLooks reports whether the executor has run to its end lately, if an
+// alert hangs on that.
+func (s settler) executorLooks(ctx context.Context, open []alert.Entry, now time.Time) (bool, error) {
+	for _, e := range open {
+		if e.Order != "" || !byExecutor[e.Kind] || now.Sub(e.LastSeen()) < silence {
+			continue
+		}
+		const few = 5
+		runs, err := s.latest(ctx, job.ActionExecutor, few)
+		if err != nil {
+			return false, err
+		}
+		for _, r := range runs {
+			if r.State == job.Done && now.Sub(r.Scheduled) < few*s.period {
+				return true, nil
+			}
+		}
+		return false, nil
+	}
+	return false, nil
+}
+
+// isAbout reports whether an alert is about the endpoint that answered, whatever
+// its trouble; see troubled.
+func isAbout(e alert.Entry, a chain.Answer) bool {
+	return e.Chain == a.ChainID && strings.HasPrefix(e.Account, a.Endpoint+" ")
+}

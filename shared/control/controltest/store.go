@@ -1,0 +1,165 @@
+// Package controltest holds what proves an implementation of package control's storage interface: a
+// conformance suite for any of them, and an in-memory one that can fail.
+package controltest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bridge-me-not/resolver-cron/shared/control"
+)
+
+// ErrInjected is what a Memory told to fail returns.
+var ErrInjected = errors.New("injected failure")
+
+// Fault is what happens to one call.
+type Fault int
+
+// The faults.
+const (
+	OK      Fault = iota
+	Refused       // fails, nothing applied
+	Lost          // fails, although it was applied
+)
+
+// Memory is a control.Store in memory, safe for concurrent use.
+type Memory struct {
+	mu    sync.Mutex
+	state control.State
+	fail  func(op string) Fault
+}
+
+// NewMemory returns an empty one.
+func NewMemory() *Memory { return &Memory{fail: func(string) Fault { return OK }} }
+
+// Fail installs the fault plan: f is asked once per call with "load" or "save". nil ends all faults.
+func (m *Memory) Fail(f func(op string) Fault) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f == nil {
+		f = func(string) Fault { return OK }
+	}
+	m.fail = f
+}
+
+func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fault := m.fail(op)
+	if fault == Refused {
+		return fmt.Errorf("%s: %w", op, ErrInjected)
+	}
+	err := apply()
+	if fault == Lost {
+		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
+	}
+	return err
+}
+
+// Load implements control.Store.
+func (m *Memory) Load(ctx context.Context) (s control.State, err error) {
+	err = m.do(ctx, "load", func() error { s = m.state; s.Pauses = slices.Clone(s.Pauses); return nil })
+	if err != nil {
+		return control.State{}, err
+	}
+	return s, nil
+}
+
+// Save implements control.Store.
+func (m *Memory) Save(ctx context.Context, s control.State) error {
+	return m.do(ctx, "save", func() error {
+		switch {
+		case s.Write == "":
+			panic("a write without a token")
+		case m.state.Version == s.Version+1 && m.state.Write == s.Write:
+			return nil
+		case m.state.Version != s.Version:
+			return control.ErrConflict
+		}
+		s.Version++
+		s.Pauses = slices.Clone(s.Pauses)
+		m.state = s
+		return nil
+	})
+}
+
+// TestStore runs the guarantees of control.Store against an implementation. open is called once, and what it
+// returns is empty.
+func TestStore(t *testing.T, open func(t *testing.T) control.Store) {
+	s, epoch := open(t), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	load := func() control.State {
+		t.Helper()
+		got, err := s.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Write = ""
+		return got
+	}
+	state := func(version int64, why string) control.State {
+		return control.State{Version: version, Write: rand.Text(), Pauses: []control.Pause{
+			{By: "a", Why: why, Since: epoch, From: epoch.Add(time.Minute), Until: epoch.Add(time.Hour), Claims: true},
+			{Scope: control.Scope{Chain: 10}, By: "b ☂", Why: "\"quoted\"", Since: epoch, From: epoch, Until: epoch.Add(time.Hour)},
+			{Scope: control.Scope{Job: "daily-report"}, By: "c", Why: "d", Since: epoch, From: epoch, Until: epoch.Add(time.Hour)},
+		}}
+	}
+	if got := load(); !cmp.Equal(got, control.State{}) {
+		t.Fatalf("nothing stored: %+v", got)
+	}
+	if err := s.Save(t.Context(), state(1, "too early")); !errors.Is(err, control.ErrConflict) {
+		t.Errorf("save at version 1 of nothing: %v", err)
+	}
+	want := state(0, "first")
+	for range 2 { // the second is the same write again
+		if err := s.Save(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored := want
+	stored.Version, stored.Write = 1, ""
+	if diff := cmp.Diff(stored, load()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, version := range []int64{0, 2} {
+		if err := s.Save(t.Context(), state(version, "x")); !errors.Is(err, control.ErrConflict) {
+			t.Errorf("save at version %d of 1: %v", version, err)
+		}
+	}
+	for version := range int64(3) {
+		var wins atomic.Int64
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				switch err := s.Save(t.Context(), state(version+1, "many")); {
+				case err == nil:
+					wins.Add(1)
+				case !errors.Is(err, control.ErrConflict):
+					t.Errorf("save: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := load().Version; wins.Load() != 1 || got != version+2 {
+			t.Fatalf("%d winners, version %d", wins.Load(), got)
+		}
+	}
+	if err := s.Save(t.Context(), want); !errors.Is(err, control.ErrConflict) {
+		t.Errorf("a write that was overwritten: %v", err)
+	}
+	none := control.State{Version: 4, Write: rand.Text()}
+	if err := s.Save(t.Context(), none); err != nil || len(load().Pauses) != 0 {
+		t.Errorf("no pauses: %v, %+v", err, load())
+	}
+}

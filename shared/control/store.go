@@ -1,0 +1,107 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// ErrConflict says that the stored state is another than the one that was read.
+var ErrConflict = errors.New("the pauses were changed by another process")
+
+// Store keeps the one state. It is safe for concurrent use by many processes; a Save that returned nil is
+// durable and seen by every later Load.
+type Store interface {
+	// Load reads the state, strongly consistent; the zero State if nothing was ever paused.
+	Load(ctx context.Context) (State, error)
+	// Save writes s as version s.Version+1, on the condition that version s.Version is stored (0: nothing
+	// is). Otherwise ErrConflict, unless what is stored carries s.Write: then it is our own write whose
+	// answer was lost, and that is success. After any other error the outcome is unknown and the call
+	// may be repeated with the same state.
+	Save(ctx context.Context, s State) error
+}
+
+// tries bounds how often a conflicting change is read and applied again: operators are few.
+const tries = 6
+
+func change(ctx context.Context, s Store, next func(State) (State, bool)) error {
+	for range tries {
+		old, err := s.Load(ctx)
+		if err != nil {
+			return fmt.Errorf("read the pauses: %w", err)
+		}
+		n, changed := next(old)
+		if !changed {
+			return nil
+		}
+		n.Write = rand.Text()
+		if err = s.Save(ctx, n); err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("write the pauses: %w", err)
+		}
+	}
+	return fmt.Errorf("write the pauses: %w, %d times", ErrConflict, tries)
+}
+
+// Set makes a pause, or renews the one of its scope, which keeps its Since. It returns the pause as stored.
+func Set(ctx context.Context, s Store, p Pause, now time.Time) (Pause, error) {
+	if err := p.Validate(now); err != nil {
+		return Pause{}, err
+	}
+	err := change(ctx, s, func(old State) (State, bool) {
+		p.Since, p.From = now, now
+		if before, ok := old.of(p.Scope, now); ok {
+			p.Since = before.Since
+		}
+		return old.with(p, now), true
+	})
+	if err != nil {
+		return Pause{}, fmt.Errorf("pause %s: %w", p.Scope, err)
+	}
+	return p, nil
+}
+
+// Lift ends the pause of a scope, if it is in force, and tells whether it was.
+func Lift(ctx context.Context, s Store, scope Scope, now time.Time) (was bool, err error) {
+	err = change(ctx, s, func(old State) (State, bool) {
+		var p Pause
+		if p, was = old.of(scope, now); !was {
+			return old, false
+		}
+		p.Until = now
+		return old.with(p, now), true
+	})
+	if err != nil {
+		return false, fmt.Errorf("resume %s: %w", scope, err)
+	}
+	return was, nil
+}
+
+// Reader reads the state for the runs of one process. It is safe for concurrent use.
+type Reader struct {
+	store Store
+
+	mu   sync.Mutex
+	last State
+}
+
+// NewReader returns a reader that has not read anything.
+func NewReader(s Store) *Reader { return &Reader{store: s} }
+
+// Read returns the state as it is. If it cannot be read, it returns the one that this process read last, with
+// the error: its pauses end when they end, and nothing else is paused.
+func (r *Reader) Read(ctx context.Context) (State, error) {
+	s, err := r.store.Load(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		return r.last, fmt.Errorf("read the pauses: %w", err)
+	}
+	r.last = s
+	return s, nil
+}
