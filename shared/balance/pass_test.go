@@ -602,7 +602,11 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 func TestRandomFailuresLeaveNoAlertBehind(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	holdings := []balance.Holding{{Account: signer}, {Account: taker, Token: usdc}}
-	for round := range 40 {
+	rounds := 40
+	if testing.Short() {
+		rounds = 10
+	}
+	for round := range rounds {
 		w := newWorld(t)
 		rate := r.IntN(30) // percent
 		fault := func(string) alerttest.Fault {

@@ -248,7 +248,11 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 // the settled state is not healthy, and as severe.
 func TestRandomFailuresLeaveNoAlertBehind(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
-	for round := range 300 {
+	rounds := 300
+	if testing.Short() {
+		rounds = 60
+	}
+	for round := range rounds {
 		w := newWorld(t)
 		rate := r.IntN(40)
 		w.fault = func(string) alerttest.Fault {
