@@ -33,6 +33,8 @@ type Config struct {
 	// DoorbellQueueURL, PacerQueueURL and AlertsTopicARN are empty where the
 	// function does not need them.
 	DoorbellQueueURL, PacerQueueURL, AlertsTopicARN string
+	// ArchiveBucket is empty where the function keeps nothing.
+	ArchiveBucket string
 	Chains
 }
 
@@ -48,6 +50,7 @@ const (
 	NeedAlerts
 	NeedChains
 	NeedTables // orders, actions and journal; the jobs table is always needed
+	NeedArchive
 )
 
 // Load reads the environment and, if needed, the chains file that CHAINS_FILE
@@ -68,6 +71,7 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		DoorbellQueueURL: get("DOORBELL_QUEUE_URL", need&NeedDoorbells != 0),
 		PacerQueueURL:    get("PACER_QUEUE_URL", need&NeedPacer != 0),
 		AlertsTopicARN:   get("ALERTS_TOPIC_ARN", need&NeedAlerts != 0),
+		ArchiveBucket:    get("ARCHIVE_BUCKET", need&NeedArchive != 0),
 	}
 	tables := need&NeedTables != 0
 	c.Tables = Tables{Orders: get("ORDERS_TABLE", tables), Actions: get("ACTIONS_TABLE", tables),
