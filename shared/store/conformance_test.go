@@ -8,10 +8,13 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup/cleanuptest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/follow/followtest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
@@ -31,6 +34,10 @@ var (
 	_ job.Locker    = Leases{}
 	_ job.Recorder  = Runs{}
 	_ alert.Store   = Alerts{}
+
+	_ snapshottest.Storage = Snapshots{}
+	_ cleanup.Orders       = Closed{}
+	_ cleanup.Batches      = Closed{}
 )
 
 func TestConformance(t *testing.T) {
@@ -77,6 +84,15 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("alert.Store", func(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alert.Store { return newStore(t).Alerts() })
+	})
+	t.Run("snapshot", func(t *testing.T) {
+		snapshottest.TestState(t, func(t *testing.T) snapshottest.Storage { return ownTables(t).Snapshots() })
+	})
+	t.Run("cleanup", func(t *testing.T) {
+		cleanuptest.TestTables(t, func(t *testing.T) cleanuptest.Fixture {
+			s := ownTables(t)
+			return cleanuptest.Fixture{Orders: s.Closed(), Batches: s.Closed(), Close: s.finish, Write: s.rewrite}
+		})
 	})
 }
 
