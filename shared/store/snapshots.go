@@ -200,29 +200,31 @@ func (v Snapshots) unless(err error, format string, args ...any) (wrote bool, _ 
 
 func (v Snapshots) putOrder(ctx context.Context, o swap.Order) (bool, error) {
 	o.Version-- // what it is built on
-	it, _, err := v.s.Orders().orderItem(o)
+	it, token, err := v.s.Orders().orderItem(o)
 	if err != nil {
 		return false, fmt.Errorf("put order %s: %w", o.ID, err)
 	}
-	stored, err := v.s.get(ctx, v.s.tables.Orders, orderKey(o.ID))
-	if err != nil {
-		return false, fmt.Errorf("put order %s: read it: %w", o.ID, err)
+	write := func(stored item, old []item) error {
+		ops := []types.TransactWriteItem{put(v.s.tables.Orders, it, since(stored.uint(attrVersion)))}
+		return v.s.write(ctx, append(ops, v.s.replaceRows(old, indexRows(o, 0))...)...)
 	}
-	var old []item
-	if stored != nil {
+	err = write(nil, nil)
+	if refusedAt(err, 0) { // there is one, or the answer to its own success was lost
+		stored, errRead := v.s.get(ctx, v.s.tables.Orders, orderKey(o.ID))
+		if errRead != nil {
+			return false, fmt.Errorf("put order %s: read it: %w", o.ID, errRead)
+		}
 		if stored.uint(attrVersion) > o.Version {
 			return false, nil
 		}
-		was, err := readOrder(stored)
-		if err != nil {
-			return false, fmt.Errorf("put order %s: read it: %w", o.ID, err)
+		was, errRead := readOrder(stored)
+		if errRead != nil {
+			return false, fmt.Errorf("put order %s: read it: %w", o.ID, errRead)
 		}
-		old = indexRows(was, stored.int(attrClosed))
+		err = write(stored, indexRows(was, stored.int(attrClosed)))
 	}
-	ops := append([]types.TransactWriteItem{put(v.s.tables.Orders, it, since(stored.uint(attrVersion)))}, v.s.replaceRows(old, indexRows(o, 0))...)
-	if err := v.s.write(ctx, ops...); err != nil {
-		// Its own success, if that was not heard of; else somebody writes orders here.
-		return false, ours(err, 0, it.blob(attrWrite), swap.ErrConflict, "put order %s", o.ID)
+	if err := ours(err, 0, token, swap.ErrConflict, "put order %s", o.ID); err != nil {
+		return false, err
 	}
 	return true, nil
 }

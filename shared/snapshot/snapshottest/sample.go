@@ -22,8 +22,11 @@ type Sample struct {
 }
 
 // NewSample returns a state with so many open orders, each with one live work.
-func NewSample(orders int) Sample {
-	s := Sample{Src: watchtest.Chain(), Dst: watchtest.Chain()}
+func NewSample(orders int) Sample { return NewSampleOn(watchtest.Chain(), watchtest.Chain(), orders) }
+
+// NewSampleOn is NewSample between two given chains.
+func NewSampleOn(src, dst uint64, orders int) Sample {
+	s := Sample{Src: src, Dst: dst}
 	signer := watchtest.Address()
 	s.Account = txn.Account{ChainID: s.Src, Signer: signer}
 	s.Scope = snapshot.Scope{Chains: []uint64{s.Src, s.Dst}, Signers: []txn.Account{s.Account, {ChainID: s.Dst, Signer: signer}}}
