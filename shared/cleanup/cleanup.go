@@ -109,24 +109,30 @@ type Cleaned struct {
 }
 
 // Run finishes the batch that is under way, and then archives what is due for as
-// long as there is time.
+// long as there is time. Orders that cannot be read stay and are told; they do not
+// keep the others.
 func (c *Cleaner) Run(ctx context.Context, now time.Time) (sum Cleaned, err error) {
+	var told error
 	for {
 		b, begun, err := c.Batches.Batch(ctx)
 		if err != nil {
-			return sum, fmt.Errorf("look for a batch under way: %w", err)
+			return sum, errors.Join(told, fmt.Errorf("look for a batch under way: %w", err))
 		}
 		if !begun {
 			if b, begun, err = c.begin(ctx, now); err != nil || !begun {
-				return sum, err
+				return sum, errors.Join(told, err)
 			}
 		}
 		removed := sum.Removed
-		if err := c.finish(ctx, b, &sum); err != nil {
-			return sum, fmt.Errorf("archive %d orders in %s: %w", len(b.Orders), b.Key, err)
+		unread, err := c.finish(ctx, b, &sum)
+		if err != nil {
+			return sum, errors.Join(told, fmt.Errorf("archive %d orders in %s: %w", len(b.Orders), b.Key, err))
+		}
+		if unread != nil { // the same ones come again with each batch of this run
+			told = fmt.Errorf("archive %d orders in %s: %w", len(b.Orders), b.Key, unread)
 		}
 		if sum.Batches++; sum.Removed == removed {
-			return sum, nil // what is left is left for the next run
+			return sum, told // what is left is left for the next run
 		}
 	}
 }
@@ -161,11 +167,11 @@ func (c *Cleaner) begin(ctx context.Context, now time.Time) (Batch, bool, error)
 	return b, true, nil
 }
 
-// finish does what is left of a batch.
-func (c *Cleaner) finish(ctx context.Context, b Batch, sum *Cleaned) error {
+// finish does what is left of a batch. unread is of orders that cannot be read.
+func (c *Cleaner) finish(ctx context.Context, b Batch, sum *Cleaned) (unread, err error) {
 	archived, unread, err := c.archive(ctx, b)
 	if err != nil {
-		return err
+		return unread, err
 	}
 	sum.Archived += len(archived)
 	var removed, left atomic.Int64
@@ -190,12 +196,12 @@ func (c *Cleaner) finish(ctx context.Context, b Batch, sum *Cleaned) error {
 	sum.Removed += int(removed.Load())
 	sum.Left += int(left.Load())
 	if err != nil {
-		return errors.Join(err, unread)
+		return unread, err
 	}
 	if err := c.Batches.End(ctx, b.Key); err != nil {
-		return errors.Join(fmt.Errorf("end the batch: %w", err), unread)
+		return unread, fmt.Errorf("end the batch: %w", err)
 	}
-	return unread
+	return unread, nil
 }
 
 // archive makes sure that the batch's object is there, and returns what is in it:

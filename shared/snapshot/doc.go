@@ -24,8 +24,9 @@
 //   - Marks that are older than the orders have blocks read again whose facts the
 //     orders have already, and every such step is idempotent. The other way round
 //     the marks would have passed a fact that no order holds, and nobody would
-//     look for it again. That is also why orders are read consistently, which
-//     costs one read unit for each of them.
+//     look for it again. That is also why orders are read consistently. It costs
+//     about 1.2 read units for each of them, and nearly nothing else: of 1,000
+//     open swaps, every five minutes, ten million units a month.
 //   - An order that closes in between is left out: all it held is gone, by final
 //     facts. One that is created in between, and missed, has its creation behind
 //     marks that have not got there.

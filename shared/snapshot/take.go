@@ -200,7 +200,8 @@ func (m Manifest) follows(prev Manifest) error {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("the tables have lost what the snapshot of %s holds, which stays the newest: %w", prev.Taken.Format(time.RFC3339), err)
+		return fmt.Errorf("the tables have lost what the snapshot of %s holds, which stays the newest (restore it, or delete %s if this was meant): %w",
+			prev.Taken.Format(time.RFC3339), Latest, err)
 	}
 	return nil
 }

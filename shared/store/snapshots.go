@@ -126,8 +126,7 @@ func (v Snapshots) SetRestored(ctx context.Context, r snapshot.Restore) error {
 	}
 	it := newItem(snapshotPK, restoreSK)
 	it[attrBody] = blob(packed)
-	_, err = v.s.putItem(ctx, &dynamodb.PutItemInput{TableName: &v.s.tables.Jobs, Item: it})
-	return err
+	return v.s.putItem(ctx, &dynamodb.PutItemInput{TableName: &v.s.tables.Jobs, Item: it})
 }
 
 // Occupied implements snapshot.Tables.
