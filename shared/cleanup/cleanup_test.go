@@ -89,7 +89,9 @@ func (r *rig) check(t *testing.T, when string) {
 		for _, f := range archived {
 			if f.Order.ID == want.Order.ID {
 				n++
-				watchtest.Equal(t, when, want, f)
+				if !watchtest.Same(want, f) { // the long way is slow
+					watchtest.Equal(t, when, want, f)
+				}
 			}
 		}
 		if n > 1 || !in && n == 0 {

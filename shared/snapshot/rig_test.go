@@ -72,7 +72,9 @@ func (r *rig) failAt(n int, how watchtest.Fault) (ran func() bool) {
 
 func same(t testing.TB, what string, want, got snapshottest.Content) {
 	t.Helper()
-	watchtest.Equal(t, what, want, got)
+	if !watchtest.Same(want, got) { // the long way is slow
+		watchtest.Equal(t, what, want, got)
+	}
 }
 
 // writes are the calls of the bucket that write.
