@@ -1,6 +1,7 @@
 // Command ops is what an operator does by hand.
 //
 //	go run ./infra/ops restore -bucket NAME   write a snapshot into empty tables
+//	go run ./infra/ops index-closed           have orders archived that an earlier release closed
 //
 // Each command says with -h what it takes. Credentials and region come from the
 // environment, as for any AWS tool.
@@ -29,7 +30,8 @@ const (
 type errUsage struct{ error }
 
 var commands = map[string]func(context.Context, []string) error{
-	"restore": func(ctx context.Context, args []string) error { return restore(ctx, os.Stdout, args) },
+	"restore":      func(ctx context.Context, args []string) error { return restore(ctx, os.Stdout, args) },
+	"index-closed": func(ctx context.Context, args []string) error { return indexClosed(ctx, os.Stdout, args) },
 }
 
 func main() {

@@ -45,21 +45,9 @@ func restore(ctx context.Context, out io.Writer, args []string) error {
 	mode := f.String("mode", string(store.Live), "whose work and journal: live or shadow")
 	force := f.Bool("force", false, "restore into tables that hold something: fill in what is missing, and go back to the older marks")
 	asJSON := f.Bool("json", false, "print the result as JSON")
-	var tables store.Tables
-	for _, t := range []struct {
-		to             *string
-		name, variable string
-	}{{&tables.Orders, "orders", "ORDERS_TABLE"}, {&tables.Actions, "actions", "ACTIONS_TABLE"}, {&tables.Journal, "journal", "JOURNAL_TABLE"}, {&tables.Jobs, "jobs", "JOBS_TABLE"}} {
-		f.StringVar(t.to, t.name, os.Getenv(t.variable), "`name` of the "+t.name+" table ($"+t.variable+")")
-	}
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return errUsage{err}
-	}
-	if f.NArg() > 0 {
-		return errUsage{fmt.Errorf("restore: unexpected argument %q", f.Arg(0))}
+	tables := tableFlags(f)
+	if err := parse(f, args); err != nil {
+		return err
 	}
 	conf, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -69,7 +57,7 @@ func restore(ctx context.Context, out io.Writer, args []string) error {
 	if err != nil {
 		return errUsage{fmt.Errorf("restore: %w (-bucket)", err)}
 	}
-	db, err := store.New(dynamodb.NewFromConfig(conf), tables, store.Mode(*mode))
+	db, err := store.New(dynamodb.NewFromConfig(conf), *tables, store.Mode(*mode))
 	if err != nil {
 		return errUsage{fmt.Errorf("restore: %w", err)}
 	}
