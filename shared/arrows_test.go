@@ -29,16 +29,20 @@ var rooms = map[string][]string{
 	"watchdog": {"alert", "job"},
 	"health":   {"alert", "balance", "job", "swap"},
 	"control":  {},
+	"snapshot": {"swap", "txn"},
+	"cleanup":  {"swap"},
 	"env":      {"swap"},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn", "balance", "health"},
-	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "control", "health", "watchdog"},
+	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "snapshot", "watchdog"},
+	"archive":   {},
 	"queue":     {"watch", "job", "health"},
 	"notify":    {"alert"},
 	"invoke":    {},
 	"kmssigner": {},
 	// Where they meet.
 	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "store"},
+	"boot/bucket": {"archive", "boot"},
 	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
 }
 
@@ -130,8 +134,11 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 		if got, want := links("invoke"), name == "pacer"; got != want {
 			t.Errorf("%s links invoke: %v, want %v", name, got, want)
 		}
-		if got, want := links("chain"), name != "pacer" && name != "job-watchdog"; got != want {
+		if got, want := links("chain"), !slices.Contains([]string{"pacer", "job-watchdog", "state-persistence", "order-cleanup"}, name); got != want {
 			t.Errorf("%s links chain: %v, want %v", name, got, want)
+		}
+		if got, want := links("archive"), name == "state-persistence" || name == "order-cleanup"; got != want {
+			t.Errorf("%s links archive: %v, want %v", name, got, want)
 		}
 		for _, d := range p.Deps {
 			if strings.HasPrefix(d, module+"infra/") || strings.HasSuffix(d, "test") && strings.HasPrefix(d, module) || d == "testing" {

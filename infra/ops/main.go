@@ -1,17 +1,17 @@
-// Command ops is what operators do by hand: look at alerts and jobs, acknowledge, pause and resume.
+// Command ops is what operators do by hand: look at alerts and jobs, acknowledge, pause, resume and restore.
 //
 //	go run ./infra/ops alerts
 //	go run ./infra/ops ack 'chain-behind|10|||' -by anna -note 'provider is informed'
 //	go run ./infra/ops resolve 'maker-paid-twice|8453|…' -by anna -proof 'paid back in 0x…'
 //	go run ./infra/ops pause -chain 10 -for 2h -by anna -why 'reorg on optimism'
 //	go run ./infra/ops resume -chain 10
+//	go run ./infra/ops restore
 //
-// The tables are named by flags, by the variables that the functions have, or by the outputs of the stack:
+// Tables and bucket are named by flags, by the variables that the functions have, or by the outputs of the stack:
 //
 //	aws cloudformation describe-stacks --stack-name resolver-cron >stack.json; export STACK_OUTPUTS=stack.json
 //
-// Region, credentials and
-// endpoints are the AWS SDK's. It exits with 0, or 1 if something failed, or 2 if it was not understood.
+// Region, credentials and endpoints are the AWS SDK's. It exits with 0, or 1 if something failed, or 2 if it was not understood.
 package main
 
 import (
@@ -30,7 +30,7 @@ import (
 )
 
 // commands are all there are; each has a file of its own.
-var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand}
+var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -99,6 +99,6 @@ func run(ctx context.Context, t tool, args []string) int {
 func help(w io.Writer) {
 	_, _ = fmt.Fprint(w, "usage: ops <command> [flags]; ops <command> -h lists its flags\n\n")
 	for _, c := range commands {
-		_, _ = fmt.Fprintf(w, "  %-8s %-76s %s\n", c.name, c.args, c.does)
+		_, _ = fmt.Fprintf(w, "  %-12s %-76s %s\n", c.name, c.args, c.does)
 	}
 }

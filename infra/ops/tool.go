@@ -31,6 +31,7 @@ type flags struct {
 	*flag.FlagSet
 	json    bool
 	tables  store.Tables
+	bucket  *string // of commands that need one
 	outputs string
 }
 
@@ -52,12 +53,18 @@ func (t tool) flags() *flags {
 	return f
 }
 
+// archive is for commands that read or write objects.
+func (t tool) archive(f *flags) {
+	def, _ := t.lookup("ARCHIVE_BUCKET")
+	f.bucket = f.String("bucket", def, "`name` of the archive bucket; else of ARCHIVE_BUCKET")
+}
+
 // named are the tables by their names.
 func (f *flags) named() map[string]*string {
 	return map[string]*string{"orders": &f.tables.Orders, "actions": &f.tables.Actions, "journal": &f.tables.Journal, "jobs": &f.tables.Jobs}
 }
 
-// fromOutputs names the tables that nothing else named after the outputs of a stack.
+// fromOutputs names the tables, and the bucket, that nothing else named after the outputs of a stack.
 func (f *flags) fromOutputs() error {
 	src, err := os.ReadFile(f.outputs)
 	if err != nil {
@@ -75,6 +82,9 @@ func (f *flags) fromOutputs() error {
 		return usage("-outputs %s: it describes %d stacks, want one", f.outputs, len(said.Stacks))
 	}
 	for _, o := range said.Stacks[0].Outputs {
+		if o.OutputKey == "ArchiveBucket" && f.bucket != nil && *f.bucket == "" {
+			*f.bucket = o.OutputValue
+		}
 		for name, table := range f.named() {
 			if strings.EqualFold(o.OutputKey, name+"table") && *table == "" {
 				*table = o.OutputValue
@@ -109,8 +119,13 @@ func (f *flags) none(args []string) error {
 	return err
 }
 
-// open opens the store.
+// open opens the store of a stack that sends.
 func (t tool) open(ctx context.Context, f *flags) (*store.Store, error) {
+	return t.openAs(ctx, f, store.Live)
+}
+
+// openAs opens the store of a stack of that mode.
+func (t tool) openAs(ctx context.Context, f *flags, mode store.Mode) (*store.Store, error) {
 	if f.outputs != "" {
 		if err := f.fromOutputs(); err != nil {
 			return nil, err
@@ -120,7 +135,7 @@ func (t tool) open(ctx context.Context, f *flags) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.New(client, f.tables, store.Live)
+	s, err := store.New(client, f.tables, mode)
 	if err != nil {
 		return nil, usage("%w", err)
 	}

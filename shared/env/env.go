@@ -42,6 +42,8 @@ type Config struct {
 	// DoorbellDeadURL, PacerDeadURL and FailedEventsURL are the queues of what
 	// could not be done; PacerDeadURL is empty where no pacer is deployed.
 	DoorbellDeadURL, PacerDeadURL, FailedEventsURL string
+	// ArchiveBucket is empty where the function keeps nothing.
+	ArchiveBucket string
 	Chains
 }
 
@@ -49,7 +51,7 @@ type Config struct {
 type Tables struct{ Orders, Actions, Journal, Jobs string }
 
 // Need says which parts of the environment a function cannot do without.
-type Need uint8
+type Need uint16
 
 const (
 	NeedDoorbells Need = 1 << iota
@@ -59,6 +61,7 @@ const (
 	NeedTables    // orders, actions and journal; the jobs table is always needed
 	NeedHeartbeat // in live an address, or NoHeartbeat; elsewhere it may be left out
 	NeedDeadQueues
+	NeedArchive
 )
 
 // NoHeartbeat as HEARTBEAT_URL says that no monitor outside is to be pinged: a stated choice.
@@ -85,6 +88,7 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		DoorbellDeadURL:  get("DOORBELL_DEAD_QUEUE_URL", need&NeedDeadQueues != 0),
 		FailedEventsURL:  get("FAILED_EVENTS_QUEUE_URL", need&NeedDeadQueues != 0),
 		PacerDeadURL:     get("PACER_DEAD_QUEUE_URL", false),
+		ArchiveBucket:    get("ARCHIVE_BUCKET", need&NeedArchive != 0),
 	}
 	tables := need&NeedTables != 0
 	c.Tables = Tables{Orders: get("ORDERS_TABLE", tables), Actions: get("ACTIONS_TABLE", tables),

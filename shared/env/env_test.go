@@ -177,8 +177,8 @@ func TestLoadJoinsEnvironmentAndFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("chains: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Load(lookup(map[string]string{"MODE": "maybe", "CHAINS_FILE": path}), NeedChains|NeedTables|NeedDoorbells)
-	for _, want := range []string{`MODE: unknown "maybe"`, "PROFILE: environment variable is not set", "ORDERS_TABLE:", "JOBS_TABLE:", "DOORBELL_QUEUE_URL:", "chains: missing"} {
+	_, err := Load(lookup(map[string]string{"MODE": "maybe", "CHAINS_FILE": path}), NeedChains|NeedTables|NeedDoorbells|NeedArchive)
+	for _, want := range []string{`MODE: unknown "maybe"`, "PROFILE: environment variable is not set", "ORDERS_TABLE:", "JOBS_TABLE:", "DOORBELL_QUEUE_URL:", "ARCHIVE_BUCKET:", "chains: missing"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("not reported: %s in %v", want, err)
 		}

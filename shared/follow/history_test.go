@@ -247,6 +247,44 @@ func TestConfiguredLater(t *testing.T) {
 	}
 }
 
+// Finished swaps that have been archived are found again where a history is read
+// once more. Nothing is wanted of them, nobody is told, and they are closed again;
+// what is open meanwhile lives on.
+func TestArchivedSwapsThatAreFoundAgain(t *testing.T) {
+	w := newWorld(t)
+	finished, open := w.history(6)
+	w.pass()
+	w.settle()
+	for _, tr := range finished {
+		if o := w.order(w.id(tr)); o == nil || !o.Closed {
+			t.Fatalf("%s: %s is not closed", tr.name, pretty(o))
+		}
+		w.orders.Forget(w.id(tr))
+	}
+	w.findings = nil
+	for _, p := range w.policy.Chains { // a taker that is new has no history yet
+		p.Takers[named("second taker")] = swap.TakerPolicy{Signer: taker, Path: swap.PathResolver}
+	}
+	w.settle()
+	for _, tr := range finished {
+		o := w.order(w.id(tr))
+		if o == nil || !o.Closed || len(o.Events) != 2 {
+			t.Errorf("%s %s: %s", tr.name, tr.fam, pretty(o))
+		}
+	}
+	for _, work := range w.actions.All() {
+		if work.Order != w.id(open) {
+			t.Errorf("work of %s: %s", work.Order, work.Key())
+		}
+	}
+	for _, f := range w.findings {
+		if f.Order != w.id(open) {
+			t.Errorf("told of %s: %s %s", f.Order, f.Code, f.Detail)
+		}
+	}
+	w.want(open, swap.LegOpen, swap.LegWithdrawn)
+}
+
 // A factory that could not be proven for a while has a gap in its history,
 // which is read when it is back.
 func TestFactoryThatWasAway(t *testing.T) {

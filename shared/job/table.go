@@ -47,6 +47,8 @@ const (
 	JobWatchdog        = "job-watchdog"
 	BalanceMonitor     = "balance-monitor"
 	HealthCheck        = "health-check"
+	StatePersistence   = "state-persistence"
+	OrderCleanup       = "order-cleanup"
 	PacerJob           = "pacer"
 )
 
@@ -95,6 +97,16 @@ var Table = []Spec{
 		Name: HealthCheck, Exclusive: true,
 		Test:    Cadence{time.Minute, 30 * time.Second, 3 * time.Second, 1, []time.Duration{2 * time.Second}, 3 * time.Minute},
 		Mainnet: Cadence{5 * time.Minute, time.Minute, 3 * time.Second, 2, []time.Duration{2 * time.Second, 5 * time.Second}, 10 * time.Minute},
+	},
+	{
+		Name: StatePersistence, Exclusive: true,
+		Test:    Cadence{time.Minute, 50 * time.Second, 2 * time.Second, 1, []time.Duration{3 * time.Second}, 3 * time.Minute},
+		Mainnet: Cadence{5 * time.Minute, 120 * time.Second, 3 * time.Second, 2, []time.Duration{5 * time.Second, 15 * time.Second}, 10 * time.Minute},
+	},
+	{
+		Name: OrderCleanup, Exclusive: true,
+		Test:    Cadence{5 * time.Minute, 60 * time.Second, 2 * time.Second, 1, []time.Duration{3 * time.Second}, 10 * time.Minute},
+		Mainnet: Cadence{30 * time.Minute, 120 * time.Second, 3 * time.Second, 1, []time.Duration{10 * time.Second}, time.Hour},
 	},
 	{
 		Name: PacerJob, Prompt: true, Exclusive: true, Queue: true, // its own ticks come by queue

@@ -74,6 +74,8 @@ func TestPromisedPeriods(t *testing.T) {
 		job.JobWatchdog:        {time.Minute, 2 * time.Minute},
 		job.BalanceMonitor:     {5 * time.Minute, 15 * time.Minute},
 		job.HealthCheck:        {time.Minute, 5 * time.Minute},
+		job.StatePersistence:   {time.Minute, 5 * time.Minute},
+		job.OrderCleanup:       {5 * time.Minute, 30 * time.Minute},
 		job.PacerJob:           {time.Minute, 0},
 	}
 	prompt := []string{job.JobWatchdog, job.PacerJob} // not critical, and never deferred

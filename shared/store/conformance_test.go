@@ -9,6 +9,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
 	"github.com/bridge-me-not/resolver-cron/shared/balance"
 	"github.com/bridge-me-not/resolver-cron/shared/balance/balancetest"
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup/cleanuptest"
 	"github.com/bridge-me-not/resolver-cron/shared/control"
 	"github.com/bridge-me-not/resolver-cron/shared/control/controltest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
@@ -17,6 +19,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/health/healthtest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
@@ -27,24 +30,27 @@ import (
 )
 
 var (
-	_ watch.Orders    = Orders{}
-	_ watch.Facts     = Facts{}
-	_ watch.Actions   = Actions{}
-	_ follow.Orders   = Orders{}
-	_ follow.Facts    = Facts{}
-	_ follow.Parked   = Parked{}
-	_ txn.Journal     = Journal{}
-	_ txn.Works       = Actions{}
-	_ job.Locker      = Leases{}
-	_ job.Recorder    = Runs{}
-	_ watchdog.Runs   = Runs{}
-	_ watchdog.Books  = Runs{}
-	_ alert.Store     = Alerts{}
-	_ alert.List      = Alerts{}
-	_ control.Store   = Control{}
-	_ balance.Book    = Balances{}
-	_ balance.History = Balances{}
-	_ health.Store    = Health{}
+	_ watch.Orders         = Orders{}
+	_ watch.Facts          = Facts{}
+	_ watch.Actions        = Actions{}
+	_ follow.Orders        = Orders{}
+	_ follow.Facts         = Facts{}
+	_ follow.Parked        = Parked{}
+	_ txn.Journal          = Journal{}
+	_ txn.Works            = Actions{}
+	_ job.Locker           = Leases{}
+	_ job.Recorder         = Runs{}
+	_ watchdog.Runs        = Runs{}
+	_ watchdog.Books       = Runs{}
+	_ alert.Store          = Alerts{}
+	_ alert.List           = Alerts{}
+	_ control.Store        = Control{}
+	_ balance.Book         = Balances{}
+	_ balance.History      = Balances{}
+	_ health.Store         = Health{}
+	_ snapshottest.Storage = Snapshots{}
+	_ cleanup.Orders       = Closed{}
+	_ cleanup.Batches      = Closed{}
 )
 
 func TestConformance(t *testing.T) {
@@ -112,6 +118,15 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("balance.Book and History", func(t *testing.T) {
 		balancetest.TestStore(t, func(t *testing.T) balancetest.Store { return newStore(t).Balances() })
+	})
+	t.Run("snapshot", func(t *testing.T) {
+		snapshottest.TestState(t, func(t *testing.T) snapshottest.Storage { return ownTables(t).Snapshots() })
+	})
+	t.Run("cleanup", func(t *testing.T) {
+		cleanuptest.TestTables(t, func(t *testing.T) cleanuptest.Fixture {
+			s := ownTables(t)
+			return cleanuptest.Fixture{Orders: s.Closed(), Batches: s.Closed(), Close: s.finish, Write: s.rewrite}
+		})
 	})
 }
 

@@ -1,5 +1,5 @@
 // Package store keeps orders, facts, actions, the journal, leases, runs, alerts
-// and pauses in DynamoDB.
+// and pauses in DynamoDB, and reads and writes what a snapshot holds of them.
 //
 // # What may be relied on
 //
@@ -28,6 +28,7 @@
 //	orders   order#<chain>:<escrow>  order                an order; wake times and index keys beside it
 //	         order#<chain>:<escrow>  hist#work#<n>#…      its finished work
 //	         watch#<chain>           <escrow>#<order>     the watch book
+//	         closed#orders           <time>#<order>       a closed order, by the time of its closing (epoch seconds)
 //	         chain#<chain>           facts                marks and provisional facts
 //	         chain#<chain>           facts#<gen>#<part>   parts of facts too large for one item
 //	         parked#<chain>          <hashlock>#<escrow>  dst escrows without an order
@@ -48,6 +49,8 @@
 //	         control                 control              the pauses
 //	         balance#<chain>         <scheduled time>     what accounts held; 7 days
 //	         health                  state                the last checks; 7 days
+//	         snapshot                restore              how far the latest restore has come; never deleted
+//	         cleanup                 batch                the orders that are being archived
 //
 // A snapshot of balances (balance.Snapshot) has amounts in base units, prices in
 // wei and counts in actions; beside its body stands missing, how many readings
@@ -64,7 +67,9 @@
 //
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and
-// those that never wake there, are not in them. So the cost of what is due does
-// not grow with what is open, that of an account's open entries not with what
-// was ever settled, and that of live work not with history.
+// those that never wake there, are not in them. Closed orders have a partition of
+// their own, by the time of their closing, which stands in the order's closed_at
+// (epoch seconds). So the cost of what is due does not grow with what is open or
+// kept, that of an account's open entries not with what was ever settled, and that
+// of live work not with history.
 package store

@@ -98,9 +98,8 @@ func erase(table string, k item) types.TransactWriteItem {
 func (s *Store) write(ctx context.Context, ops ...types.TransactWriteItem) error {
 	if len(ops) == 1 && ops[0].Put != nil {
 		p := ops[0].Put
-		_, err := s.putItem(ctx, &dynamodb.PutItemInput{TableName: p.TableName, Item: p.Item, ConditionExpression: p.ConditionExpression,
+		return s.putItem(ctx, &dynamodb.PutItemInput{TableName: p.TableName, Item: p.Item, ConditionExpression: p.ConditionExpression,
 			ExpressionAttributeNames: p.ExpressionAttributeNames, ExpressionAttributeValues: p.ExpressionAttributeValues})
-		return err
 	}
 	return s.undisturbed(ctx, func() error {
 		_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: ops})
@@ -108,17 +107,13 @@ func (s *Store) write(ctx context.Context, ops ...types.TransactWriteItem) error
 	})
 }
 
-// putItem writes one item and returns what it replaced, if the input asks so.
-func (s *Store) putItem(ctx context.Context, in *dynamodb.PutItemInput) (old item, err error) {
+// putItem writes one item.
+func (s *Store) putItem(ctx context.Context, in *dynamodb.PutItemInput) error {
 	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
-	err = s.undisturbed(ctx, func() error {
-		out, err := s.db.PutItem(ctx, in)
-		if err == nil {
-			old = out.Attributes
-		}
+	return s.undisturbed(ctx, func() error {
+		_, err := s.db.PutItem(ctx, in)
 		return refused(err)
 	})
-	return old, err
 }
 
 // updateItem changes one item and returns it as it is then.

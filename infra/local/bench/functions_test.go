@@ -139,7 +139,7 @@ func start(b *testing.B, name, binary string) time.Duration {
 				"DOORBELL_QUEUE_URL": "http://127.0.0.1:9/q", "PACER_QUEUE_URL": "http://127.0.0.1:9/p", "PACER_JOBS": "[]",
 				"HEARTBEAT_URL":           "none",
 				"DOORBELL_DEAD_QUEUE_URL": "http://127.0.0.1:9/d", "FAILED_EVENTS_QUEUE_URL": "http://127.0.0.1:9/f",
-				"ALERTS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+				"ALERTS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "ARCHIVE_BUCKET": "b", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
 		},
 		Observe: func(i lambda.Invocation) {
 			if i.Cold {

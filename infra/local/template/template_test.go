@@ -60,6 +60,7 @@ func TestOwnTemplate(t *testing.T) {
 			"ORDERS_TABLE": "rc-Orders", "ACTIONS_TABLE": "rc-Actions", "JOURNAL_TABLE": "rc-Journal", "JOBS_TABLE": "rc-Jobs",
 			"DOORBELL_QUEUE_URL": queueURL("rc-Doorbells"),
 			"ALERTS_TOPIC_ARN":   "arn:aws:sns:eu-west-1:000000000000:rc-Alerts",
+			"ARCHIVE_BUCKET":     "rc-archive",
 			"SIGNER_KEY":         "alias/rc-signer",
 			"BASE_RPC_URL":       "http://base.test", "BASE_RPC_URL_2": "",
 			"OPTIMISM_RPC_URL": "http://optimism.test", "OPTIMISM_RPC_URL_2": "",
@@ -101,6 +102,12 @@ func TestOwnTemplate(t *testing.T) {
 	}}, stack.Keys); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff([]Bucket{{
+		LogicalID: "Archive", Name: "rc-archive", ARN: "arn:aws:s3:::rc-archive", Versioned: true, Encrypted: true, Private: true, TLSOnly: true, Retained: true,
+		Expires: map[string]int{"snapshots/data/": 30, "orders/": 2555, "reports/": 400}, FormerDays: 7,
+	}}, stack.Buckets); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestProfiles(t *testing.T) {
@@ -119,6 +126,8 @@ func TestProfiles(t *testing.T) {
 			"job-watchdog":        {2 * time.Minute, true, time.Minute},
 			"balance-monitor":     {15 * time.Minute, true, time.Minute},
 			"health-check":        {5 * time.Minute, true, time.Minute},
+			"state-persistence":   {5 * time.Minute, true, 120 * time.Second},
+			"order-cleanup":       {30 * time.Minute, true, 120 * time.Second},
 		},
 		"test": {
 			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
@@ -129,6 +138,8 @@ func TestProfiles(t *testing.T) {
 			"job-watchdog":        {time.Minute, true, 30 * time.Second},
 			"balance-monitor":     {5 * time.Minute, true, time.Minute},
 			"health-check":        {time.Minute, true, 30 * time.Second},
+			"state-persistence":   {time.Minute, true, 50 * time.Second},
+			"order-cleanup":       {5 * time.Minute, true, 60 * time.Second},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
 	} {

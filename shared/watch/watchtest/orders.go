@@ -36,6 +36,13 @@ func NewOrders(f *Faults) *Orders {
 	return &Orders{Faults: f, orders: map[swap.OrderID]swap.Order{}}
 }
 
+// Forget takes an order out, as its archiving does.
+func (s *Orders) Forget(id swap.OrderID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.orders, id)
+}
+
 // HideFromIndex makes Due leave out orders, as an index does that lags behind.
 // nil ends it. f must not call the store.
 func (s *Orders) HideFromIndex(f func(swap.OrderID) bool) {
