@@ -63,6 +63,7 @@ func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 			r.Note("mode", string(p.Config.Mode))
 			return nil
 		}
+		defer p.noteUsage(r)
 		key := job.SignerKey(a.ChainID, strings.ToLower(a.Signer.Hex()))
 		_, err := r.Alone(ctx, key, func(ctx context.Context, h *job.Hold) error {
 			res, err := drainer.Drain(ctx, a, hold{h})
