@@ -52,6 +52,7 @@ const (
 	CancellationCheck  = "cancellation-check"
 	ActionExecutor     = "action-executor"
 	TransactionTracker = "transaction-tracker"
+	MetricsAggregator  = "metrics-aggregator"
 	PacerJob           = "pacer"
 )
 
@@ -84,6 +85,11 @@ var Table = []Spec{
 		Name: TransactionTracker, Critical: true, Exclusive: true,
 		Test:    Cadence{15 * time.Second, 14 * time.Second, time.Second, 1, []time.Duration{time.Second}, 45 * time.Second},
 		Mainnet: Cadence{time.Minute, 50 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, 2 * time.Minute},
+	},
+	{
+		Name: MetricsAggregator, Exclusive: true,
+		Test:    Cadence{5 * time.Minute, 60 * time.Second, 2 * time.Second, 1, []time.Duration{2 * time.Second}, 10 * time.Minute},
+		Mainnet: Cadence{15 * time.Minute, 120 * time.Second, 3 * time.Second, 2, []time.Duration{2 * time.Second, 10 * time.Second}, 30 * time.Minute},
 	},
 	{
 		Name: PacerJob, Exclusive: true, Queue: true, // its own ticks come by queue

@@ -67,6 +67,7 @@ func TestPromisedPeriods(t *testing.T) {
 		job.CancellationCheck:  {15 * time.Second, 2 * time.Minute},
 		job.ActionExecutor:     {30 * time.Second, time.Minute},
 		job.TransactionTracker: {15 * time.Second, time.Minute},
+		job.MetricsAggregator:  {5 * time.Minute, 15 * time.Minute},
 		job.PacerJob:           {time.Minute, 0},
 	}
 	critical := 0
@@ -89,7 +90,7 @@ func TestPromisedPeriods(t *testing.T) {
 		if got := [2]time.Duration{s.Cadence(job.Test).Period, s.Cadence(job.Mainnet).Period}; got != periods {
 			t.Errorf("%s: periods %v, want %v", name, got, periods)
 		}
-		if s.Critical == (name == job.PacerJob) {
+		if s.Critical == (name == job.PacerJob || name == job.MetricsAggregator) {
 			t.Errorf("%s: critical %v", name, s.Critical)
 		}
 	}

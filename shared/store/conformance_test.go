@@ -1,7 +1,6 @@
 package store
 
 import (
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +12,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/tally"
+	"github.com/bridge-me-not/resolver-cron/shared/tally/tallytest"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
@@ -31,6 +32,9 @@ var (
 	_ job.Locker    = Leases{}
 	_ job.Recorder  = Runs{}
 	_ alert.Store   = Alerts{}
+	_ tally.Feed    = Feed{}
+	_ tally.Hours   = Tallies{}
+	_ tally.Latest  = Tallies{}
 )
 
 func TestConformance(t *testing.T) {
@@ -77,6 +81,9 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("alert.Store", func(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alert.Store { return newStore(t).Alerts() })
+	})
+	t.Run("tally", func(t *testing.T) {
+		tallytest.Test(t, func(t *testing.T) tallytest.Fixture { return apart(t).tally(t) })
 	})
 }
 
@@ -148,12 +155,11 @@ func (s *Store) run(t *testing.T, name string, scheduled time.Time) (job.Record,
 	if it == nil {
 		return job.Record{}, false
 	}
-	at, err := time.Parse(tickLayout, it.text(attrSK))
+	r, err := readRun(it)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return job.Record{Job: strings.TrimPrefix(it.text(attrPK), "run#"), Scheduled: at, State: job.State(it.int(attrRank)), Token: it.text("holder"),
-		Fence: it.int("fence"), Started: tick(it.text("started")), Ended: tick(it.text("ended")), Attempts: int(it.int("attempts")), Reason: it.text("reason")}, true
+	return r, true
 }
 
 func (s *Store) stats(t *testing.T, name string) job.Stats {

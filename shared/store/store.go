@@ -83,6 +83,12 @@ func (s *Store) Runs() Runs { return Runs{s} }
 // Alerts is alert.Store.
 func (s *Store) Alerts() Alerts { return Alerts{s} }
 
+// Feed is tally.Feed.
+func (s *Store) Feed() Feed { return Feed{s} }
+
+// Tallies is tally.Hours and tally.Latest.
+func (s *Store) Tallies() Tallies { return Tallies{s} }
+
 // token names a write by everything it says and by who says it.
 func (s *Store) token(parts ...[]byte) []byte {
 	h := sha256.New()
