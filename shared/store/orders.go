@@ -228,8 +228,9 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 		}
 	}
 	fed, err := v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, o.Version), happened, tally.OfOrder(o))
-	if err != nil {
-		return fmt.Errorf("save order %s: %w", o.ID, err)
+	if err != nil { // statistics keep no order from being saved: they come with its next write
+		fed = nil
+		delete(it, attrFed)
 	}
 	ops = append(ops, fed...)
 	return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "save order %s", o.ID)

@@ -115,6 +115,7 @@ func TestProfiles(t *testing.T) {
 			"state-sync":          {2 * time.Minute, true, 110 * time.Second},
 			"action-executor":     {time.Minute, true, 60 * time.Second},
 			"transaction-tracker": {time.Minute, true, 50 * time.Second},
+			"metrics-aggregator":  {15 * time.Minute, true, 2 * time.Minute},
 		},
 		"test": {
 			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
@@ -122,6 +123,7 @@ func TestProfiles(t *testing.T) {
 			"state-sync":          {time.Minute, false, 29 * time.Second},
 			"action-executor":     {time.Minute, false, 30 * time.Second},
 			"transaction-tracker": {time.Minute, false, 14 * time.Second},
+			"metrics-aggregator":  {5 * time.Minute, true, time.Minute},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
 	} {
