@@ -43,8 +43,10 @@ func markKey(shard int) string { return "feed-fresh#" + strconv.Itoa(shard) }
 
 // fed turns one state of the feed's part that belongs to an order or entry into
 // the next: rows that are new or other than before, rows that are gone, and the
-// mark, whose name is never used again. Events too old to be counted are left out.
-func (s *Store) fed(shard int, mark string, before, after []tally.Event) (ops []types.TransactWriteItem, err error) {
+// mark, whose name is never used again. Events too old to be counted are left out,
+// and so would be one that cannot be encoded, which none is: statistics keep nothing
+// from being saved.
+func (s *Store) fed(shard int, mark string, before, after []tally.Event) (ops []types.TransactWriteItem) {
 	oldest := swap.ChainTime(s.now().Add(-tally.KeepEvents).Unix())
 	old, next := map[string]*tally.Event{}, map[string]*tally.Event{}
 	for _, part := range []struct {
@@ -62,7 +64,7 @@ func (s *Store) fed(shard int, mark string, before, after []tally.Event) (ops []
 		e := next[sk]
 		content, packed, err := packItem(e)
 		if err != nil {
-			return nil, err
+			continue
 		}
 		if was := old[sk]; was != nil {
 			if same, _, err := pack(was); err == nil && string(same) == string(content) {
@@ -79,9 +81,9 @@ func (s *Store) fed(shard int, mark string, before, after []tally.Event) (ops []
 		}
 	}
 	if len(ops) == 0 {
-		return nil, nil
+		return nil
 	}
-	return append(ops, overwrite(s.tables.Orders, s.mark(markKey(shard), mark, slices.Sorted(maps.Keys(hours))))), nil
+	return append(ops, overwrite(s.tables.Orders, s.mark(markKey(shard), mark, slices.Sorted(maps.Keys(hours)))))
 }
 
 // mark is the item that says that hours have changed. It outlives their rows, so
@@ -116,7 +118,7 @@ func sent(e txn.Entry) []tally.Event {
 }
 
 // fedEntry is fed for an entry's next version.
-func (v Journal) fedEntry(e txn.Entry, before, after []tally.Event) ([]types.TransactWriteItem, error) {
+func (v Journal) fedEntry(e txn.Entry, before, after []tally.Event) []types.TransactWriteItem {
 	name := fmt.Sprintf("%s#%d#%d", v.s.accountKey(e.ChainID, e.Signer), e.Nonce, e.Version)
 	return v.s.fed(int(e.Nonce%shards), name, before, after)
 }

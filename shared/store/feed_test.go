@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -241,11 +243,8 @@ func TestManyEvents(t *testing.T) {
 // feedItems are the items that saving a new order puts into the feed.
 func feedItems(t testing.TB, s *Store, o swap.Order) (items []item) {
 	t.Helper()
-	ops, err := s.fed(shardOf(o.ID), o.ID.String(), nil, tally.OfOrder(o))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, op := range ops {
+	t.Helper()
+	for _, op := range s.fed(shardOf(o.ID), o.ID.String(), nil, tally.OfOrder(o)) {
 		items = append(items, op.Put.Item)
 	}
 	return items
@@ -336,4 +335,88 @@ func TestLargestSaveFits(t *testing.T) {
 		})
 	}
 	watchtest.Equal(t, "events", want, events)
+}
+
+// A pass is cut off at each of its requests, before and after the server applied
+// it, and nothing gets through after that. The next one counts everything.
+func TestPassCutOff(t *testing.T) {
+	s := apart(t)
+	p := tallytest.NewPlay(s.tally(t), 11)
+	for _, applied := range []bool{true, false} {
+		for cut := 1; ; cut++ {
+			for range 3 {
+				if err := p.Write(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tr := &transport{}
+			broken, err := New(newClient(t, tr.through(1)), s.tables, Live)
+			if err != nil {
+				t.Fatal(err)
+			}
+			broken.now = s.clock.get
+			reached := false
+			tr.reset(func(n int, _ string, forward func() (*http.Response, error)) (*http.Response, error) {
+				switch {
+				case n < cut:
+					return forward()
+				case n == cut && applied:
+					reached = true
+					return lose(forward)
+				}
+				reached = true
+				return nil, errCut
+			})
+			_, err = aside{broken, s.clock}.aggregator().Pass(t.Context(), p.Now)
+			if reached == (err == nil) {
+				t.Fatalf("cut off at request %d: %v, %v", cut, reached, err)
+			}
+			res, now := p.Finish(t)
+			if p.Check(t, res, now); t.Failed() {
+				t.Fatalf("cut off at request %d, applied %v", cut, applied)
+			}
+			if !reached {
+				break
+			}
+			if cut > 200 {
+				t.Fatal("it never ends")
+			}
+		}
+	}
+}
+
+// The fullest hour and the fullest sums fit their items.
+func TestLargestTallies(t *testing.T) {
+	s := apart(t)
+	counts := func(tokens int) *tally.Counts {
+		c := &tally.Counts{}
+		for _, list := range []*tally.Amounts{&c.Offered, &c.Volume, &c.RescuedBy, &c.LostBy} {
+			for range tokens {
+				word := watchtest.Word()
+				*list = append(*list, tally.Amount{Token: tally.Token{ChainID: watchtest.Chain(), Address: watchtest.Address()},
+					Units: *new(uint256.Int).SetBytes32(word[:])})
+			}
+		}
+		for _, h := range []*tally.Histogram{&c.Completion, &c.Margin, &c.Inclusion, &c.SentMargin} {
+			for v := int64(1); v < 1<<34; v += v/40 + 1 {
+				h.Add(v)
+			}
+		}
+		return c
+	}
+	hour := tally.Stored{Hour: tally.HourAt(tallytest.Epoch)}
+	hour.Swaps = map[int]*tally.Counts{}
+	for slot := range tally.Slots {
+		hour.Swaps[slot] = counts(tally.MaxTokens)
+	}
+	if err := s.Tallies().Put(t.Context(), hour); err != nil {
+		t.Error(err)
+	}
+	var sums tally.Sums
+	for _, p := range []*tally.Period{&sums.Hour, &sums.Day, &sums.Week} {
+		p.Swaps = *counts(tally.MaxSummed)
+	}
+	if err := s.Tallies().SetSums(t.Context(), sums); err != nil {
+		t.Error(err)
+	}
 }

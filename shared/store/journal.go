@@ -203,11 +203,7 @@ func (v Journal) Settle(ctx context.Context, e txn.Entry, works []swap.Work) err
 		}
 		ops = append(ops, c.ops...)
 	}
-	fed, err := v.fedEntry(e, nil, sent(e))
-	if err != nil {
-		return fmt.Errorf("%s: %w", words, err)
-	}
-	ops = append(ops, fed...)
+	ops = append(ops, v.fedEntry(e, nil, sent(e))...)
 	return ours(v.s.write(ctx, ops...), 1, token, swap.ErrConflict, "%s", words)
 }
 
@@ -254,11 +250,7 @@ func (v Journal) Reopen(ctx context.Context, f txn.Fence, e txn.Entry) error {
 	}
 	settled := e
 	settled.State = txn.Mined // if it was not, it has no result
-	fed, err := v.fedEntry(e, sent(settled), nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", words, err)
-	}
-	err = v.s.write(ctx, append(ops, fed...)...)
+	err = v.s.write(ctx, append(ops, v.fedEntry(e, sent(settled), nil)...)...)
 	return ours(err, 0, token, swap.ErrConflict, "%s", words)
 }
 

@@ -227,12 +227,7 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 			ops = append(ops, erase(table, key(row.text(attrPK), row.text(attrSK))))
 		}
 	}
-	fed, err := v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, o.Version), happened, tally.OfOrder(o))
-	if err != nil { // statistics keep no order from being saved: they come with its next write
-		fed = nil
-		delete(it, attrFed)
-	}
-	ops = append(ops, fed...)
+	ops = append(ops, v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, o.Version), happened, tally.OfOrder(o))...)
 	return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "save order %s", o.ID)
 }
 

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -334,5 +338,42 @@ func TestManyMarks(t *testing.T) {
 	s, _ := m.Hour(t.Context(), tally.HourAt(now))
 	if s.Swaps[0].Created != orders {
 		t.Errorf("%d created, want %d", s.Swaps[0].Created, orders)
+	}
+}
+
+// Amounts that are too large end at the largest number, and more tokens than there
+// is room for are told by their number.
+func TestHostileAmounts(t *testing.T) {
+	m := tallytest.NewMemory()
+	f := m.Fixture()
+	now := tallytest.Epoch.Add(10 * time.Minute)
+	f.SetNow(now)
+	largest := *new(uint256.Int).SetAllOne()
+	save := func(token common.Address) {
+		t.Helper()
+		o, _ := tallytest.Order(tallytest.Epoch)
+		o.Src.Immutables.Token, o.Src.Immutables.Amount = common.BytesToHash(token[:]), largest.Bytes32()
+		if err := f.Save(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := tally.Token{ChainID: tallytest.SrcChain}
+	for i := range tally.MaxTokens + 6 {
+		save(common.BigToAddress(big.NewInt(int64(i))))
+	}
+	save(known.Address)
+	a := tally.Aggregator{Feed: m, Hours: m, Latest: m, Runs: m.Since}
+	res, err := a.Pass(t.Context(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := res.Sums.Hour.Swaps
+	if c.Created != tally.MaxTokens+7 || len(c.Offered) != tally.MaxTokens || c.Unsummed < 6 || c.Unsummed > 7 {
+		t.Errorf("%d created, %d tokens, %d amounts left out", c.Created, len(c.Offered), c.Unsummed)
+	}
+	for _, a := range c.Offered {
+		if a.Units != largest {
+			t.Errorf("%s: %s", a.Token, &a.Units)
+		}
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
-// maxTokens bounds the tokens of one sum of five minutes. What is created can be
+// MaxTokens bounds the tokens of one sum of five minutes. What is created can be
 // of any token that anybody makes; what is settled was moved by a call of ours.
-const maxTokens = 64
+const MaxTokens = 64
 
 // Counts is what happened to swaps and transactions in some time. The zero value
 // says that nothing did; merging two gives what counting all events in one gives,
@@ -112,10 +112,10 @@ func (c *Counts) add(e *Event) {
 	switch e.Kind {
 	case Created:
 		c.Created++
-		c.sum(&c.Offered, e.Amounts, maxTokens)
+		c.sum(&c.Offered, e.Amounts, MaxTokens)
 	case Completed:
 		c.Completed++
-		c.sum(&c.Volume, e.Amounts, maxTokens)
+		c.sum(&c.Volume, e.Amounts, MaxTokens)
 		c.Completion.Add(e.Seconds)
 		if e.Timed {
 			c.Margin.Add(e.Margin)
@@ -124,10 +124,10 @@ func (c *Counts) add(e *Event) {
 		c.Cancelled++
 	case Rescued:
 		c.Rescued++
-		c.sum(&c.RescuedBy, e.Amounts, maxTokens)
+		c.sum(&c.RescuedBy, e.Amounts, MaxTokens)
 	case Lost:
 		c.Lost.add(e.Reason, 1)
-		c.sum(&c.LostBy, e.Amounts, maxTokens)
+		c.sum(&c.LostBy, e.Amounts, MaxTokens)
 	case Sent:
 		g := Gas{ChainID: e.ChainID, Mined: 1, Cost: e.Cost}
 		if e.Reverted {
@@ -151,7 +151,7 @@ func (c *Counts) merge(o Counts) {
 	for reason, n := range o.Lost {
 		c.Lost.add(reason, n)
 	}
-	room := maxSummed
+	room := MaxSummed
 	c.sum(&c.Offered, o.Offered, room)
 	c.sum(&c.Volume, o.Volume, room)
 	c.sum(&c.RescuedBy, o.RescuedBy, room)
@@ -167,8 +167,8 @@ func (c *Counts) merge(o Counts) {
 	c.Late = plus(c.Late, o.Late)
 }
 
-// maxSummed bounds the tokens of a sum over hours and days.
-const maxSummed = 300
+// MaxSummed bounds the tokens of a sum over hours and days.
+const MaxSummed = 300
 
 // Runs is how runs of jobs ended in some time, by the times of their ticks, and
 // what they asked of the chains' endpoints. The zero value says that none ran.
