@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"strings"
 )
 
@@ -78,19 +79,19 @@ func walk(err error, service string, visit func(Class)) {
 		visit(ClassRPC)
 		visit(Class(endpoint.EndpointFailure()))
 	}
-	switch err {
-	case context.DeadlineExceeded, context.Canceled:
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		visit(ClassTimeout)
-	case ErrLost, ErrHeld, ErrWanted:
+	}
+	if errors.Is(err, ErrLost) || errors.Is(err, ErrHeld) || errors.Is(err, ErrWanted) {
 		visit(ClassLease)
 	}
-	switch wrapped := err.(type) {
-	case interface{ Unwrap() error }:
-		if inner := wrapped.Unwrap(); inner != nil {
+	if wrapping, ok := err.(interface{ Unwrap() error }); ok {
+		if inner := wrapping.Unwrap(); inner != nil {
 			walk(inner, service, visit)
 		}
-	case interface{ Unwrap() []error }:
-		for _, inner := range wrapped.Unwrap() {
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, inner := range joined.Unwrap() {
 			walk(inner, service, visit)
 		}
 	}
