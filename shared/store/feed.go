@@ -2,11 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -131,32 +133,38 @@ func (v Feed) Marks(ctx context.Context, limit int) ([]tally.Mark, error) {
 	for shard := range shards {
 		tables = append(tables, struct{ table, pk string }{v.s.tables.Orders, markKey(shard)})
 	}
-	found := make([][]tally.Mark, len(tables))
-	g, gctx := errgroup.WithContext(ctx)
+	found, errs := make([][]tally.Mark, len(tables)), make([]error, len(tables))
+	var wg sync.WaitGroup
 	for i, t := range tables {
-		g.Go(func() error {
-			in := partition(t.table, t.pk, "")
-			in.Limit = aws.Int32(int32(min(limit, 1_000)))
-			for it, err := range v.s.query(gctx, in) {
-				if err != nil {
-					return err
-				}
-				m, err := readMark(it)
-				if err != nil {
-					return err
-				}
-				if found[i] = append(found[i], m); len(found[i]) == limit {
-					break
-				}
-			}
-			return nil
-		})
+		wg.Go(func() { found[i], errs[i] = v.marks(ctx, t.table, t.pk, limit) })
 	}
-	if err := g.Wait(); err != nil {
-		return nil, fmt.Errorf("read marks of the feed: %w", err)
-	}
+	wg.Wait()
 	all := slices.Concat(found...)
+	if err := errors.Join(errs...); err != nil {
+		return all[:min(limit, len(all))], fmt.Errorf("read marks of the feed: %w", err)
+	}
 	return all[:min(limit, len(all))], nil
+}
+
+// marks reads the marks of one partition, as many as can be.
+func (v Feed) marks(ctx context.Context, table, pk string, limit int) (out []tally.Mark, _ error) {
+	in := partition(table, pk, "")
+	in.Limit = aws.Int32(int32(min(limit, 1_000)))
+	var errs []error
+	for it, err := range v.s.query(ctx, in) {
+		if err != nil {
+			return out, errors.Join(append(errs, err)...)
+		}
+		m, err := readMark(it)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if out = append(out, m); len(out) == limit {
+			break
+		}
+	}
+	return out, errors.Join(errs...)
 }
 
 func readMark(it item) (tally.Mark, error) {

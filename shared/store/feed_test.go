@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -276,6 +277,27 @@ func TestDamagedFeed(t *testing.T) {
 				t.Error("no error")
 			}
 		})
+	}
+}
+
+// A mark that cannot be read does not hide the others.
+func TestADamagedMarkIsTold(t *testing.T) {
+	s := apart(t)
+	for i := range 9 {
+		o, _ := tallytest.Order(tallytest.Epoch)
+		items := feedItems(t, s.Store, o)
+		if i == 4 {
+			items[1][attrHours] = text("yesterday")
+		}
+		load(t, s.Store, s.tables.Orders, items)
+	}
+	marks, err := s.Feed().Marks(t.Context(), 100)
+	if len(marks) != 8 || err == nil || !strings.Contains(err.Error(), "yesterday") {
+		t.Errorf("%d marks, %v", len(marks), err)
+	}
+	res, err := s.aggregator().Pass(t.Context(), tallytest.Epoch.Add(10*time.Minute))
+	if err == nil || res.Marks != 8 || res.Sums.Hour.Swaps.Created != 9 {
+		t.Errorf("%d marks, %d created, %v", res.Marks, res.Sums.Hour.Swaps.Created, err)
 	}
 }
 

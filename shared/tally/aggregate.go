@@ -55,9 +55,9 @@ func (a *Aggregator) Pass(ctx context.Context, now time.Time) (res Result, err e
 	if err != nil {
 		return res, fmt.Errorf("read sums: %w", err)
 	}
-	marks, err := a.Feed.Marks(ctx, maxMarks)
-	if err != nil {
-		return res, fmt.Errorf("read marks: %w", err)
+	marks, unread := a.Feed.Marks(ctx, maxMarks)
+	if unread != nil {
+		unread = fmt.Errorf("read marks: %w", unread)
 	}
 	res.Marks, res.More = len(marks), len(marks) >= maxMarks
 	since := before.Through
@@ -84,7 +84,7 @@ func (a *Aggregator) Pass(ctx context.Context, now time.Time) (res Result, err e
 		through = since
 	}
 	res.Sums, err = a.sum(ctx, before, now, through)
-	return res, errors.Join(failed, err)
+	return res, errors.Join(unread, failed, err)
 }
 
 // part says what of an hour is counted.

@@ -34,7 +34,8 @@ type Feed interface {
 	// Marks reads marks, consistently, no more than limit: every event that was
 	// written, changed or taken back before the call is in an hour of a mark
 	// that it returns, if it returns fewer than limit, or of one that was
-	// cleared since.
+	// cleared since. Marks that cannot be read do not hide the others, which are
+	// returned beside the error.
 	Marks(ctx context.Context, limit int) ([]Mark, error)
 	// Events reads all events of an hour consistently, in no order.
 	Events(ctx context.Context, h Hour) ([]Event, error)
