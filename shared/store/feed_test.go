@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -377,27 +378,27 @@ func TestPassCutOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			broken.now = s.clock.get
-			reached := false
+			var reached atomic.Bool // requests come from many goroutines
 			tr.reset(func(n int, _ string, forward func() (*http.Response, error)) (*http.Response, error) {
 				switch {
 				case n < cut:
 					return forward()
 				case n == cut && applied:
-					reached = true
+					reached.Store(true)
 					return lose(forward)
 				}
-				reached = true
+				reached.Store(true)
 				return nil, errCut
 			})
 			_, err = aside{broken, s.clock}.aggregator().Pass(t.Context(), p.Now)
-			if reached == (err == nil) {
-				t.Fatalf("cut off at request %d: %v, %v", cut, reached, err)
+			if reached.Load() == (err == nil) {
+				t.Fatalf("cut off at request %d: %v, %v", cut, reached.Load(), err)
 			}
 			res, now := p.Finish(t)
 			if p.Check(t, res, now); t.Failed() {
 				t.Fatalf("cut off at request %d, applied %v", cut, applied)
 			}
-			if !reached {
+			if !reached.Load() {
 				break
 			}
 			if cut > 200 {
