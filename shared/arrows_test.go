@@ -30,18 +30,19 @@ var rooms = map[string][]string{
 	"health":   {"alert", "balance", "job", "swap"},
 	"control":  {},
 	"snapshot": {"swap", "txn"},
+	"tally":    {"swap", "job"},
 	"cleanup":  {"swap"},
 	"env":      {"swap"},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn", "balance", "health"},
-	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "snapshot", "watchdog"},
+	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "snapshot", "tally", "watchdog"},
 	"archive":   {},
 	"queue":     {"watch", "job", "health"},
 	"notify":    {"alert"},
 	"invoke":    {},
 	"kmssigner": {},
 	// Where they meet.
-	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "store"},
+	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "store", "tally"},
 	"boot/bucket": {"archive", "boot"},
 	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
 }
@@ -134,7 +135,7 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 		if got, want := links("invoke"), name == "pacer"; got != want {
 			t.Errorf("%s links invoke: %v, want %v", name, got, want)
 		}
-		if got, want := links("chain"), !slices.Contains([]string{"pacer", "job-watchdog", "state-persistence", "order-cleanup"}, name); got != want {
+		if got, want := links("chain"), !slices.Contains([]string{"pacer", "job-watchdog", "state-persistence", "order-cleanup", "metrics-aggregator"}, name); got != want {
 			t.Errorf("%s links chain: %v, want %v", name, got, want)
 		}
 		if got, want := links("archive"), name == "state-persistence" || name == "order-cleanup"; got != want {

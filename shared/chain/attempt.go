@@ -21,6 +21,7 @@ type chain struct {
 	Config
 	endpoints []*endpoint
 	wait      time.Duration // after the first round
+	usage     meter
 
 	mu       sync.Mutex
 	readings []reading // the latest spans read, newest last

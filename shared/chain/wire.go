@@ -89,7 +89,9 @@ func (e *endpoint) do(ctx context.Context, calls ...*call) error {
 func (e *endpoint) requests(ctx context.Context, calls []*call) error {
 	for len(calls) > 0 {
 		n := min(len(calls), e.batchSize())
+		start := time.Now()
 		err := e.request(ctx, calls[:n])
+		e.chain.usage.add(time.Since(start), err)
 		if err != nil && classOf(err) == classBatch && n > 1 {
 			e.setBatchSize((n + 1) / 2)
 			continue

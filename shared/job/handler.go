@@ -197,8 +197,11 @@ func (r *Run) finish(ctx context.Context, end ending) error {
 			rec.Fence = r.hold.Lease().Fence
 		}
 		if end.err != nil {
-			rec.Reason = bounded(end.err.Error(), MaxReason)
+			rec.Reason, rec.Class = bounded(end.err.Error(), MaxReason), end.class()
 		}
+		r.mu.Lock()
+		rec.RPC = r.rpc
+		r.mu.Unlock()
 		if err := r.deps.Recorder.Record(closing, rec); err != nil {
 			r.problem(fmt.Errorf("record the run: %w", err))
 		}

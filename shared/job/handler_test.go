@@ -199,9 +199,10 @@ func TestStaleAndMalformedEvents(t *testing.T) {
 func TestOnlyDoneBlocksARepeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, tick, runs := newBench(t), now(), 0
-		broken := errors.New("chain 10 is away")
-		run := task(func(context.Context, *job.Run) error {
+		broken := fmt.Errorf("chain 10 is away: %w", endpoint("throttled"))
+		run := task(func(_ context.Context, r *job.Run) error {
 			runs++
+			r.AddRPC(job.RPC{Calls: 2, Failed: 1, Throttled: 1, Busy: 30 * time.Millisecond, Slowest: time.Duration(20+runs) * time.Millisecond})
 			if runs <= 3 { // all attempts of the first delivery
 				return broken
 			}
@@ -210,7 +211,8 @@ func TestOnlyDoneBlocksARepeat(t *testing.T) {
 		if err := b.invoke(run, tick); !errors.Is(err, broken) {
 			t.Fatalf("first delivery: %v", err)
 		}
-		if rec, _ := b.Run("sweep", tick); rec.State != job.Failed || rec.Attempts != 3 || !strings.Contains(rec.Reason, "chain 10 is away") {
+		if rec, _ := b.Run("sweep", tick); rec.State != job.Failed || rec.Attempts != 3 || !strings.Contains(rec.Reason, "chain 10 is away") ||
+			rec.Class != job.ClassThrottled || rec.RPC != (job.RPC{Calls: 6, Failed: 3, Throttled: 3, Busy: 90 * time.Millisecond, Slowest: 23 * time.Millisecond}) {
 			t.Errorf("record %+v", rec)
 		}
 		if line := b.lastLine(); line["level"] != "ERROR" || line["outcome"] != "failed" || line["Done"] != 0.0 || line["error"] == nil {
@@ -349,7 +351,7 @@ func TestPanicIsRecordedAndGoesOn(t *testing.T) {
 			}()
 			_ = b.invoke(task(func(context.Context, *job.Run) error { panic("index out of luck") }), tick)
 		}()
-		if rec, _ := b.Run("sweep", tick); rec.State != job.Failed || rec.Attempts != 1 || rec.Reason != "panic: index out of luck" {
+		if rec, _ := b.Run("sweep", tick); rec.State != job.Failed || rec.Attempts != 1 || rec.Reason != "panic: index out of luck" || rec.Class != job.ClassPanic {
 			t.Errorf("record %+v", rec)
 		}
 		if line := b.lastLine(); line["outcome"] != "failed" || !strings.Contains(fmt.Sprint(line["stack"]), "handler_test.go") {

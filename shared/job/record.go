@@ -53,6 +53,25 @@ type Record struct {
 	Ended     time.Time
 	Attempts  int    // 1 = no retry; 0 of abandoned runs
 	Reason    string // why it failed, at most MaxReason bytes; empty when done
+	Class     Class  // of the failure; empty when done, abandoned, or recorded by a former release
+	RPC       RPC
+}
+
+// RPC is what a run asked of the endpoints of chains. The zero value: nothing.
+type RPC struct {
+	Calls     int64 // requests
+	Failed    int64 // of those
+	TimedOut  int64 // of the failed
+	Throttled int64 // of the failed
+	// Busy is the sum of the requests' times and Slowest the longest of them, in
+	// whole milliseconds once stored.
+	Busy, Slowest time.Duration
+}
+
+// Add adds what some more requests took.
+func (r *RPC) Add(o RPC) {
+	r.Calls, r.Failed, r.TimedOut, r.Throttled = r.Calls+o.Calls, r.Failed+o.Failed, r.TimedOut+o.TimedOut, r.Throttled+o.Throttled
+	r.Busy, r.Slowest = r.Busy+o.Busy, max(r.Slowest, o.Slowest)
 }
 
 // MaxReason bounds Record.Reason, in bytes.

@@ -29,6 +29,7 @@ type Run struct {
 	mu       sync.Mutex
 	notes    []slog.Attr
 	problems []error // that do not end the run and must not be lost
+	rpc      RPC
 }
 
 // Check tells whether this run may still act: ErrLost once the lease of an exclusive job cannot be
@@ -52,6 +53,13 @@ func (r *Run) Note(key string, value any) {
 		}
 	}
 	r.notes = append(r.notes, slog.Any(key, value))
+}
+
+// AddRPC counts requests to endpoints among those of the run.
+func (r *Run) AddRPC(more RPC) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rpc.Add(more)
 }
 
 // problem keeps an error that does not end the run: the invocation returns it in the end.

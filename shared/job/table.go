@@ -49,6 +49,7 @@ const (
 	HealthCheck        = "health-check"
 	StatePersistence   = "state-persistence"
 	OrderCleanup       = "order-cleanup"
+	MetricsAggregator  = "metrics-aggregator"
 	PacerJob           = "pacer"
 )
 
@@ -107,6 +108,11 @@ var Table = []Spec{
 		Name: OrderCleanup, Exclusive: true,
 		Test:    Cadence{5 * time.Minute, 60 * time.Second, 2 * time.Second, 1, []time.Duration{3 * time.Second}, 10 * time.Minute},
 		Mainnet: Cadence{30 * time.Minute, 120 * time.Second, 3 * time.Second, 1, []time.Duration{10 * time.Second}, time.Hour},
+	},
+	{
+		Name: MetricsAggregator, Exclusive: true,
+		Test:    Cadence{5 * time.Minute, 60 * time.Second, 2 * time.Second, 1, []time.Duration{2 * time.Second}, 10 * time.Minute},
+		Mainnet: Cadence{15 * time.Minute, 120 * time.Second, 3 * time.Second, 2, []time.Duration{2 * time.Second, 10 * time.Second}, 30 * time.Minute},
 	},
 	{
 		Name: PacerJob, Prompt: true, Exclusive: true, Queue: true, // its own ticks come by queue

@@ -76,6 +76,7 @@ func TestPromisedPeriods(t *testing.T) {
 		job.HealthCheck:        {time.Minute, 5 * time.Minute},
 		job.StatePersistence:   {time.Minute, 5 * time.Minute},
 		job.OrderCleanup:       {5 * time.Minute, 30 * time.Minute},
+		job.MetricsAggregator:  {5 * time.Minute, 15 * time.Minute},
 		job.PacerJob:           {time.Minute, 0},
 	}
 	prompt := []string{job.JobWatchdog, job.PacerJob} // not critical, and never deferred

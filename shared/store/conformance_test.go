@@ -21,6 +21,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/tally"
+	"github.com/bridge-me-not/resolver-cron/shared/tally/tallytest"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
@@ -51,6 +53,9 @@ var (
 	_ snapshottest.Storage = Snapshots{}
 	_ cleanup.Orders       = Closed{}
 	_ cleanup.Batches      = Closed{}
+	_ tally.Feed           = Feed{}
+	_ tally.Hours          = Tallies{}
+	_ tally.Latest         = Tallies{}
 )
 
 func TestConformance(t *testing.T) {
@@ -127,6 +132,9 @@ func TestConformance(t *testing.T) {
 			s := ownTables(t)
 			return cleanuptest.Fixture{Orders: s.Closed(), Batches: s.Closed(), Close: s.finish, Write: s.rewrite}
 		})
+	})
+	t.Run("tally", func(t *testing.T) {
+		tallytest.Test(t, func(t *testing.T) tallytest.Fixture { return apart(t).tally(t) })
 	})
 }
 

@@ -33,6 +33,8 @@
 //	         chain#<chain>           facts#<gen>#<part>   parts of facts too large for one item
 //	         parked#<chain>          <hashlock>#<escrow>  dst escrows without an order
 //	         parked#<chain>          room                 how many there are
+//	         feed#<hour>#<shard>     <time>#<what>        an event, see package tally; 31 days from its time
+//	         feed-fresh#<shard>      <name>               hours to be counted anew; 31 days
 //	actions  <mode>#<chain>#<taker>  <escrow>#<call>…     live work
 //	journal  <mode>#<chain>#<signer> open                 the next nonce
 //	         <mode>#<chain>#<signer> open#<nonce>         an open entry
@@ -41,6 +43,9 @@
 //	         run#<job>               <scheduled time>     how a run ended
 //	         stats#<job>             sum                  sums over the runs
 //	         watchdog                book                 how the jobs do, see Runs.JobHealth
+//	         run-fresh               <name>               hours whose runs are to be counted anew; 31 days
+//	         tally                   hour#<hour>          what was counted of an hour; 30 days from its start
+//	         tally                   sums                 the last hour, day and week, as of the last pass
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced: its severity (rank), and since when (ms)
 //	         open-alerts             <key>                one that is open, escalated or acknowledged; likewise
@@ -64,6 +69,14 @@
 // watchdog's book is a watchdog.Book: times in RFC 3339, durations in nanoseconds;
 // it does not expire, and whoever reads it compares its time with the clock. Run
 // items are kept for job.Kept, a day or more.
+//
+// Hours are written 2006-01-02T15, in UTC; times of blocks and margins are in
+// seconds, of requests in milliseconds, amounts in a token's smallest unit and
+// costs in wei. A run item is kept for a day. Beside how the run ended it holds
+// the class of its failure and, where it asked chains, rpc, rpc_failed,
+// rpc_timeout and rpc_throttled (requests), rpc_ms (their time) and rpc_max_ms.
+// Events, marks and tallies are read by package tally alone; its Reader is for
+// everybody else.
 //
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and

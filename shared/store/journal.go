@@ -22,9 +22,12 @@ import (
 // settled entry is kept: it is the only record of what was signed, and is moved
 // back if what settled it leaves the chain.
 //
-// The most items in one transaction are those of a settlement: two of the entry
-// and two for each of txn.MaxActs works that end; a record takes one for each
-// work and four more. DynamoDB allows 100.
+// What a transaction cost is written to the feed when its entry is settled, and
+// taken back when that is opened again.
+//
+// The most items in one transaction are those of a settlement: two of the entry,
+// two of the feed, and two for each of txn.MaxActs works that end; a record takes
+// one for each work and four more. DynamoDB allows 100.
 type Journal struct{ s *Store }
 
 const (
@@ -200,6 +203,7 @@ func (v Journal) Settle(ctx context.Context, e txn.Entry, works []swap.Work) err
 		}
 		ops = append(ops, c.ops...)
 	}
+	ops = append(ops, v.fedEntry(e, nil, sent(e))...)
 	return ours(v.s.write(ctx, ops...), 1, token, swap.ErrConflict, "%s", words)
 }
 
@@ -239,10 +243,14 @@ func (v Journal) Reopen(ctx context.Context, f txn.Fence, e txn.Entry) error {
 		return fmt.Errorf("%s: %w", words, err)
 	}
 	table := v.s.tables.Journal
-	err = v.s.write(ctx,
+	ops := []types.TransactWriteItem{
 		put(table, it, absent),
 		remove(table, key(it.text(attrPK), nonceSK(donePrefix, e.Nonce)), at(uint64(e.Version))),
-		check(v.s.tables.Jobs, key(f.Lease, leaseSK), held(f)))
+		check(v.s.tables.Jobs, key(f.Lease, leaseSK), held(f)),
+	}
+	settled := e
+	settled.State = txn.Mined // if it was not, it has no result
+	err = v.s.write(ctx, append(ops, v.fedEntry(e, sent(settled), nil)...)...)
 	return ours(err, 0, token, swap.ErrConflict, "%s", words)
 }
 

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/tally"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -274,6 +277,25 @@ func writings() []writing {
 				got, err := s.Runs().Book(t.Context())
 				must(t, err)
 				return fmt.Sprintf("%d writes later, the new one %v", got.Version-b.Version, got.At.Equal(b.At))
+			}
+		}},
+		{"record a run late", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
+			r := job.Record{Job: rand.Text(), Scheduled: epoch, State: job.Abandoned, Token: "a", Started: epoch, Ended: epoch.Add(5 * time.Hour)}
+			return func(ctx context.Context, s *Store) error { return s.Runs().Record(ctx, r) }, func(t *testing.T) string {
+				stored, _ := s.run(t, r.Job, epoch)
+				marks, err := s.Feed().Marks(t.Context(), 1_000)
+				must(t, err)
+				marked := slices.ContainsFunc(marks, func(m tally.Mark) bool { return strings.Contains(m.ID, r.Job) })
+				return fmt.Sprintf("%s, marked %v", stored.State, marked)
+			}
+		}},
+		{"count an hour", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
+			h := tally.Hour(mathrand.Int64N(1 << 20))
+			next := tally.Stored{Hour: h, Tally: tally.Tally{Swaps: map[int]*tally.Counts{3: {Created: 1}}}}
+			return func(ctx context.Context, s *Store) error { return s.Tallies().Put(ctx, next) }, func(t *testing.T) string {
+				got, err := s.Tallies().Hour(t.Context(), h)
+				must(t, err)
+				return fmt.Sprintf("version %d, %d steps", got.Version, len(got.Swaps))
 			}
 		}},
 		{"save an alert", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {

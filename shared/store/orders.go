@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/tally"
 )
 
 // shards is the number of index partitions per chain and side. One takes 1,000
@@ -126,6 +127,7 @@ func (v Orders) orderItem(o swap.Order) (item, []byte, error) {
 	it := newItem(orderPrefix+o.ID.String(), orderSK)
 	token := v.s.token(content, fmt.Appendf(nil, "%d %d %d", o.Version, o.Wakes.Src, o.Wakes.Dst))
 	it[attrVersion], it[attrWrite], it[attrBody] = number(o.Version+1), blob(token), blob(packed)
+	it[attrFed] = number(feedRules)
 	for name, value := range wakeAttributes(o, o.Wakes) {
 		if value != nil {
 			it[name] = value
@@ -177,7 +179,11 @@ func (v Orders) SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error 
 	return ours(err, 0, token, swap.ErrConflict, "set wake times of order %s", o.ID)
 }
 
-// Save implements follow.Orders.
+// Save implements follow.Orders. What happened by the order's facts is written to
+// the feed with it. The most items in one transaction are those of an order that
+// fills all its lists and forgets them all at once: itself, two for each of its
+// escrows (one more than swap.MaxDstLegs and swap.MaxCandidates together), two for
+// each of tally.MaxEvents events, and their mark. DynamoDB allows 100.
 func (v Orders) Save(ctx context.Context, o swap.Order) error {
 	if o.ID.ChainID == 0 || o.ID != (swap.OrderID{ChainID: o.Src.ChainID, Escrow: o.Src.Escrow}) {
 		return fmt.Errorf("save order %s: its id is not its source leg", o.ID)
@@ -189,6 +195,7 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 	table := v.s.tables.Orders
 	var old []item
 	var closedAt int64
+	var happened []tally.Event
 	if o.Version > 0 {
 		stored, err := v.s.get(ctx, table, orderKey(o.ID))
 		if err != nil {
@@ -206,6 +213,9 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 		}
 		closedAt = stored.int(attrClosed)
 		old = indexRows(before, closedAt)
+		if stored.int(attrFed) == feedRules {
+			happened = tally.OfOrder(before)
+		}
 	}
 	if o.Closed {
 		if closedAt == 0 {
@@ -214,6 +224,7 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 		it[attrClosed] = number(closedAt)
 	}
 	ops := append([]types.TransactWriteItem{put(table, it, since(o.Version))}, v.s.replaceRows(old, indexRows(o, closedAt))...)
+	ops = append(ops, v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, o.Version), happened, tally.OfOrder(o))...)
 	return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "save order %s", o.ID)
 }
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/tally"
 )
 
 // Runs is job.Recorder.
@@ -16,6 +19,10 @@ type Runs struct{ s *Store }
 
 // tickLayout sorts as text in the order of time.
 const tickLayout = "2006-01-02T15:04:05.000000000Z"
+
+// lateRun is how long after its tick a run may be recorded without a mark: the
+// runs of an hour are counted in the hour after it too.
+const lateRun = time.Hour
 
 const (
 	attrRank  = "rank" // the state as a number, in the order in which states replace each other
@@ -56,18 +63,14 @@ func (v Runs) Last(ctx context.Context, name string, now time.Time) (last job.Re
 		if err != nil {
 			return fail(err)
 		}
-		if err := it.check(); err != nil {
-			return fail(err)
-		}
-		at, err := time.Parse(tickLayout, it.text(attrSK))
+		r, err := readRecord(it)
 		if err != nil {
 			return fail(err)
 		}
 		if it.int(attrExpires) <= now.Unix() {
 			return job.Record{}, true, nil
 		}
-		return job.Record{Job: name, Scheduled: at, State: job.State(it.int(attrRank)), Token: it.text("holder"), Fence: it.int("fence"),
-			Started: tick(it.text("started")), Ended: tick(it.text("ended")), Attempts: int(it.int("attempts")), Reason: it.text("reason")}, true, nil
+		return r, true, nil
 	}
 	sum, err := v.s.get(ctx, v.s.tables.Jobs, statsKey(name))
 	if err != nil {
@@ -80,7 +83,8 @@ func (v Runs) Last(ctx context.Context, name string, now time.Time) (last job.Re
 // transaction would make them exact, and an idle run dearer by half.
 func (v Runs) Record(ctx context.Context, r job.Record) error {
 	words := fmt.Sprintf("record run of %s at %s", r.Job, r.Scheduled)
-	if r.Job == "" || r.Scheduled.IsZero() || r.State < job.Abandoned || r.State > job.Done || len(r.Reason) > job.MaxReason {
+	if r.Job == "" || r.Scheduled.IsZero() || r.State < job.Abandoned || r.State > job.Done || len(r.Reason) > job.MaxReason ||
+		r.Class != "" && !r.Class.Known() {
 		return fmt.Errorf("%s: malformed record", words)
 	}
 	k := runKey(r.Job, r.Scheduled)
@@ -88,9 +92,29 @@ func (v Runs) Record(ctx context.Context, r job.Record) error {
 	it[attrRank], it[attrState], it["holder"], it["fence"] = number(r.State), text(r.State.String()), text(r.Token), number(r.Fence)
 	it["started"], it["ended"] = text(tickText(r.Started)), text(tickText(r.Ended))
 	it["attempts"], it["reason"] = number(r.Attempts), text(r.Reason)
+	for name, n := range rpcOf(&r.RPC) {
+		if *n != 0 {
+			it[name] = number(*n)
+		}
+	}
+	if r.Class != "" {
+		it["class"] = text(string(r.Class))
+	}
+	if ms := r.RPC.Busy.Milliseconds(); ms != 0 {
+		it["rpc_ms"] = number(ms)
+	}
+	if ms := r.RPC.Slowest.Milliseconds(); ms != 0 {
+		it["rpc_max_ms"] = number(ms)
+	}
 	it[attrExpires] = number(r.Ended.Add(job.Kept(r.Job)).Unix())
 	c := condition{"attribute_not_exists(#pk) OR #rank < :rank", item{":rank": number(r.State)}}
-	err := v.s.write(ctx, put(v.s.tables.Jobs, it, c))
+	ops := []types.TransactWriteItem{put(v.s.tables.Jobs, it, c)}
+	if r.Ended.Sub(r.Scheduled) > lateRun {
+		// Its hour may have been counted for good.
+		mark := v.s.mark(runMarks, fmt.Sprintf("%s#%s#%s", r.Job, k.text(attrSK), r.Token), []tally.Hour{tally.HourAt(r.Scheduled)})
+		ops = append(ops, overwrite(v.s.tables.Jobs, mark))
+	}
+	err := v.s.write(ctx, ops...)
 	var refused *refusal
 	if errors.As(err, &refused) {
 		there := refused.stored[0]
@@ -135,6 +159,26 @@ func (v Runs) Latest(ctx context.Context, name string, limit int) ([]job.Record,
 	return out, nil
 }
 
+// Since lists the recorded runs of a job whose tick is after the given time,
+// consistently, in the order of their ticks, without those that have expired.
+func (v Runs) Since(ctx context.Context, name string, after time.Time) (out []job.Record, err error) {
+	pk := runPrefix + name
+	first := after.UTC().Add(1).Format(tickLayout)
+	for it, err := range v.s.query(ctx, between(v.s.tables.Jobs, pk, first, "9")) {
+		var r job.Record
+		if err == nil {
+			r, err = readRecord(it)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read runs of %s since %s: %w", name, after.UTC().Format(time.RFC3339), err)
+		}
+		if it.int(attrExpires) > v.s.now().Unix() {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
 // Sums reads the sums over all runs of the job that were recorded; zero if none
 // was.
 func (v Runs) Sums(ctx context.Context, name string) (job.Stats, error) {
@@ -146,4 +190,35 @@ func (v Runs) Sums(ctx context.Context, name string) (job.Stats, error) {
 		return job.Stats{}, fmt.Errorf("read the sums of %s: %w", name, err)
 	}
 	return job.Stats{Done: it.int("done"), Failed: it.int("failed"), Abandoned: it.int("abandoned"), Busy: time.Duration(it.int("busy_ms")) * time.Millisecond}, nil
+}
+
+// readRecord reads a run item. What a former release did not write is zero.
+func readRecord(it item) (r job.Record, err error) {
+	if err := it.check(); err != nil {
+		return r, err
+	}
+	at, err := time.Parse(tickLayout, it.text(attrSK))
+	if err != nil {
+		return r, fmt.Errorf("item %s: its tick %q is no time", it.text(attrPK), it.text(attrSK))
+	}
+	r = job.Record{Job: strings.TrimPrefix(it.text(attrPK), runPrefix), Scheduled: at, State: job.State(it.int(attrRank)), Token: it.text("holder"),
+		Fence: it.int("fence"), Attempts: int(it.int("attempts")), Reason: it.text("reason"), Class: job.Class(it.text("class")),
+		RPC: job.RPC{Busy: time.Duration(it.int("rpc_ms")) * time.Millisecond, Slowest: time.Duration(it.int("rpc_max_ms")) * time.Millisecond}}
+	for name, n := range rpcOf(&r.RPC) {
+		*n = it.int(name)
+	}
+	if r.State < job.Abandoned || r.State > job.Done {
+		return r, fmt.Errorf("item %s %s: %s", it.text(attrPK), it.text(attrSK), r.State)
+	}
+	for name, into := range map[string]*time.Time{"started": &r.Started, "ended": &r.Ended} {
+		if *into, err = time.Parse(time.RFC3339Nano, it.text(name)); err != nil {
+			return r, fmt.Errorf("item %s %s: %s %q is no time", it.text(attrPK), it.text(attrSK), name, it.text(name))
+		}
+	}
+	return r, nil
+}
+
+// rpcOf are the counts of a run's requests, by attribute.
+func rpcOf(r *job.RPC) map[string]*int64 {
+	return map[string]*int64{"rpc": &r.Calls, "rpc_failed": &r.Failed, "rpc_timeout": &r.TimedOut, "rpc_throttled": &r.Throttled}
 }

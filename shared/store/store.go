@@ -99,6 +99,12 @@ func (s *Store) Snapshots() Snapshots { return Snapshots{s} }
 // Closed is cleanup.Orders and cleanup.Batches.
 func (s *Store) Closed() Closed { return Closed{s} }
 
+// Feed is tally.Feed.
+func (s *Store) Feed() Feed { return Feed{s} }
+
+// Tallies is tally.Hours and tally.Latest.
+func (s *Store) Tallies() Tallies { return Tallies{s} }
+
 // token names a write by everything it says and by who says it.
 func (s *Store) token(parts ...[]byte) []byte {
 	h := sha256.New()

@@ -8,52 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
-	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
 )
-
-// Since implements watchdog.Runs.
-func (v Runs) Since(ctx context.Context, name string, after time.Time) (out []job.Record, err error) {
-	first := runKey(name, after)
-	in := partition(v.s.tables.Jobs, first.text(attrPK), "")
-	in.KeyConditionExpression = aws.String("#pk = :pk AND #sk > :after")
-	in.ExpressionAttributeValues[":after"] = first[attrSK]
-	for it, err := range v.s.query(ctx, in) {
-		if err != nil {
-			return nil, fmt.Errorf("read runs of %s: %w", name, err)
-		}
-		r, err := readRecord(it)
-		if err != nil {
-			return nil, fmt.Errorf("read runs of %s: %w", name, err)
-		}
-		out = append(out, r)
-	}
-	return out, nil
-}
-
-// readRecord is the inverse of what Record writes.
-func readRecord(it item) (r job.Record, err error) {
-	if err := it.check(); err != nil {
-		return r, err
-	}
-	at, err := time.Parse(tickLayout, it.text(attrSK))
-	if err != nil {
-		return r, fmt.Errorf("item %s: its tick %q is no time", it.text(attrPK), it.text(attrSK))
-	}
-	r = job.Record{Job: strings.TrimPrefix(it.text(attrPK), runPrefix), Scheduled: at, State: job.State(it.int(attrRank)), Token: it.text("holder"),
-		Fence: it.int("fence"), Attempts: int(it.int("attempts")), Reason: it.text("reason")}
-	if r.State < job.Abandoned || r.State > job.Done {
-		return r, fmt.Errorf("item %s %s: %s", it.text(attrPK), it.text(attrSK), r.State)
-	}
-	for name, into := range map[string]*time.Time{"started": &r.Started, "ended": &r.Ended} {
-		if *into, err = time.Parse(time.RFC3339Nano, it.text(name)); err != nil {
-			return r, fmt.Errorf("item %s %s: %s %q is no time", it.text(attrPK), it.text(attrSK), name, it.text(name))
-		}
-	}
-	return r, nil
-}
 
 // Holding implements watchdog.Runs.
 func (v Runs) Holding(ctx context.Context, lease string) (h watchdog.Holding, err error) {

@@ -98,7 +98,7 @@ func (pl *planner) kinObject(d *LegState) Reason {
 			continue
 		}
 		peer := newPlanner(k, pl.views, pl.policy)
-		peer.paid = peer.findPaid()
+		peer.paid = peer.Payment()
 		why := peer.dstSpoken()
 		if k.Held {
 			why = WaitSrcLogs // half its history proves nothing

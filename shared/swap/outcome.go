@@ -10,12 +10,12 @@ import (
 
 var zeroAddress common.Address
 
-// findPaid returns a dst leg that was withdrawn: the maker has his money and
-// the secret is public. A final one is preferred.
-func (pl *planner) findPaid() *LegState {
+// Payment returns a dst leg by which the maker was paid, nil if there is none: he
+// has his money and the secret is public. A final one is preferred.
+func (s *State) Payment() *LegState {
 	var paid *LegState
-	for i := range pl.Dsts {
-		if d := &pl.Dsts[i]; d.Status == LegWithdrawn && !pl.hollow(d) && (paid == nil || d.Final && !paid.Final) {
+	for i := range s.Dsts {
+		if d := &s.Dsts[i]; d.Status == LegWithdrawn && !s.Void(d) && (paid == nil || d.Final && !paid.Final) {
 			paid = d
 		}
 	}
@@ -119,21 +119,27 @@ func (pl *planner) mayClaim() (ok bool, wait Reason) {
 // gas and with any windows. Nothing ever waits for it, and its withdrawal is no
 // payment.
 func (pl *planner) hollow(d *LegState) bool {
+	if pl.Void(d) {
+		return true
+	}
 	amount := d.Immutables.AmountInt()
-	switch {
+	return d.open() && d.uncheckedFunding() && !d.Ours && pl.readFinal(d) && d.Balance.Token.Lt(&amount)
+}
+
+// Void reports whether a dst leg pays the maker nothing by what it was made with.
+func (s *State) Void(d *LegState) bool {
+	switch amount := d.Immutables.AmountInt(); {
 	case amount.IsZero():
 		return true
 	case d.Family == OneInchV11:
-		return pl.shortParameters(d) || !d.Ours && !fairFees(d.Immutables.Parameters, pl.Expect.Parameters)
-	case d.open() && d.uncheckedFunding() && !d.Ours:
-		return pl.readFinal(d) && d.Balance.Token.Lt(&amount)
+		return s.shortParameters(d) || !d.Ours && !fairFees(d.Immutables.Parameters, s.Expect.Parameters)
 	}
 	return false
 }
 
 // shortParameters reports whether the leg lacks the two fees that a v1.1
 // withdraw decodes, so that it reverts for ever and only cancel works.
-func (pl *planner) shortParameters(d *LegState) bool {
+func (*State) shortParameters(d *LegState) bool {
 	return d.Family == OneInchV11 && len(d.Immutables.Parameters) < minParameters
 }
 

@@ -89,7 +89,7 @@ func Plan(s State, views Views, p Policy) (Decision, error) {
 		pl.Actions = make([]Action, 0, 2+len(s.Dsts))
 	}
 	pl.left = pl.yield()
-	pl.paid, pl.payer = pl.findPaid(), pl.findPayer()
+	pl.paid, pl.payer = pl.Payment(), pl.findPayer()
 	pl.claim, pl.claimWait = pl.mayClaim()
 	pl.planSrc()
 	for i := range s.Dsts {

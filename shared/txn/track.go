@@ -198,11 +198,12 @@ func judge(e Entry, mine []Outcome, s AccountState, final swap.Block, depth uint
 		if o.Block.Number <= min(deepest, final.Number) && s.Latest > e.Nonce {
 			out.State, out.tx, out.noop, out.success, out.at = Mined, e.Txs[i].Hash, isNoop(e.Txs[i]), o.Success, o.Block
 			out.ends, out.SettledAt = endings(e, e.Txs[i], o), s.Head
+			out.Result = Result{Tx: out.tx, Block: o.Block, Reverted: !o.Success, GasUsed: o.GasUsed, Cost: o.Cost}
 		}
 		return out
 	}
 	if s.Settled > e.Nonce && deepest <= final.Number {
-		out.State, out.ends, out.SettledAt = Foreign, make([]ending, len(e.Acts)), s.Head
+		out.State, out.ends, out.SettledAt, out.Result = Foreign, make([]ending, len(e.Acts)), s.Head, Result{}
 		return out
 	}
 	last := len(mine) - 1
@@ -280,6 +281,9 @@ func (s *settlement) steps(works map[swap.ActionKey]swap.Work, all []settlement,
 			w.Attempt++
 		}
 		s.ends[i].work = &w
+		if s.ends[i].did == done && w.Hard != 0 && (s.Result.Hard == 0 || w.Hard < s.Result.Hard) {
+			s.Result.Hard = w.Hard
+		}
 	}
 }
 

@@ -119,9 +119,24 @@ type Entry struct {
 	// SettledAt is the head at which the entry was settled: at it the nonce was
 	// used. Zero while it never was, and where a former release did it.
 	SettledAt swap.Block `json:",omitzero"`
+	// Result is what became of a mined entry's transaction. Zero of any other,
+	// and of one that a former release settled; of one that is open again it is
+	// of before.
+	Result Result `json:",omitzero"`
 	// UndoneAt is the head at which what the entry had been settled by was found
 	// to have left the chain; zero: never. Such an entry is open again.
 	UndoneAt swap.Block `json:",omitzero"`
+}
+
+// Result is what a mined transaction did and cost.
+type Result struct {
+	Tx       common.Hash
+	Block    swap.Block
+	Reverted bool `json:",omitempty"`
+	GasUsed  uint64
+	Cost     uint256.Int // wei, all fees counted
+	// Hard is the nearest hard deadline of what it did, zero if it had none.
+	Hard swap.ChainTime `json:",omitempty"`
 }
 
 // Act is an action of an order.

@@ -128,6 +128,7 @@ func TestProfiles(t *testing.T) {
 			"health-check":        {5 * time.Minute, true, time.Minute},
 			"state-persistence":   {5 * time.Minute, true, 120 * time.Second},
 			"order-cleanup":       {30 * time.Minute, true, 120 * time.Second},
+			"metrics-aggregator":  {15 * time.Minute, true, 2 * time.Minute},
 		},
 		"test": {
 			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
@@ -140,6 +141,7 @@ func TestProfiles(t *testing.T) {
 			"health-check":        {time.Minute, true, 30 * time.Second},
 			"state-persistence":   {time.Minute, true, 50 * time.Second},
 			"order-cleanup":       {5 * time.Minute, true, 60 * time.Second},
+			"metrics-aggregator":  {5 * time.Minute, true, time.Minute},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
 	} {

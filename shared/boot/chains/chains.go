@@ -118,6 +118,7 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 		desk := p.newDesk()
 		p.desk.Store(desk)
 		defer p.desk.Store(nil)
+		defer p.noteUsage(r)
 		err := run(ctx, r)
 		now := time.Now()
 		errs := []error{err}
@@ -145,6 +146,9 @@ func (p *Parts) settler() settler {
 	}
 	return s
 }
+
+// noteUsage adds to a run what has been asked of endpoints since the last time.
+func (p *Parts) noteUsage(r *job.Run) { r.AddRPC(job.RPC(p.Chain.Usage())) }
 
 // troubled words what is wrong with an endpoint. That finality is read twice by
 // the same provider is no news where the operator has said that it is enough.

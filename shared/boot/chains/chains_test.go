@@ -1,6 +1,7 @@
 package chains
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/chain"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
@@ -94,5 +97,22 @@ func TestAtStakeIsReadable(t *testing.T) {
 	}
 	if a := toAlert(swap.Finding{Code: swap.DeadlineNear, AtRisk: *uint256.NewInt(5e17)}); a.AtStake != "0.5 of the native coin, by the reference prices" {
 		t.Errorf("at stake: %s", a.AtStake)
+	}
+}
+
+// The words by which a chain's failures say what they are, are classes of runs.
+func TestEndpointFailuresHaveAClass(t *testing.T) {
+	client, err := chain.New([]chain.Config{{ID: 1, Endpoints: []chain.Endpoint{{Name: "nobody", URL: "http://127.0.0.1:1"}}, Timeout: time.Second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // no time for another round
+	defer cancel()
+	_, _, err = client.Head(ctx, 1)
+	if got := job.ClassOf(err); got != job.ClassRPC {
+		t.Errorf("%v: class %q", err, got)
+	}
+	if u := job.RPC(client.Usage()); u.Calls == 0 || u.Failed != u.Calls {
+		t.Errorf("%+v", u)
 	}
 }

@@ -70,6 +70,7 @@ func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 		state, unread := paused.of(ctx, r, p.Control)
 		d := *drainer
 		d.Paused = func(a swap.Action) bool { return heldBack(state, a, time.Now()) }
+		defer p.noteUsage(r)
 		key := job.SignerKey(a.ChainID, strings.ToLower(a.Signer.Hex()))
 		_, err := r.Alone(ctx, key, func(ctx context.Context, h *job.Hold) error {
 			res, err := d.Drain(ctx, a, hold{h})

@@ -176,7 +176,7 @@ func (m *Memory) Finished(ctx context.Context, name string, scheduled time.Time)
 // Record implements job.Recorder.
 func (m *Memory) Record(ctx context.Context, r job.Record) error {
 	return m.do(ctx, "record", func() error {
-		if r.Job == "" || r.Scheduled.IsZero() || r.State < job.Abandoned || r.State > job.Done || len(r.Reason) > job.MaxReason {
+		if r.Job == "" || r.Scheduled.IsZero() || r.State < job.Abandoned || r.State > job.Done || len(r.Reason) > job.MaxReason || r.Class != "" && !r.Class.Known() {
 			panic(fmt.Sprintf("malformed record %+v", r))
 		}
 		key := runKey(r.Job, r.Scheduled)

@@ -22,6 +22,8 @@ func record(name string, tick time.Time, s job.State, token string) job.Record {
 		Started: tick.Add(time.Second), Ended: tick.Add(1250 * time.Millisecond), Attempts: 1}
 	if s != job.Done {
 		r.Reason = "read head of chain 8453: \"quoted\" ☂\n{}"
+		r.Class = job.ClassTimeout
+		r.RPC = job.RPC{Calls: 40, Failed: 5, TimedOut: 3, Throttled: 1, Busy: 2 * time.Second, Slowest: 750 * time.Millisecond}
 	}
 	return r
 }
