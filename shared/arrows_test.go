@@ -26,9 +26,10 @@ var rooms = map[string][]string{
 	"job":     {"metrics"},
 	"alert":   {},
 	"env":     {"swap"},
+	"report":  {},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn"},
-	"store":     {"swap", "watch", "follow", "txn", "job", "alert"},
+	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "report"},
 	"queue":     {"watch", "job"},
 	"notify":    {"alert"},
 	"invoke":    {},

@@ -12,6 +12,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/follow/followtest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
+	"github.com/bridge-me-not/resolver-cron/shared/report"
+	"github.com/bridge-me-not/resolver-cron/shared/report/reporttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
@@ -31,6 +33,7 @@ var (
 	_ job.Locker    = Leases{}
 	_ job.Recorder  = Runs{}
 	_ alert.Store   = Alerts{}
+	_ report.Notes  = Reports{}
 )
 
 func TestConformance(t *testing.T) {
@@ -77,6 +80,9 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("alert.Store", func(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alert.Store { return newStore(t).Alerts() })
+	})
+	t.Run("report.Notes", func(t *testing.T) {
+		reporttest.TestNotes(t, func(t *testing.T) report.Notes { return newStore(t).Reports() })
 	})
 }
 

@@ -41,6 +41,7 @@
 //	         stats#<job>             sum                  sums over the runs
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced
+//	         report#<page>           told                 a report that was told of; 30 days
 //
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and
