@@ -46,10 +46,8 @@ func (v viewer) tiles() []tile {
 		tiles = append(tiles,
 			tile{"Created", count(c.Created), than(c.Created, was.Created), ""},
 			tile{"Completed", count(c.Completed), than(c.Completed, was.Completed), ""},
-			tile{"Cancelled", count(c.Cancelled), than(c.Cancelled, was.Cancelled), ""})
-		if c.Rescued > 0 || was.Rescued > 0 {
-			tiles = append(tiles, tile{"Rescued", count(c.Rescued), than(c.Rescued, was.Rescued), ""})
-		}
+			tile{"Cancelled", count(c.Cancelled), than(c.Cancelled, was.Cancelled), ""},
+			tile{"Rescued", count(c.Rescued), than(c.Rescued, was.Rescued), ""})
 		lost := tile{"Lost", count(c.Lost), than(c.Lost, was.Lost), ""}
 		if c.Lost > 0 {
 			lost.Class = bad
@@ -239,7 +237,7 @@ func (v viewer) swaps() section {
 	}
 	s.Chart.Key = append(s.Chart.Key, key{"dash", "created"})
 	if sp := v.Swaps.Duration; sp.N > 0 {
-		s.Facts = []fact{{"From creation to the end", spell(sp.P50) + " in the middle", ""}, {"95 % within", spell(sp.P95), ""}, {"Longest", spell(sp.Max), ""}}
+		s.Facts = []fact{{"Half ended within", spell(sp.P50), ""}, {"95 % within", spell(sp.P95), ""}, {"Longest", spell(sp.Max), ""}}
 	}
 	return s
 }

@@ -64,7 +64,6 @@ type (
 
 	chart struct {
 		Drawing template.HTML
-		Low     bool // less high
 		Y       []yLabel
 		X       []string
 		Under   bool // each label stands under its bar
@@ -93,9 +92,10 @@ type (
 		Axis        []string // labels above a chart, instead of the name
 	}
 	cell struct {
-		Text, Class, Label, Tag, Badge, Sub string
-		Chart                               template.HTML
-		Open                                bool // the chart may reach over its edge
+		Text, Class, Label, Tag, Sub string
+		Badge, BadgeClass            string
+		Chart                        template.HTML
+		Open                         bool // the chart may reach over its edge
 	}
 	fold struct {
 		Title string

@@ -183,6 +183,7 @@ func TestVerdicts(t *testing.T) {
 		"below objective": {func(d *Day) { d.Margins = Margins{Target: 9990, Met: 998, Buckets: []Bucket{{0, 1000}}} }, warn, "need a look"},
 		"at objective":    {func(d *Day) { d.Margins = Margins{Target: 9990, Met: 999, Buckets: []Bucket{{0, 1000}}} }, fine, "Every swap is safe"},
 		"low balance":     {func(d *Day) { d.Balances[0].Low = gwei(900_000_000) }, warn, "need a look"},
+		"swaps unknown":   {func(d *Day) { d.Gaps = []Gap{{PartSwaps, "x"}} }, warn, "Not everything is known"},
 		"a gap":           {func(d *Day) { d.Gaps = []Gap{{PartAlerts, "x"}} }, warn, "need a look"},
 	} {
 		d := quiet()

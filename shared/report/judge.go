@@ -116,6 +116,9 @@ func (j Job) trouble() int {
 // low tells whether the balance is below its threshold.
 func (b Balance) low() bool { return b.Token.Raw.Lt(&b.Low) }
 
+// maxNamed is how many jobs a verdict names.
+const maxNamed = 4
+
 // Verdicts.
 const (
 	fine = ""
@@ -135,9 +138,15 @@ func (v viewer) verdict() verdict {
 	c := v.Swaps.Counts
 	out := verdict{Class: fine, Sign: tick}
 	open, critical := v.stillOpen()
+	urgent := 0 // points that come first
 	worse := func(class, point string) {
 		if class == bad || out.Class == fine {
 			out.Class = class
+		}
+		if class == bad {
+			out.Points = slices.Insert(out.Points, urgent, point)
+			urgent++
+			return
 		}
 		out.Points = append(out.Points, point)
 	}
@@ -162,8 +171,12 @@ func (v viewer) verdict() verdict {
 		worse(warn, fmt.Sprintf("%s of the swaps had at least %s left, below the objective of %s",
 			share(v.Margins.Met, t), spell(v.Margins.Objective), target(v.Margins.Target)))
 	}
-	for _, j := range v.Jobs {
-		if j.trouble() < 2 || len(out.Points) > 6 {
+	troubled := 0
+	for _, j := range v.Jobs { // the worst come first
+		if j.trouble() < 2 {
+			break
+		}
+		if troubled++; troubled > maxNamed {
 			continue
 		}
 		class := warn
@@ -171,6 +184,9 @@ func (v viewer) verdict() verdict {
 			class = bad
 		}
 		worse(class, fmt.Sprintf("%s: %s", tame(j.Name, maxName), j.Runs.say()))
+	}
+	if n := troubled - maxNamed; n > 0 {
+		worse(warn, plural(n, "more job missed a run or did not finish one", "more jobs missed runs or did not finish them"))
 	}
 	low := 0
 	for _, b := range v.Balances {
@@ -189,6 +205,8 @@ func (v viewer) verdict() verdict {
 		out.Sign, out.Text = cross, "Funds were lost"
 	case out.Class == bad:
 		out.Sign, out.Text = cross, "Money is at risk or was late"
+	case v.gap(PartSwaps) != "":
+		out.Sign, out.Text = mark, "Not everything is known"
 	case out.Class == warn:
 		out.Sign, out.Text = mark, "Nothing lost; some things need a look"
 	case c == Counts{} && v.Swaps.Open == 0 && v.Margins.Total() == 0:

@@ -71,11 +71,11 @@ func (v viewer) life(a Alert) string {
 
 // group is the alerts of a kind in one place.
 type group struct {
-	kind, chain                 string
-	severity                    Severity
-	n, open, acknowledged, over int
-	slots                       [minutes / slotMinutes]Severity // one more than the severity that was open; 0: none
-	marks                       []int                           // minutes at which one escalated
+	kind, chain           string
+	severity              Severity
+	n, open, acknowledged int
+	slots                 [minutes / slotMinutes]Severity // one more than the severity that was open; 0: none
+	marks                 []int                           // minutes at which one escalated
 }
 
 // slotMinutes is how finely lives are drawn.
@@ -90,7 +90,7 @@ func (v viewer) incidents() section {
 	}
 	groups := v.groups()
 	s.Note = plural(len(v.Alerts), "alert", "alerts") + " of " + plural(len(groups), "sort", "sorts")
-	t := &table{Cols: []col{{Name: "Alert"}, {Name: "Number", Class: "n"}, {Name: "Acknowledged", Class: "n"}, {Name: "Resolved", Class: "n"}, {Name: "Open", Class: "n"}, {Name: throughDay, Class: "strip", Axis: v.hours()}}}
+	t := &table{Cols: []col{{Name: "Alert"}, {Name: "Number", Class: "n"}, {Name: "Acknowledged", Class: "n"}, {Name: "Still open", Class: "n"}, {Name: throughDay, Class: "strip", Axis: v.hours()}}}
 	for i, g := range groups {
 		if i == maxGroups {
 			n := 0
@@ -104,7 +104,7 @@ func (v viewer) incidents() section {
 		if g.open > 0 {
 			open.Class = "n " + map[bool]string{true: "bad-t", false: "warn-t"}[g.severity >= Critical]
 		}
-		t.row(cell{Text: g.kind, Badge: g.severity.String(), Sub: g.chain}, cell{Text: count(g.n)}, cell{Text: count(g.acknowledged)}, cell{Text: count(g.over)}, open,
+		t.row(cell{Text: g.kind, Badge: g.severity.String(), BadgeClass: g.severity.class(), Sub: g.chain}, cell{Text: count(g.n)}, cell{Text: count(g.acknowledged)}, open,
 			cell{Chart: v.lane(fmt.Sprintf("incident-%d", i), g)})
 	}
 	s.Table = t
@@ -118,7 +118,7 @@ func (v viewer) incidents() section {
 		f.More = "… and " + count(n-maxLives) + " less severe or later ones."
 	}
 	for _, a := range byTime {
-		kind := cell{Text: tame(a.Kind, maxName), Badge: a.Severity.String()}
+		kind := cell{Text: tame(a.Kind, maxName), Badge: a.Severity.String(), BadgeClass: a.Severity.class()}
 		if a.Count > 1 {
 			kind.Text += " × " + count(a.Count)
 		}
@@ -149,11 +149,7 @@ func (v viewer) groups() []*group {
 		if _, ok := a.last(Acknowledged); ok {
 			g.acknowledged++
 		}
-		if a.open() {
-			g.open++
-		} else {
-			g.over++
-		}
+		g.open += btoi(a.open())
 		from, held := 0, a.opened().Before(v.Start)
 		fill := func(to int) {
 			for i := from / slotMinutes; i <= to/slotMinutes && i < len(g.slots); i++ {
@@ -238,7 +234,7 @@ func (v viewer) jobs() section {
 		done += clamp(j.Runs.Done)
 	}
 	s.Note = share(done, due) + " of " + plural(due, "run", "runs") + " were done"
-	t := &table{Cols: []col{{Name: "Job"}, {Name: "Done", Class: "n"}, {Name: "Not done"}, {Name: "Takes", Class: "n"}, {Name: "Last run", Class: "n"}, {Name: throughDay, Class: "strip", Axis: v.hours()}}}
+	t := &table{Cols: []col{{Name: "Job"}, {Name: "Done", Class: "n"}, {Name: "Not done"}, {Name: "Takes", Class: "n"}, {Name: throughDay, Class: "strip", Axis: v.hours()}}}
 	for i, j := range v.Jobs {
 		if i == maxJobs {
 			s.More = "… and " + plural(len(v.Jobs)-i, "more job.", "more jobs.")
@@ -249,7 +245,12 @@ func (v viewer) jobs() section {
 			name.Badge = "critical"
 		}
 		if j.Period > 0 {
-			name.Sub = "every " + spell(j.Period)
+			name.Sub = "every " + spell(j.Period) + ", "
+		}
+		if j.Last.IsZero() {
+			name.Sub += "never ran"
+		} else {
+			name.Sub += "last at " + v.clock(j.Last)
 		}
 		not := cell{Text: j.Runs.say()}
 		switch {
@@ -268,11 +269,7 @@ func (v viewer) jobs() section {
 				takes.Class, takes.Sub = "n warn-t", "up to "+spell(j.Duration.Max)+" of "+spell(j.Timeout)
 			}
 		}
-		last := cell{Text: "none"}
-		if !j.Last.IsZero() {
-			last.Text = v.clock(j.Last)
-		}
-		t.row(name, cell{Text: share(clamp(j.Runs.Done), clamp(j.Runs.due())), Sub: "of " + count(j.Runs.due())}, not, takes, last, cell{Chart: v.runs(fmt.Sprintf("job-%d", i), j)})
+		t.row(name, cell{Text: share(clamp(j.Runs.Done), clamp(j.Runs.due())), Sub: "of " + count(j.Runs.due())}, not, takes, cell{Chart: v.runs(fmt.Sprintf("job-%d", i), j)})
 	}
 	s.Table = t
 	return s
