@@ -16,14 +16,16 @@ type Day struct {
 	Stack string    // whose day it is
 	Mode  string
 
-	Swaps    Swaps
-	Risk     Risk
-	Margins  Margins
-	Gas      []Gas
-	Alerts   []Alert // whose life touches the day
-	Jobs     []Job
-	Balances []Balance
-	Health   Health
+	Swaps   Swaps
+	Risk    Risk
+	Margins Margins
+	Gas     []Gas
+	// Inclusion is the time from the first sending of a transaction to its block.
+	Inclusion Spread
+	Alerts    []Alert // whose life touches the day
+	Jobs      []Job
+	Balances  []Balance
+	Health    Health
 
 	Gaps []Gap
 }
@@ -82,7 +84,6 @@ func (c Counts) add(d Counts) Counts {
 // Swaps is what happened.
 type Swaps struct {
 	Counts
-	Open     int     // at the end of the day
 	Before   *Counts // of the day before; nil: not known
 	Hours    []Hour  // those in which anything happened, in any order
 	Volume   []Volume
@@ -155,10 +156,8 @@ type Gas struct {
 	Chain        string
 	Transactions int // included
 	Reverted     int // of these
-	Replaced     int // sent again with a higher price
 	Spent        Amount
 	Before       *uint256.Int // the day before; nil: not known
-	Confirmation Spread       // from the first broadcast to inclusion
 }
 
 // Alert is one alert with its life.

@@ -12,9 +12,10 @@ import (
 
 // Tallied is what the aggregates say of a day.
 type Tallied struct {
-	Swaps   Swaps
-	Margins Margins
-	Gas     []Gas
+	Swaps     Swaps
+	Margins   Margins
+	Gas       []Gas
+	Inclusion Spread
 }
 
 // Sources read the parts of a day, each by itself and all at once. What they
@@ -36,7 +37,7 @@ type Sources struct {
 type Shelf interface {
 	// Put stores the page under key, whole or not at all, in place of what was
 	// there. After an error it may or may not be stored, and may be put again.
-	Put(ctx context.Context, key string, page []byte, contentType string) error
+	Put(ctx context.Context, key, contentType string, page []byte) error
 }
 
 // Notes remembers which pages were told of. It is safe for concurrent use by many
@@ -119,7 +120,7 @@ func (g *Gatherer) Run(ctx context.Context, tick time.Time, check func() error) 
 	if lost := check(); lost != nil {
 		return res, errors.Join(err, lost)
 	}
-	if broken = g.Shelf.Put(ctx, res.Key, page, "text/html; charset=utf-8"); broken != nil {
+	if broken = g.Shelf.Put(ctx, res.Key, "text/html; charset=utf-8", page); broken != nil {
 		return res, errors.Join(err, fmt.Errorf("store %s: %w", res.Key, broken))
 	}
 	told, broken := g.Notes.Told(ctx, res.Key, tick)
@@ -173,7 +174,7 @@ func (g *Gatherer) gather(ctx context.Context, start, until time.Time) (Day, err
 	read("the tallies", []Part{PartSwaps, PartMargins, PartGas}, func() error {
 		t, err := s.Tally(ctx, start, until)
 		if err == nil {
-			d.Swaps, d.Margins, d.Gas = t.Swaps, t.Margins, t.Gas
+			d.Swaps, d.Margins, d.Gas, d.Inclusion = t.Swaps, t.Margins, t.Gas, t.Inclusion
 		}
 		return err
 	})

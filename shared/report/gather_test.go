@@ -61,7 +61,7 @@ func (w *world) do(name string, apply func()) error {
 	return after
 }
 
-func (w *world) Put(_ context.Context, key string, page []byte, _ string) error {
+func (w *world) Put(_ context.Context, key, _ string, page []byte) error {
 	return w.do("put", func() { w.pages[key] = string(page) })
 }
 
@@ -90,7 +90,7 @@ func (w *world) gatherer() *Gatherer {
 	d := w.day
 	return &Gatherer{Stack: d.Stack, Mode: d.Mode, Shelf: w, Notes: w,
 		Sources: Sources{
-			Tally:     from(w, "tally", Tallied{d.Swaps, d.Margins, d.Gas}),
+			Tally:     from(w, "tally", Tallied{d.Swaps, d.Margins, d.Gas, d.Inclusion}),
 			Exposures: from(w, "exposures", []Exposure{{From: at(1, 0), Until: at(2, 0), Value: gwei(7)}}),
 			Alerts:    from(w, "alerts", d.Alerts),
 			Jobs:      from(w, "jobs", d.Jobs),

@@ -52,8 +52,13 @@ func (v viewer) tiles() []tile {
 		if c.Lost > 0 {
 			lost.Class = bad
 		}
-		tiles = append(tiles, lost, tile{"Open at the end", count(v.Swaps.Open), "swaps", ""})
+		tiles = append(tiles, lost)
 	}
+	open := tile{"Open at the end", count(v.Risk.Open), "swaps", ""}
+	if v.gap(PartRisk) != "" {
+		open = tile{"Open at the end", "?", "not available", warn}
+	}
+	tiles = append(tiles, open)
 	switch {
 	case v.gap(PartRisk) != "":
 		tiles = append(tiles, tile{"Most at risk", "?", "not available", warn})
@@ -374,7 +379,7 @@ func (v viewer) gas() section {
 		s.None = "No transaction was sent."
 		return s
 	}
-	t := &table{Cols: []col{{Name: "Chain"}, {Name: "Included", Class: "n"}, {Name: "Reverted", Class: "n"}, {Name: "Sent again", Class: "n"}, {Name: "Gas paid", Class: "n"}, {Name: "Each", Class: "n"}, {Name: "Until included", Class: "n"}}}
+	t := &table{Cols: []col{{Name: "Chain"}, {Name: "Included", Class: "n"}, {Name: "Reverted", Class: "n"}, {Name: "Gas paid", Class: "n"}, {Name: "Each", Class: "n"}}}
 	for i, g := range v.Gas {
 		if i == maxChains {
 			s.More = "… and " + plural(len(v.Gas)-i, "more chain.", "more chains.")
@@ -390,17 +395,16 @@ func (v viewer) gas() section {
 		if g.Before != nil {
 			paid.Sub = Amount{Raw: *g.Before, Decimals: g.Spent.Decimals}.Number() + " the day before"
 		}
-		wait := cell{Text: "–"}
-		if g.Confirmation.N > 0 {
-			wait = cell{Text: spell(g.Confirmation.P50), Sub: "95 % in " + spell(g.Confirmation.P95)}
-		}
 		reverted := cell{Text: count(g.Reverted)}
 		if g.Reverted > 0 {
 			reverted.Class = "n bad-t"
 		}
-		t.row(cell{Text: tame(g.Chain, maxName)}, cell{Text: count(g.Transactions)}, reverted, cell{Text: count(g.Replaced)}, paid, each, wait)
+		t.row(cell{Text: tame(g.Chain, maxName)}, cell{Text: count(g.Transactions)}, reverted, paid, each)
 	}
 	s.Table = t
+	if w := v.Inclusion; w.N > 0 {
+		s.Note = "half were in a block within " + spell(w.P50) + ", 95 % within " + spell(w.P95) + ", all within " + spell(w.Max)
+	}
 	return s
 }
 

@@ -209,7 +209,7 @@ func (v viewer) verdict() verdict {
 		out.Sign, out.Text = mark, "Not everything is known"
 	case out.Class == warn:
 		out.Sign, out.Text = mark, "Nothing lost; some things need a look"
-	case c == Counts{} && v.Swaps.Open == 0 && v.Margins.Total() == 0:
+	case c == Counts{} && v.Risk.Open == 0 && v.Margins.Total() == 0:
 		out.Text = "Nothing happened"
 		out.Points = append(out.Points, "No swap was created, ended or open. The jobs below ran all the same.")
 	default:

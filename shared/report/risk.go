@@ -8,7 +8,7 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// Exposure is funds of ours that lay in escrows for a time.
+// Exposure is one swap whose funds lay in escrows for a time.
 type Exposure struct {
 	From  time.Time
 	Until time.Time   // zero: they still do
@@ -23,6 +23,7 @@ type Risk struct {
 	// Area is wei times seconds: what was at risk, for how long.
 	Area uint256.Int
 	End  uint256.Int // at the end of the day
+	Open int         // exposures that went on at the end of the day
 	// Unpriced is how many exposures have no reference price and so no value.
 	Unpriced int
 }
@@ -55,11 +56,13 @@ func RiskOf(start, until time.Time, all []Exposure) Risk {
 		if from >= to || e.From.After(until) {
 			continue
 		}
+		still := e.Until.IsZero() || e.Until.After(until)
+		r.Open += btoi(still)
 		if e.Value.IsZero() {
 			r.Unpriced++
 			continue
 		}
-		if e.Until.IsZero() || e.Until.After(until) {
+		if still {
 			addTo(&r.End, &e.Value)
 		}
 		steps = append(steps, step{from, true, e.Value, i}, step{to, false, e.Value, i})

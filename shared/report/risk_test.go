@@ -17,7 +17,7 @@ func TestRiskAgainstEverySecond(t *testing.T) {
 		var all []Exposure
 		levels := make([]uint64, span)
 		var end, area, peak uint64
-		unpriced := 0
+		unpriced, open := 0, 0
 		for range n {
 			from := rapid.IntRange(-500, 4500).Draw(t, "from")
 			length := rapid.IntRange(0, 5000).Draw(t, "length")
@@ -41,6 +41,7 @@ func TestRiskAgainstEverySecond(t *testing.T) {
 			}
 			if touches && to > span {
 				end += value
+				open++
 			}
 		}
 		for _, l := range levels {
@@ -48,8 +49,8 @@ func TestRiskAgainstEverySecond(t *testing.T) {
 			peak = max(peak, l)
 		}
 		r := RiskOf(midnight, until, all)
-		if r.Area.Uint64() != area || r.Peak.Uint64() != peak || r.End.Uint64() != end || r.Unpriced != unpriced {
-			t.Fatalf("area %d, want %d; peak %d, want %d; end %d, want %d; unpriced %d, want %d", r.Area.Uint64(), area, r.Peak.Uint64(), peak, r.End.Uint64(), end, r.Unpriced, unpriced)
+		if r.Area.Uint64() != area || r.Peak.Uint64() != peak || r.End.Uint64() != end || r.Unpriced != unpriced || r.Open != open {
+			t.Fatalf("area %d, want %d; peak %d, want %d; end %d, want %d; unpriced %d, want %d; open %d, want %d", r.Area.Uint64(), area, r.Peak.Uint64(), peak, r.End.Uint64(), end, r.Unpriced, unpriced, r.Open, open)
 		}
 		if peak > 0 {
 			if at := int(r.PeakAt.Sub(midnight) / time.Second); levels[at] != peak || at > 0 && levels[at-1] == peak {

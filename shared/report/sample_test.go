@@ -65,9 +65,11 @@ func richDay() Day {
 			exposures = append(exposures, Exposure{From: from, Until: from.Add(time.Duration(4+r.IntN(55)) * time.Minute), Value: gwei(50_000_000 + r.IntN(900_000_000))})
 		}
 	}
-	exposures = append(exposures, Exposure{From: at(20, 5), Value: gwei(2_500_000_000)}, Exposure{From: at(9, 0), Until: at(9, 40)})
+	for i := range 7 {
+		exposures = append(exposures, Exposure{From: at(20, i), Value: gwei(350_000_000)})
+	}
+	exposures = append(exposures, Exposure{From: at(9, 0), Until: at(9, 40)})
 	d.Swaps.Hours[13].Rescued, d.Swaps.Rescued = 1, 1
-	d.Swaps.Open = 7
 	d.Swaps.Before = &Counts{Created: 201, Completed: 195, Cancelled: 9}
 	d.Swaps.Duration = Spread{N: d.Swaps.Ended(), P50: 6*time.Minute + 12*time.Second, P95: 41 * time.Minute, Max: 3*time.Hour + 4*time.Minute}
 	d.Swaps.Errors = []ErrorClass{{"rpc: too many requests", 41}, {"rpc: timeout", 7}, {"store: throttled", 2}}
@@ -90,9 +92,10 @@ func richDay() Day {
 	}
 	before := num("31200000000000000")
 	d.Gas = []Gas{
-		{Chain: "base", Transactions: 388, Reverted: 1, Replaced: 12, Spent: Wei(num("28411900000000000")), Before: &before, Confirmation: Spread{388, 2100 * time.Millisecond, 6 * time.Second, 31 * time.Second}},
-		{Chain: "optimism", Transactions: 131, Replaced: 2, Spent: Wei(num("4019200000000000")), Confirmation: Spread{131, 2 * time.Second, 4 * time.Second, 9 * time.Second}},
+		{Chain: "base", Transactions: 388, Reverted: 1, Spent: Wei(num("28411900000000000")), Before: &before},
+		{Chain: "optimism", Transactions: 131, Spent: Wei(num("4019200000000000"))},
 	}
+	d.Inclusion = Spread{519, 2 * time.Second, 6 * time.Second, 31 * time.Second}
 	d.Alerts = []Alert{
 		{Kind: "endpoint-trouble", Severity: Warning, Where: "base, base-2", What: "endpoint base-2: head is 48 s old", WhatToDo: "Check the provider.",
 			Marks: []Mark{{at(3, 12), Opened, ""}, {at(3, 31), Resolved, "head is 2 s old"}, {at(14, 5), Opened, ""}, {at(15, 40), Resolved, "head is 1 s old"}}},
@@ -158,7 +161,7 @@ func badDay() Day {
 		d.Jobs[0].Hours[h+2].Runs = runs
 	}
 	d.Jobs[0].Duration.Max = 108 * time.Second
-	d.Gas, d.Swaps.Open = nil, 9
+	d.Gas = nil
 	d.Gaps = []Gap{{PartGas, "read the journal of base: ProvisionedThroughputExceededException: rate exceeded"}}
 	return d
 }

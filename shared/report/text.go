@@ -45,7 +45,11 @@ func Text(d Day, zone *time.Location, link string) (subject, body string) {
 		if c.Rescued > 0 {
 			text += ", " + count(c.Rescued) + " rescued"
 		}
-		say("%s, %s lost; %s open.", text, count(c.Lost), count(v.Swaps.Open))
+		text += ", " + count(c.Lost) + " lost"
+		if v.gap(PartRisk) == "" {
+			text += "; " + count(v.Risk.Open) + " open"
+		}
+		say("%s.", text)
 	}
 	if v.gap(PartMargins) == "" && v.Margins.Total() > 0 {
 		say("Least margin: %s; %s had %s or more.", spell(v.Margins.Least), share(v.Margins.Met, v.Margins.Total()), spell(v.Margins.Objective))
