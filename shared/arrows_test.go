@@ -27,15 +27,20 @@ var rooms = map[string][]string{
 	"alert":   {},
 	"env":     {"swap"},
 	"report":  {},
+
+	"snapshot": {"swap", "txn"},
+	"cleanup":  {"swap"},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn"},
-	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "report"},
+	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "snapshot", "cleanup", "report"},
+	"archive":   {},
 	"queue":     {"watch", "job"},
 	"notify":    {"alert"},
 	"invoke":    {},
 	"kmssigner": {},
 	// Where they meet.
 	"boot":        {"env", "job", "metrics", "notify", "queue", "store"},
+	"boot/bucket": {"archive", "boot"},
 	"boot/chains": {"alert", "boot", "chain", "env", "follow", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
 }
 
@@ -127,8 +132,11 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 		if got, want := links("invoke"), name == "pacer"; got != want {
 			t.Errorf("%s links invoke: %v, want %v", name, got, want)
 		}
-		if got, want := links("chain"), name != "pacer"; got != want {
+		if got, want := links("chain"), name != "pacer" && name != "state-persistence" && name != "order-cleanup"; got != want {
 			t.Errorf("%s links chain: %v, want %v", name, got, want)
+		}
+		if got, want := links("archive"), name == "state-persistence" || name == "order-cleanup"; got != want {
+			t.Errorf("%s links archive: %v, want %v", name, got, want)
 		}
 		for _, d := range p.Deps {
 			if strings.HasPrefix(d, module+"infra/") || strings.HasSuffix(d, "test") && strings.HasPrefix(d, module) || d == "testing" {

@@ -232,3 +232,18 @@ func tables(_ *template.Document, s *template.Stack) []string {
 	}
 	return findings
 }
+
+// buckets checks what every bucket must have.
+func buckets(_ *template.Document, s *template.Stack) []string {
+	var findings []string
+	for _, b := range s.Buckets {
+		if !b.Versioned || !b.Encrypted || !b.Private || !b.TLSOnly || !b.Retained {
+			findings = append(findings, fmt.Sprintf("%s: versioned %t, encrypted %t, private %t, by TLS only %t, retained %t; want all",
+				b.LogicalID, b.Versioned, b.Encrypted, b.Private, b.TLSOnly, b.Retained))
+		}
+		if b.FormerDays == 0 {
+			findings = append(findings, b.LogicalID+": former versions are kept for ever")
+		}
+	}
+	return findings
+}

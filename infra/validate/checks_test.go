@@ -157,6 +157,23 @@ func TestMutations(t *testing.T) {
 		}, "Orders: indexes"},
 		{"unknown table", func(m map[string]any) { at(m, "Resources")["Notes"] = at(m, "Resources", "Jobs") }, "Notes: table without a known layout"},
 
+		// Buckets.
+		{"no versions", func(m map[string]any) { delete(props(m, "Archive"), "VersioningConfiguration") }, "Archive: versioned false"},
+		{"versions suspended", func(m map[string]any) { at(props(m, "Archive"), "VersioningConfiguration")["Status"] = "Suspended" }, "Archive: versioned false"},
+		{"plain bucket", func(m map[string]any) { delete(props(m, "Archive"), "BucketEncryption") }, "encrypted false"},
+		{"open to a policy", func(m map[string]any) {
+			at(props(m, "Archive"), "PublicAccessBlockConfiguration")["BlockPublicPolicy"] = false
+		}, "private false"},
+		{"open to everybody", func(m map[string]any) { delete(props(m, "Archive"), "PublicAccessBlockConfiguration") }, "private false"},
+		{"no policy", func(m map[string]any) { delete(at(m, "Resources"), "ArchivePolicy") }, "by TLS only false"},
+		{"without TLS", func(m map[string]any) {
+			at(props(m, "ArchivePolicy"), "PolicyDocument", "Statement", 0)["Effect"] = "Allow"
+		}, "by TLS only false"},
+		{"bucket goes", func(m map[string]any) { at(m, "Resources", "Archive")["UpdateReplacePolicy"] = "Delete" }, "Archive: versioned true, encrypted true, private true, by TLS only true, retained false"},
+		{"versions for ever", func(m map[string]any) {
+			delete(at(props(m, "Archive"), "LifecycleConfiguration", "Rules", 3), "NoncurrentVersionExpiration")
+		}, "Archive: former versions are kept for ever"},
+
 		// Signing.
 		{"another signer", func(m map[string]any) {
 			grant(m, "StateSyncRole", map[string]any{"Action": "kms:Sign", "Resource": "key"})

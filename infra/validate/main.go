@@ -78,7 +78,7 @@ func variant(translated, source []byte, parameters map[string]string) []string {
 // inspect runs every check.
 func inspect(doc *template.Document, s *template.Stack) []string {
 	var findings []string
-	for _, check := range []func(*template.Document, *template.Stack) []string{functions, schedules, mappings, tables, queues, signing, roles} {
+	for _, check := range []func(*template.Document, *template.Stack) []string{functions, schedules, mappings, tables, buckets, queues, signing, roles} {
 		findings = append(findings, check(doc, s)...)
 	}
 	return findings

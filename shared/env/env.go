@@ -40,6 +40,8 @@ type Config struct {
 	// ReportLink is put before the key of a report to make a link that its readers
 	// can open. Empty: it is told by its place in the archive.
 	ReportLink string
+	// ArchiveBucket is empty where the function keeps nothing.
+	ArchiveBucket string
 	Chains
 }
 
@@ -56,6 +58,7 @@ const (
 	NeedChains
 	NeedTables // orders, actions and journal; the jobs table is always needed
 	NeedReport
+	NeedArchive
 )
 
 // Load reads the environment and, if needed, the chains file that CHAINS_FILE
@@ -76,6 +79,7 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		DoorbellQueueURL: get("DOORBELL_QUEUE_URL", need&NeedDoorbells != 0),
 		PacerQueueURL:    get("PACER_QUEUE_URL", need&NeedPacer != 0),
 		AlertsTopicARN:   get("ALERTS_TOPIC_ARN", need&NeedAlerts != 0),
+		ArchiveBucket:    get("ARCHIVE_BUCKET", need&NeedArchive != 0),
 	}
 	tables := need&NeedTables != 0
 	c.Tables = Tables{Orders: get("ORDERS_TABLE", tables), Actions: get("ACTIONS_TABLE", tables),

@@ -52,6 +52,8 @@ const (
 	CancellationCheck  = "cancellation-check"
 	ActionExecutor     = "action-executor"
 	TransactionTracker = "transaction-tracker"
+	StatePersistence   = "state-persistence"
+	OrderCleanup       = "order-cleanup"
 	PacerJob           = "pacer"
 )
 
@@ -84,6 +86,16 @@ var Table = []Spec{
 		Name: TransactionTracker, Critical: true, Exclusive: true,
 		Test:    Cadence{15 * time.Second, 14 * time.Second, time.Second, 1, []time.Duration{time.Second}, 45 * time.Second},
 		Mainnet: Cadence{time.Minute, 50 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 3 * time.Second}, 2 * time.Minute},
+	},
+	{
+		Name: StatePersistence, Exclusive: true,
+		Test:    Cadence{time.Minute, 50 * time.Second, 2 * time.Second, 1, []time.Duration{3 * time.Second}, 3 * time.Minute},
+		Mainnet: Cadence{5 * time.Minute, 120 * time.Second, 3 * time.Second, 2, []time.Duration{5 * time.Second, 15 * time.Second}, 10 * time.Minute},
+	},
+	{
+		Name: OrderCleanup, Exclusive: true,
+		Test:    Cadence{5 * time.Minute, 60 * time.Second, 2 * time.Second, 1, []time.Duration{3 * time.Second}, 10 * time.Minute},
+		Mainnet: Cadence{30 * time.Minute, 120 * time.Second, 3 * time.Second, 1, []time.Duration{10 * time.Second}, time.Hour},
 	},
 	{
 		Name: PacerJob, Exclusive: true, Queue: true, // its own ticks come by queue

@@ -67,6 +67,8 @@ func TestPromisedPeriods(t *testing.T) {
 		job.CancellationCheck:  {15 * time.Second, 2 * time.Minute},
 		job.ActionExecutor:     {30 * time.Second, time.Minute},
 		job.TransactionTracker: {15 * time.Second, time.Minute},
+		job.StatePersistence:   {time.Minute, 5 * time.Minute},
+		job.OrderCleanup:       {5 * time.Minute, 30 * time.Minute},
 		job.PacerJob:           {time.Minute, 0},
 	}
 	critical := 0
@@ -89,7 +91,7 @@ func TestPromisedPeriods(t *testing.T) {
 		if got := [2]time.Duration{s.Cadence(job.Test).Period, s.Cadence(job.Mainnet).Period}; got != periods {
 			t.Errorf("%s: periods %v, want %v", name, got, periods)
 		}
-		if s.Critical == (name == job.PacerJob) {
+		if keeps := name == job.StatePersistence || name == job.OrderCleanup; s.Critical == (keeps || name == job.PacerJob) {
 			t.Errorf("%s: critical %v", name, s.Critical)
 		}
 	}

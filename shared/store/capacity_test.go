@@ -6,11 +6,14 @@ import (
 	"maps"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
@@ -63,6 +66,8 @@ func (m *meter) measure(o *dynamodb.Options) {
 				p.ReturnConsumedCapacity = total
 			case *dynamodb.TransactWriteItemsInput:
 				p.ReturnConsumedCapacity = total
+			case *dynamodb.BatchWriteItemInput:
+				p.ReturnConsumedCapacity = total
 			default:
 				return middleware.InitializeOutput{}, middleware.Metadata{}, fmt.Errorf("no meter for %T", p)
 			}
@@ -84,6 +89,8 @@ func (m *meter) measure(o *dynamodb.Options) {
 			case *dynamodb.DeleteItemOutput:
 				m.add(false, *r.ConsumedCapacity)
 			case *dynamodb.TransactWriteItemsOutput:
+				m.add(false, r.ConsumedCapacity...)
+			case *dynamodb.BatchWriteItemOutput:
 				m.add(false, r.ConsumedCapacity...)
 			}
 			return out, meta, nil
@@ -161,5 +168,87 @@ func TestSweepCostsWhatIsDue(t *testing.T) {
 	}
 	if cost[100] == 0 || cost[1_000] > 1.05*cost[100] {
 		t.Errorf("50 due of 100: %.1f read units, of 1000: %.1f", cost[100], cost[1_000])
+	}
+}
+
+// finishedOrders stores so many closed orders, of which the given number, with a
+// history each, were closed by the returned time, and the others later. Calling it
+// again for the same store adds those that are due.
+func finishedOrders(t testing.TB, s *Store, stored, due int) (now time.Time) {
+	t.Helper()
+	now = time.Unix(1_750_000_000, 0)
+	o, _ := watchtest.Order(8453, 10)
+	o.Closed, o.Wakes = true, swap.Wakes{}
+	var items []item
+	add := func(it item, at int64) {
+		id := swap.OrderID{ChainID: o.ID.ChainID, Escrow: watchtest.Address()}
+		it = maps.Clone(it)
+		it[attrPK], it[attrClosed] = orderKey(id)[attrPK], number(at)
+		items = append(items, it, closedRow(id, at))
+	}
+	late, _, err := s.Orders().orderItem(o) // the same body will do: it is never read
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range stored - due {
+		add(late, now.Unix()+int64(i)+1)
+	}
+	w := watchtest.Work(o.ID.ChainID, watchtest.Address())
+	_, packed, err := packItem(&w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range due {
+		o.Src.Escrow = watchtest.Address()
+		o.ID.Escrow = o.Src.Escrow
+		it, _, err := s.Orders().orderItem(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := now.Unix() - int64(i)
+		it[attrClosed] = number(at)
+		items = append(items, it, closedRow(o.ID, at))
+		for n := range 2 {
+			h := newItem(it.text(attrPK), fmt.Sprintf("%s%020d#live#x", historyPrefix, n))
+			h[attrVersion], h[attrBody] = number(n+1), blob(packed)
+			items = append(items, h)
+		}
+	}
+	load(t, s, s.tables.Orders, items)
+	return now
+}
+
+// clean archives what is due.
+func clean(t testing.TB, s *Store, now time.Time, want int) {
+	t.Helper()
+	c := cleanup.Cleaner{Orders: s.Closed(), Batches: s.Closed(), Bucket: snapshottest.NewBucket(nil)}
+	got, err := c.Run(context.Background(), now)
+	if err != nil || got.Removed != want {
+		t.Fatalf("%+v, %v; want %d removed", got, err, want)
+	}
+}
+
+// What a cleanup costs depends on what is due, not on what is stored.
+func TestCleanupCostsWhatIsDue(t *testing.T) {
+	var m meter
+	cost := map[int]float64{}
+	for _, stored := range []int{100, 2_000} {
+		plain := ownTables(t)
+		metered, err := New(newClient(t, m.measure), plain.tables, Live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := finishedOrders(t, plain, stored, 20)
+		m.reset()
+		clean(t, metered, now, 20)
+		cost[stored] = m.reads + m.writes
+		m.reset()
+		clean(t, metered, now, 0)
+		if m.reads > 2 || m.writes > 0 || m.requests != 2 {
+			t.Errorf("%d stored, nothing due: %.1f read units, %.1f write units, %.0f requests", stored, m.reads, m.writes, m.requests)
+		}
+	}
+	if cost[100] == 0 || cost[2_000] > 1.05*cost[100] {
+		t.Errorf("20 due of 100: %.1f units, of 2000: %.1f", cost[100], cost[2_000])
 	}
 }

@@ -8,12 +8,15 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup/cleanuptest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/follow/followtest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/report"
 	"github.com/bridge-me-not/resolver-cron/shared/report/reporttest"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
@@ -34,6 +37,10 @@ var (
 	_ job.Recorder  = Runs{}
 	_ alert.Store   = Alerts{}
 	_ report.Notes  = Reports{}
+
+	_ snapshottest.Storage = Snapshots{}
+	_ cleanup.Orders       = Closed{}
+	_ cleanup.Batches      = Closed{}
 )
 
 func TestConformance(t *testing.T) {
@@ -83,6 +90,15 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("report.Notes", func(t *testing.T) {
 		reporttest.TestNotes(t, func(t *testing.T) report.Notes { return newStore(t).Reports() })
+	})
+	t.Run("snapshot", func(t *testing.T) {
+		snapshottest.TestState(t, func(t *testing.T) snapshottest.Storage { return ownTables(t).Snapshots() })
+	})
+	t.Run("cleanup", func(t *testing.T) {
+		cleanuptest.TestTables(t, func(t *testing.T) cleanuptest.Fixture {
+			s := ownTables(t)
+			return cleanuptest.Fixture{Orders: s.Closed(), Batches: s.Closed(), Close: s.finish, Write: s.rewrite}
+		})
 	})
 }
 

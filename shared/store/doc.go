@@ -1,5 +1,5 @@
 // Package store keeps orders, facts, actions, the journal, leases, runs and
-// alerts in DynamoDB.
+// alerts in DynamoDB, and reads and writes what a snapshot holds of them.
 //
 // # What may be relied on
 //
@@ -28,6 +28,7 @@
 //	orders   order#<chain>:<escrow>  order                an order; wake times and index keys beside it
 //	         order#<chain>:<escrow>  hist#work#<n>#…      its finished work
 //	         watch#<chain>           <escrow>#<order>     the watch book
+//	         closed#orders           <time>#<order>       a closed order, by the time of its closing (epoch seconds)
 //	         chain#<chain>           facts                marks and provisional facts
 //	         chain#<chain>           facts#<gen>#<part>   parts of facts too large for one item
 //	         parked#<chain>          <hashlock>#<escrow>  dst escrows without an order
@@ -42,10 +43,15 @@
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced
 //	         report#<page>           told                 a report that was told of; 30 days
+//	         control                 …                    control flags
+//	         snapshot                restore              how far the latest restore has come; never deleted
+//	         cleanup                 batch                the orders that are being archived
 //
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and
-// those that never wake there, are not in them. So the cost of what is due does
-// not grow with what is open, that of an account's open entries not with what
-// was ever settled, and that of live work not with history.
+// those that never wake there, are not in them. Closed orders have a partition of
+// their own, by the time of their closing, which stands in the order's closed_at
+// (epoch seconds). So the cost of what is due does not grow with what is open or
+// kept, that of an account's open entries not with what was ever settled, and that
+// of live work not with history.
 package store

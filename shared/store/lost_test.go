@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup/cleanuptest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
@@ -271,6 +274,48 @@ func writings() []writing {
 				return fmt.Sprintf("version %d", got.Version)
 			}
 		}},
+		{"restore an order", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
+			o := order(t, s, 0)
+			o.Version = 5
+			return restoring(snapshot.Record{Order: &o}), orderLook(s, o)
+		}},
+		{"restore an entry", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
+			a := txntest.Account()
+			w := work(t, s, a)
+			e, _ := txntest.Entry(a, 7, w)
+			e.Version = 3
+			return restoring(snapshot.Record{Entry: &e}), journalLook(s, a, w)
+		}},
+		{"restore marks", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
+			p := someFacts(watchtest.Chain(), 10, 2)
+			return restoring(snapshot.Record{Chain: &p}), func(t *testing.T) string {
+				got, err := s.Facts().Provisional(t.Context(), p.ChainID)
+				must(t, err)
+				return fmt.Sprintf("to %d with %d events", got.To.Number, len(got.Events))
+			}
+		}},
+		{"remove a finished order", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
+			f := s.finish(t, cleanuptest.Finished(epoch, 40))
+			return func(ctx context.Context, s *Store) error {
+					ok, err := s.Closed().Remove(ctx, f)
+					if err == nil && !ok {
+						err = errors.New("not removed")
+					}
+					return err
+				}, func(t *testing.T) string {
+					got, ok, err := s.Closed().Read(t.Context(), cleanup.Due{Order: f.Order.ID, ClosedAt: f.ClosedAt})
+					must(t, err)
+					return fmt.Sprintf("there %t with %d items of history", ok, len(got.History))
+				}
+		}},
+	}
+}
+
+// restoring is a call that puts a record.
+func restoring(r snapshot.Record) func(context.Context, *Store) error {
+	return func(ctx context.Context, s *Store) error {
+		_, err := s.Snapshots().Put(ctx, r)
+		return err
 	}
 }
 

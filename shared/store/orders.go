@@ -187,9 +187,8 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 		return fmt.Errorf("save order %s: %w", o.ID, err)
 	}
 	table := v.s.tables.Orders
-	ops := []types.TransactWriteItem{put(table, it, since(o.Version))}
-	rows := rowsOf(o)
 	var old []item
+	var closedAt int64
 	if o.Version > 0 {
 		stored, err := v.s.get(ctx, table, orderKey(o.ID))
 		if err != nil {
@@ -205,19 +204,33 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 		if err != nil {
 			return fmt.Errorf("save order %s: read it: %w", o.ID, err)
 		}
-		old = rowsOf(before)
+		closedAt = stored.int(attrClosed)
+		old = indexRows(before, closedAt)
 	}
+	if o.Closed {
+		if closedAt == 0 {
+			closedAt = v.s.now().Unix()
+		}
+		it[attrClosed] = number(closedAt)
+	}
+	ops := append([]types.TransactWriteItem{put(table, it, since(o.Version))}, v.s.replaceRows(old, indexRows(o, closedAt))...)
+	return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "save order %s", o.ID)
+}
+
+// replaceRows writes the rows that were not there and deletes those that are not
+// wanted any more.
+func (s *Store) replaceRows(old, rows []item) (ops []types.TransactWriteItem) {
 	for _, row := range rows {
 		if !slices.ContainsFunc(old, row.sameKey) {
-			ops = append(ops, overwrite(table, row))
+			ops = append(ops, overwrite(s.tables.Orders, row))
 		}
 	}
 	for _, row := range old {
 		if !slices.ContainsFunc(rows, row.sameKey) {
-			ops = append(ops, erase(table, key(row.text(attrPK), row.text(attrSK))))
+			ops = append(ops, erase(s.tables.Orders, key(row.text(attrPK), row.text(attrSK))))
 		}
 	}
-	return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "save order %s", o.ID)
+	return ops
 }
 
 func (it item) sameKey(o item) bool {

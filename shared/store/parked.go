@@ -127,14 +127,19 @@ func (v Parked) used(room item, now int64) (counts map[string]int64, total int) 
 }
 
 // Parked implements follow.Parked.
-func (v Parked) Parked(ctx context.Context, chain uint64, hashlock common.Hash) (found []swap.DstCreated, err error) {
+func (v Parked) Parked(ctx context.Context, chain uint64, hashlock common.Hash) ([]swap.DstCreated, error) {
+	return v.all(ctx, chain, parkedPrefix(hashlock))
+}
+
+// all lists the unexpired ones of a chain whose sort keys begin with the prefix.
+func (v Parked) all(ctx context.Context, chain uint64, prefix string) (found []swap.DstCreated, err error) {
 	now := v.s.now().Unix()
-	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, parkedKey(chain), parkedPrefix(hashlock))) {
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, parkedKey(chain), prefix)) {
 		if err != nil {
 			return nil, fmt.Errorf("read dst escrows parked on chain %d: %w", chain, err)
 		}
-		if it.int(attrExpires) <= now {
-			continue // not deleted yet
+		if it.text(attrSK) == roomSK || it.int(attrExpires) <= now {
+			continue // the count of them, or not deleted yet
 		}
 		var d swap.DstCreated
 		if err := it.body(&d); err != nil {

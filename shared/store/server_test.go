@@ -48,6 +48,29 @@ func newStore(t testing.TB, options ...func(*dynamodb.Options)) *Store {
 	return s
 }
 
+// ownTables opens a store over tables that no other test has.
+func ownTables(t testing.TB, options ...func(*dynamodb.Options)) *Store {
+	t.Helper()
+	db := newClient(t, options...)
+	own := Tables{}
+	for _, table := range declared(t) {
+		for name, to := range map[string]*string{testTables.Orders: &own.Orders, testTables.Actions: &own.Actions, testTables.Journal: &own.Journal, testTables.Jobs: &own.Jobs} {
+			if table.Name == name {
+				table := table
+				table.Name = servicetest.Name(t)
+				*to = table.Name
+				create(t, newClient(t), table)
+			}
+		}
+	}
+	s, err := New(db, own, Live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.part = testPart
+	return s
+}
+
 // testPart makes facts of largeFacts events too large for one item, so that
 // cutting them is tested without megabytes; one test does it at full size.
 const (

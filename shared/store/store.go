@@ -86,6 +86,13 @@ func (s *Store) Reports() Reports { return Reports{s} }
 // Alerts is alert.Store.
 func (s *Store) Alerts() Alerts { return Alerts{s} }
 
+// Snapshots is snapshot.Chains, snapshot.Ledger, snapshot.Progress and
+// snapshot.Tables.
+func (s *Store) Snapshots() Snapshots { return Snapshots{s} }
+
+// Closed is cleanup.Orders and cleanup.Batches.
+func (s *Store) Closed() Closed { return Closed{s} }
+
 // token names a write by everything it says and by who says it.
 func (s *Store) token(parts ...[]byte) []byte {
 	h := sha256.New()

@@ -18,6 +18,9 @@ func errorReply(c *Call, status int, code, message string) *Reply {
 	if c.form() != nil {
 		return queryError(status, code, message)
 	}
+	if c.Service == "s3" {
+		return objectError(status, code, message)
+	}
 	id := rand.Text()
 	h := http.Header{"X-Amzn-Requestid": {id}}
 	fields := map[string]string{"message": message}

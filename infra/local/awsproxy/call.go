@@ -21,8 +21,9 @@ type Call struct {
 	// Service as in the endpoint, e.g. "dynamodb"; Action as the API calls it, e.g.
 	// "PutItem"; for an unknown REST call the method and path.
 	Service, Action string
-	// Resources are the tables ("orders", "orders/index/by-wake"), queues, topics, keys
-	// or functions named, by their plain names, sorted. Empty when there is none.
+	// Resources are the tables ("orders", "orders/index/by-wake"), queues, topics, keys,
+	// functions or objects ("BUCKET/KEY") named, by their plain names, sorted. Empty when
+	// there is none.
 	Resources []string
 	// Seq numbers the requests of the function over all services, from 1.
 	Seq int
@@ -91,6 +92,9 @@ func action(c *Call) string {
 	}
 	if _, ok := invokedFunction(c); ok { // REST
 		return "Invoke"
+	}
+	if c.Service == "s3" {
+		return objectAction(c)
 	}
 	return c.Method + " /" + c.path
 }

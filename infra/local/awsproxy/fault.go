@@ -161,6 +161,8 @@ func Throttle() Fault {
 			return errorReply(c, http.StatusBadRequest, "Throttling", "Rate exceeded"), nil
 		case "lambda":
 			return errorReply(c, http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded."), nil
+		case "s3":
+			return errorReply(c, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."), nil
 		default:
 			return errorReply(c, http.StatusBadRequest, "ThrottlingException", "Rate exceeded"), nil
 		}
@@ -179,7 +181,7 @@ func ServerError() Fault {
 			code = "KMSInternalException"
 		case "lambda":
 			code = "ServiceException"
-		case "sns":
+		case "sns", "s3":
 			code = "InternalError"
 		}
 		return errorReply(c, http.StatusInternalServerError, code, "Internal server error"), nil

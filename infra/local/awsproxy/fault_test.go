@@ -22,6 +22,7 @@ import (
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -172,6 +173,10 @@ func (w *world) calls(tbl, queueURL, topicARN string, attempts int) map[string]f
 		},
 		"lambda": func(ctx context.Context) error {
 			_, err := lambda.NewFromConfig(w.config("lambda", attempts)).Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("state-sync")})
+			return err
+		},
+		"s3": func(ctx context.Context) error {
+			_, err := s3.NewFromConfig(w.config("s3", attempts)).ListBuckets(ctx, &s3.ListBucketsInput{})
 			return err
 		},
 	}

@@ -115,6 +115,7 @@ func newWorld(t *testing.T) *world {
 		"sns":      sqsSNS,
 		"kms":      serve(t, w.kms),
 		"lambda":   serve(t, w.invoke),
+		"s3":       servicetest.S3(t),
 	})
 	w.db = dynamodb.NewFromConfig(w.config("dynamodb", 1))
 	w.queues = sqs.NewFromConfig(w.config("sqs", 1))

@@ -9,11 +9,13 @@ import (
 
 // Permission is what an IAM policy must grant for a call: IAM's name of the action and
 // the plain name of the resource ("orders", "orders/index/by-wake", a queue, a topic, a
-// function, a key id or alias as the caller named it), or "*" where the call names none.
+// function, a key id or alias as the caller named it, a bucket or BUCKET/OBJECT), or "*"
+// where the call names none.
 //
 // Action is not always the API's: a TransactWriteItems needs PutItem, UpdateItem,
 // DeleteItem or ConditionCheckItem on each table it touches; SQS and SNS batches need
-// the action of the single message; Invoke is lambda:InvokeFunction.
+// the action of the single message; Invoke is lambda:InvokeFunction; HeadObject needs
+// GetObject, and a listing ListBucket.
 type Permission struct{ Action, Resource string }
 
 // iamNames are the actions that IAM calls otherwise.
@@ -23,6 +25,8 @@ var iamNames = map[string]string{
 	"ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
 	"PublishBatch":                 "Publish",
 	"Invoke":                       "InvokeFunction",
+	"HeadObject":                   "GetObject",
+	"ListObjectsV2":                "ListBucket",
 }
 
 // permissions derives what a call needs, sorted and distinct. A body that does not parse
@@ -58,6 +62,15 @@ func permissions(c *Call) []Permission {
 		if function, ok := invokedFunction(c); ok {
 			function, _, _ = strings.Cut(afterLast(function, ":function:"), ":") // no version or alias
 			add(name, function)
+		}
+	case "s3":
+		bucket, object := objectOf(c)
+		switch {
+		case bucket == "":
+		case object == "":
+			add(name, bucket)
+		default:
+			add(name, bucket+"/"+object)
 		}
 	}
 	if len(found) == 0 {

@@ -137,7 +137,7 @@ func start(b *testing.B, name, binary string) time.Duration {
 			return map[string]string{"MODE": "live", "PROFILE": "test", "CHAINS_FILE": chains,
 				"ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": "jobs",
 				"DOORBELL_QUEUE_URL": "http://127.0.0.1:9/q", "PACER_QUEUE_URL": "http://127.0.0.1:9/p", "PACER_JOBS": "[]",
-				"ALERTS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+				"ALERTS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "ARCHIVE_BUCKET": "b", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
 		},
 		Observe: func(i lambda.Invocation) {
 			if i.Cold {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -50,7 +51,15 @@ func build(race bool) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stack.Build(context.Background(), root, []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker, pacer}, race, os.Stderr)
+	entries, err := os.ReadDir(filepath.Join(root, "functions"))
+	if err != nil {
+		return nil, err
+	}
+	var folders []string
+	for _, e := range entries {
+		folders = append(folders, e.Name())
+	}
+	return stack.Build(context.Background(), root, folders, race, os.Stderr)
 }
 
 // setup says what rig a test needs. The zero value is the plain one.

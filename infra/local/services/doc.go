@@ -1,6 +1,6 @@
 // Package services runs the backing servers of the tests and of the local stack:
-// DynamoDB (Dynoxide) and SQS with SNS (fauxqs), both on free loopback ports and
-// pinned by package-lock.json.
+// DynamoDB (Dynoxide) and SQS with SNS (fauxqs), both pinned by package-lock.json,
+// and S3 (gofakes3), which runs inside this process; all on free loopback ports.
 //
 // # Nothing outlives its parent
 //

@@ -30,10 +30,11 @@ type Server struct {
 	// URL is the endpoint, without a trailing slash.
 	URL string
 
-	name  string
-	cmd   *exec.Cmd // nil for a server started by someone else
-	stdin io.Closer
-	done  chan struct{}
+	name   string
+	cmd    *exec.Cmd // nil for a server started by someone else, or inside this process
+	inside io.Closer // of a server inside this process
+	stdin  io.Closer
+	done   chan struct{}
 
 	mu      sync.Mutex
 	tail    []string
@@ -53,7 +54,7 @@ func (s *Server) Err() error {
 	return s.err
 }
 
-// PID is the server's process id, 0 for an outside endpoint.
+// PID is the server's process id, 0 for one that has no process of its own.
 func (s *Server) PID() int {
 	if s.cmd == nil {
 		return 0
@@ -68,7 +69,12 @@ func (s *Server) Stop() {
 	first := !s.stopped
 	s.stopped = true
 	s.mu.Unlock()
-	if s.cmd == nil {
+	switch {
+	case s.inside != nil:
+		_ = s.inside.Close() // it keeps nothing, and serving ends in any case
+		<-s.done
+		return
+	case s.cmd == nil:
 		if first {
 			close(s.done)
 		}

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -47,6 +49,24 @@ func keys(k template.KeySchema) []types.KeySchemaElement {
 		out = append(out, types.KeySchemaElement{AttributeName: &k.Range, KeyType: types.KeyTypeRange})
 	}
 	return out
+}
+
+// createBuckets creates the template's buckets with their versions. Lifecycle rules
+// have no local effect: nothing lives that long.
+func createBuckets(ctx context.Context, client *s3.Client, buckets []template.Bucket) error {
+	for _, b := range buckets {
+		if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &b.Name}); err != nil {
+			return fmt.Errorf("create bucket %s: %w", b.Name, err)
+		}
+		if !b.Versioned {
+			continue
+		}
+		if _, err := client.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: &b.Name,
+			VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}}); err != nil {
+			return fmt.Errorf("keep the versions of bucket %s: %w", b.Name, err)
+		}
+	}
+	return nil
 }
 
 // createQueues creates the queues, those without a dead-letter queue first.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -77,9 +78,10 @@ type Stack struct {
 	// of the first chain in the file.
 	Endpoints []string
 
-	// DynamoDB and SQS go to the servers, past the proxy.
+	// DynamoDB, SQS and S3 go to the servers, past the proxy.
 	DynamoDB *dynamodb.Client
 	SQS      *sqs.Client
+	S3       *s3.Client
 	sns      *sns.Client
 
 	alertsURL string
@@ -122,7 +124,13 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}
 	s.closers = append(s.closers, func() error { queues.Stop(); return nil })
 	go s.watch("SQS and SNS", queues.Done(), queues.Err)
-	say("started DynamoDB, SQS and SNS")
+	objects, err := services.StartS3()
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, func() error { objects.Stop(); return nil })
+	go s.watch("S3", objects.Done(), objects.Err)
+	say("started DynamoDB, SQS, SNS and S3")
 
 	s.KMS = kmsd.New()
 	for alias, key := range o.Keys {
@@ -139,13 +147,13 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.AWS, err = awsproxy.Start(map[string]string{"dynamodb": ddb.URL, "sqs": queues.URL, "sns": queues.URL, "kms": kms, "lambda": lambdaURL}); err != nil {
+	if s.AWS, err = awsproxy.Start(map[string]string{"dynamodb": ddb.URL, "sqs": queues.URL, "sns": queues.URL, "s3": objects.URL, "kms": kms, "lambda": lambdaURL}); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.AWS.Close)
 	go s.watch("AWS proxy", s.AWS.Done(), s.AWS.Err)
 
-	s.clients(ddb.URL, queues.URL)
+	s.clients(ddb.URL, queues.URL, objects.URL)
 	if err := s.createAlertsQueue(ctx); err != nil {
 		return nil, err
 	}
@@ -161,7 +169,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := s.createTopics(ctx, s.Template.Topics); err != nil {
 		return nil, err
 	}
-	say("created %d tables, %d queues, %d topics from template.yaml", len(s.Template.Tables), len(s.Template.Queues), len(s.Template.Topics))
+	if err := createBuckets(ctx, s.S3, s.Template.Buckets); err != nil {
+		return nil, err
+	}
+	say("created %d tables, %d queues, %d topics, %d buckets from template.yaml",
+		len(s.Template.Tables), len(s.Template.Queues), len(s.Template.Topics), len(s.Template.Buckets))
 
 	overlay, err := s.chains(o)
 	if err != nil {
@@ -202,10 +214,11 @@ func (s *Stack) queueURL(queue string) string {
 	return s.alertsURL[:strings.LastIndexByte(s.alertsURL, '/')+1] + queue
 }
 
-func (s *Stack) clients(ddbURL, sqsURL string) {
+func (s *Stack) clients(ddbURL, sqsURL, s3URL string) {
 	creds := credentials.NewStaticCredentialsProvider("local", "local", "")
 	s.DynamoDB = dynamodb.New(dynamodb.Options{Region: region, BaseEndpoint: &ddbURL, Credentials: creds})
 	s.SQS = sqs.New(sqs.Options{Region: region, BaseEndpoint: &sqsURL, Credentials: creds})
+	s.S3 = s3.New(s3.Options{Region: region, BaseEndpoint: &s3URL, Credentials: creds})
 	s.sns = sns.New(sns.Options{Region: region, BaseEndpoint: &sqsURL, Credentials: creds})
 }
 

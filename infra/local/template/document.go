@@ -22,7 +22,8 @@ type Options struct {
 type Resource struct {
 	LogicalID string
 	Type      string
-	// Name is the physical name the template states, else "<stack>-<LogicalID>".
+	// Name is the physical name the template states, else "<stack>-<LogicalID>", of buckets in
+	// lower case.
 	Name string
 }
 
@@ -189,6 +190,7 @@ var physicalName = map[string]string{
 	"AWS::KMS::Alias":           "AliasName",
 	"AWS::IAM::Role":            "RoleName",
 	"AWS::Events::Rule":         "Name",
+	"AWS::S3::Bucket":           "BucketName",
 }
 
 // owned are the types the stack creates or runs, with the attribute that holds their ARN.
@@ -199,6 +201,7 @@ var owned = map[string]string{
 	"AWS::SQS::Queue":           "Arn",
 	"AWS::SNS::Topic":           "TopicArn",
 	"AWS::KMS::Key":             "Arn",
+	"AWS::S3::Bucket":           "Arn",
 }
 
 // declare notes what exists, so that references can be told from mistakes.

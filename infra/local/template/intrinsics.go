@@ -194,6 +194,9 @@ func (e *evaluator) identify(path, id string) Resource {
 		}
 	}
 	r.Name = e.opts.Pseudo["AWS::StackName"] + "-" + id
+	if r.Type == "AWS::S3::Bucket" {
+		r.Name = strings.ToLower(r.Name) // it is part of a host name
+	}
 	return r
 }
 

@@ -19,6 +19,7 @@ func Names(region, account string, queueURL func(name string) string) Resolve {
 		"AWS::IAM::Role":            func(n string) string { return fmt.Sprintf("arn:aws:iam::%s:role/%s", account, n) },
 		"AWS::IAM::ManagedPolicy":   func(n string) string { return fmt.Sprintf("arn:aws:iam::%s:policy/%s", account, n) },
 		"AWS::Events::Rule":         func(n string) string { return arn("events", "rule/"+n) },
+		"AWS::S3::Bucket":           func(n string) string { return "arn:aws:s3:::" + n },
 	}
 	return func(r Resource, attr string) (string, error) {
 		form, known := arns[r.Type]

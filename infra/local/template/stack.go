@@ -13,6 +13,7 @@ type Stack struct {
 	Queues    []Queue
 	Topics    []Topic
 	Keys      []Key
+	Buckets   []Bucket
 }
 
 // Function is a Lambda function with everything that can start it.
@@ -101,9 +102,12 @@ func (d *Document) Stack() (*Stack, error) {
 			s.Topics = append(s.Topics, topic(d, r, props))
 		case "AWS::KMS::Key":
 			s.Keys = append(s.Keys, key(d, r, props))
+		case "AWS::S3::Bucket":
+			s.Buckets = append(s.Buckets, bucket(d, r, props))
 		case "AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::Logs::LogGroup",
-			"AWS::KMS::Alias", "AWS::SNS::Subscription":
-			// Permissions and retention have no local effect; aliases and subscriptions are read with their owners.
+			"AWS::KMS::Alias", "AWS::SNS::Subscription", "AWS::S3::BucketPolicy":
+			// Permissions and retention have no local effect; aliases, subscriptions and bucket policies are read
+			// with their owners.
 		default:
 			p.add("Resources."+id+".Type", "%s is not understood", r.Type)
 		}

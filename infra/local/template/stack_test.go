@@ -86,7 +86,9 @@ func TestStackProblems(t *testing.T) {
 		{"redrive", "Type: AWS::SQS::Queue", "Type: AWS::SQS::Queue\n    Properties: { RedrivePolicy: { maxReceiveCount: 3 } }", "want deadLetterTargetArn and a maxReceiveCount"},
 		{"redrive elsewhere", "Type: AWS::SQS::Queue", "Type: AWS::SQS::Queue\n    Properties: { RedrivePolicy: { maxReceiveCount: 3, deadLetterTargetArn: x } }", "queue x is not in this template"},
 		{"fifo", "Type: AWS::SQS::Queue", "Type: AWS::SQS::Queue\n    Properties: { FifoQueue: true }", "Resources.Queue.Properties.FifoQueue: property is not understood"},
-		{"type", "Type: AWS::SQS::Queue", "Type: AWS::SQS::Queue\n  Bucket:\n    Type: AWS::S3::Bucket", "Resources.Bucket.Type: AWS::S3::Bucket is not understood"},
+		{"type", "Type: AWS::SQS::Queue", "Type: AWS::SQS::Queue\n  Volume:\n    Type: AWS::EC2::Volume", "Resources.Volume.Type: AWS::EC2::Volume is not understood"},
+		{"bucket", "Type: AWS::SQS::Queue", "Type: AWS::SQS::Queue\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties: { AccessControl: PublicRead }", "Resources.Bucket.Properties.AccessControl: property is not understood"},
+		{"lifecycle", "Type: AWS::SQS::Queue", "Type: AWS::SQS::Queue\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties: { LifecycleConfiguration: { Rules: [{ Status: Enabled, ExpirationInDays: soon }] } }", "ExpirationInDays: want a whole number"},
 		{"table", "Type: AWS::SQS::Queue", "Type: AWS::SQS::Queue\n  Table:\n    Type: AWS::DynamoDB::Table\n    Properties: { KeySchema: [{ AttributeName: pk, KeyType: FIRST }], AttributeDefinitions: [{ AttributeName: sk, AttributeType: S }] }",
 			"Resources.Table.Properties.AttributeDefinitions: \"sk\" is in no key\n" +
 				"Resources.Table.Properties.BillingMode: want PAY_PER_REQUEST\n" +

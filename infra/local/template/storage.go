@@ -183,3 +183,80 @@ func key(d *Document, r Declared, props *reader) Key {
 	}
 	return k
 }
+
+// Bucket is an S3 bucket.
+type Bucket struct {
+	LogicalID, Name, ARN string
+	Versioned            bool
+	Encrypted            bool
+	// Private: all four settings that block public access are on.
+	Private bool
+	// TLSOnly: its policy denies whatever comes unencrypted.
+	TLSOnly bool
+	// Retained: neither removing nor replacing the resource deletes the data.
+	Retained bool
+	// Expires is after how many days the objects under each prefix go, by its lifecycle
+	// rules; FormerDays after how many their former versions do, 0 for never.
+	Expires    map[string]int
+	FormerDays int
+}
+
+func bucket(d *Document, r Declared, props *reader) Bucket {
+	b := Bucket{LogicalID: r.LogicalID, Name: r.Name, ARN: r.arn, Retained: r.retained(), Expires: map[string]int{}}
+	props.ignore("BucketName")
+	versioning, encryption, access, lifecycle := props.object("VersioningConfiguration"), props.object("BucketEncryption"),
+		props.object("PublicAccessBlockConfiguration"), props.object("LifecycleConfiguration")
+	b.Versioned = versioning.text("Status") == "Enabled"
+	for _, rule := range encryption.objects("ServerSideEncryptionConfiguration") {
+		by := rule.object("ServerSideEncryptionByDefault")
+		b.Encrypted = by.text("SSEAlgorithm") != ""
+		by.ignore("KMSMasterKeyID")
+		by.close()
+		rule.ignore("BucketKeyEnabled")
+		rule.close()
+	}
+	b.Private = true
+	for _, name := range []string{"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"} {
+		b.Private = access.flag(name, false) && b.Private
+	}
+	for _, rule := range lifecycle.objects("Rules") {
+		rule.ignore("Id")
+		if rule.text("Status") == "Enabled" {
+			if days := rule.whole("ExpirationInDays", 0); days > 0 {
+				b.Expires[rule.text("Prefix")] = days
+			}
+			former := rule.object("NoncurrentVersionExpiration")
+			if days := former.whole("NoncurrentDays", 0); days > 0 {
+				b.FormerDays = days
+			}
+			former.close()
+		}
+		rule.ignore("Prefix", "AbortIncompleteMultipartUpload", "ExpiredObjectDeleteMarker", "ExpirationInDays", "NoncurrentVersionExpiration")
+		rule.close()
+	}
+	for _, r := range []*reader{versioning, encryption, access, lifecycle, props} {
+		r.close()
+	}
+	for _, p := range d.ofType("AWS::S3::BucketPolicy") {
+		if p.Properties["Bucket"] == r.ref {
+			b.TLSOnly = deniesPlain(p.Properties["PolicyDocument"])
+		}
+	}
+	return b
+}
+
+// deniesPlain reports whether a bucket's policy denies everybody everything that
+// comes without TLS.
+func deniesPlain(document any) bool {
+	doc, _ := document.(map[string]any)
+	list, _ := doc["Statement"].([]any)
+	for _, s := range list {
+		s, _ := s.(map[string]any)
+		condition, _ := s["Condition"].(map[string]any)
+		secure, _ := condition["Bool"].(map[string]any)
+		if s["Effect"] == "Deny" && s["Principal"] == "*" && s["Action"] == "s3:*" && text(secure["aws:SecureTransport"]) == "false" {
+			return true
+		}
+	}
+	return false
+}

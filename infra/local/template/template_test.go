@@ -59,6 +59,7 @@ func TestOwnTemplate(t *testing.T) {
 			"ORDERS_TABLE": "rc-Orders", "ACTIONS_TABLE": "rc-Actions", "JOURNAL_TABLE": "rc-Journal", "JOBS_TABLE": "rc-Jobs",
 			"DOORBELL_QUEUE_URL": queueURL("rc-Doorbells"),
 			"ALERTS_TOPIC_ARN":   "arn:aws:sns:eu-west-1:000000000000:rc-Alerts",
+			"ARCHIVE_BUCKET":     "rc-archive",
 			"SIGNER_KEY":         "alias/rc-signer",
 			"BASE_RPC_URL":       "http://base.test", "BASE_RPC_URL_2": "",
 			"OPTIMISM_RPC_URL": "http://optimism.test", "OPTIMISM_RPC_URL_2": "",
@@ -100,6 +101,12 @@ func TestOwnTemplate(t *testing.T) {
 	}}, stack.Keys); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff([]Bucket{{
+		LogicalID: "Archive", Name: "rc-archive", ARN: "arn:aws:s3:::rc-archive", Versioned: true, Encrypted: true, Private: true, TLSOnly: true, Retained: true,
+		Expires: map[string]int{"snapshots/data/": 30, "orders/": 2555, "reports/": 400}, FormerDays: 7,
+	}}, stack.Buckets); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestProfiles(t *testing.T) {
@@ -115,6 +122,8 @@ func TestProfiles(t *testing.T) {
 			"state-sync":          {2 * time.Minute, true, 110 * time.Second},
 			"action-executor":     {time.Minute, true, 60 * time.Second},
 			"transaction-tracker": {time.Minute, true, 50 * time.Second},
+			"state-persistence":   {5 * time.Minute, true, 120 * time.Second},
+			"order-cleanup":       {30 * time.Minute, true, 120 * time.Second},
 		},
 		"test": {
 			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
@@ -122,6 +131,8 @@ func TestProfiles(t *testing.T) {
 			"state-sync":          {time.Minute, false, 29 * time.Second},
 			"action-executor":     {time.Minute, false, 30 * time.Second},
 			"transaction-tracker": {time.Minute, false, 14 * time.Second},
+			"state-persistence":   {time.Minute, true, 50 * time.Second},
+			"order-cleanup":       {5 * time.Minute, true, 60 * time.Second},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
 	} {

@@ -31,6 +31,7 @@ var (
 	sqsSNS = sync.OnceValues(func() (*services.Server, error) {
 		return begin(services.StartSQSSNS, services.Options{})
 	})
+	s3 = sync.OnceValues(services.StartS3)
 )
 
 // DynamoDB returns the endpoint of the test binary's DynamoDB. Any credentials and any
@@ -46,6 +47,16 @@ func SQSSNS(t testing.TB) string {
 	t.Helper()
 	return endpoint(t, sqsSNS)
 }
+
+// S3 returns the endpoint of the test binary's S3. Any credentials and any region
+// serve. It fails t when the server cannot be started or has died.
+func S3(t testing.TB) string {
+	t.Helper()
+	return endpoint(t, s3)
+}
+
+// Bucket is a new name for a bucket.
+func Bucket() string { return fmt.Sprintf("bucket-%d", names.Add(1)) }
 
 // names makes the names of a test binary distinct, also when a test runs again.
 var names atomic.Int64

@@ -1,0 +1,44 @@
+// Command state-persistence keeps a verified copy of the open swaps in the
+// archive, which infra/ops restores.
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/boot"
+	"github.com/bridge-me-not/resolver-cron/shared/boot/bucket"
+	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
+)
+
+func main() {
+	job.Main(func(ctx context.Context) (job.Handler, error) {
+		b, err := boot.Load(ctx, env.NeedChains|env.NeedTables|env.NeedArchive)
+		if err != nil {
+			return nil, err
+		}
+		objects, err := bucket.Open(b)
+		if err != nil {
+			return nil, err
+		}
+		state := b.Store.Snapshots()
+		keeper := snapshot.Keeper{Chains: state, Ledger: state, Progress: state, Bucket: objects,
+			Scope: snapshot.ScopeOf(b.Config.Policy()), Mode: string(b.Config.Mode), Log: b.Log}
+		return b.Scheduled(job.StatePersistence, func(ctx context.Context, r *job.Run) error {
+			got, err := keeper.Take(ctx, time.Now())
+			if err != nil {
+				return err
+			}
+			r.Note("written", got.Written)
+			r.Note("key", got.Key)
+			r.Note("bytes", got.Size)
+			r.Note("orders", got.Counts.Orders)
+			r.Note("works", got.Counts.Works)
+			r.Note("entries", got.Counts.Entries)
+			r.Note("withheld", got.Counts.Withheld)
+			return nil
+		})
+	})
+}

@@ -1,0 +1,267 @@
+package cleanup
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+)
+
+// How long a finished swap stays in the table before it is archived.
+const (
+	// KeepMainnet is a day and the report on it: at midnight the whole day that is
+	// over can still be looked at.
+	KeepMainnet = 48 * time.Hour
+	// KeepTest is two periods of the test profile: long enough to look, short
+	// enough to see it happen.
+	KeepTest = 10 * time.Minute
+)
+
+const (
+	// batchSize is the most orders of a batch: some 6 KB in the item that fixes it,
+	// and half a megabyte in the object.
+	batchSize = 100
+	// workers bounds the orders under way at once.
+	workers = 8
+	// maxObject bounds an archived batch, compressed.
+	maxObject = 32 << 20
+)
+
+// Due is a closed order whose time has come.
+type Due struct {
+	Order    swap.OrderID `json:"order"`
+	ClosedAt time.Time    `json:"closedAt"` // whole seconds
+}
+
+// Finished is a closed order with its history: one line of the archive.
+type Finished struct {
+	Schema   int        `json:"schema"`
+	ClosedAt time.Time  `json:"closedAt"`
+	Order    swap.Order `json:"order"`
+	History  []Item     `json:"history,omitempty"`
+}
+
+// Orders is the part of the order store that cleanup needs.
+type Orders interface {
+	// Due lists closed orders that were closed by upTo, the oldest first, no more
+	// than limit. What it costs depends on what it lists alone.
+	Due(ctx context.Context, upTo time.Time, limit int) ([]Due, error)
+	// Read reads an order and its history consistently; false if it is not there
+	// or not closed since that time.
+	Read(ctx context.Context, d Due) (Finished, bool, error)
+	// Remove deletes the order if it is closed since that time and has that
+	// version, with its place among the closed ones in one transaction, and then
+	// the items of its history. False if there is another version: then nothing is
+	// deleted. Of one that is gone the history is deleted: so it may be repeated.
+	Remove(ctx context.Context, f Finished) (bool, error)
+}
+
+// Batch is what is being archived.
+type Batch struct {
+	Key    string `json:"key"` // of the object
+	Orders []Due  `json:"orders"`
+}
+
+// Batches keeps the batch under way.
+type Batches interface {
+	// Batch reads it consistently; false if there is none.
+	Batch(ctx context.Context) (Batch, bool, error)
+	// Begin stores one if there is none; false if there is another one. Repeating
+	// a write whose response was lost succeeds.
+	Begin(ctx context.Context, b Batch) (bool, error)
+	// End takes it away if it still is the one of that key.
+	End(ctx context.Context, key string) error
+}
+
+// Bucket keeps the objects. What is missing is fs.ErrNotExist, and what is there
+// in place of what was expected fs.ErrExist.
+type Bucket interface {
+	// Create stores an object, whole or not at all, under a key that is free.
+	// Repeating a write whose response was lost succeeds.
+	Create(ctx context.Context, key string, body []byte) error
+	// Get reads an object of at most so many bytes, and its tag.
+	Get(ctx context.Context, key string, most int64) (body []byte, tag string, err error)
+}
+
+// Cleaner archives finished swaps.
+type Cleaner struct {
+	Orders  Orders
+	Batches Batches
+	Bucket  Bucket
+	Keep    time.Duration // from the closing to the archive
+}
+
+// Cleaned counts what a run did.
+type Cleaned struct {
+	Batches, Archived, Removed int
+	// Left are those that somebody wrote meanwhile: they are due again.
+	Left int
+}
+
+// Run finishes the batch that is under way, and then archives what is due for as
+// long as there is time.
+func (c *Cleaner) Run(ctx context.Context, now time.Time) (sum Cleaned, err error) {
+	for {
+		b, begun, err := c.Batches.Batch(ctx)
+		if err != nil {
+			return sum, fmt.Errorf("look for a batch under way: %w", err)
+		}
+		if !begun {
+			if b, begun, err = c.begin(ctx, now); err != nil || !begun {
+				return sum, err
+			}
+		}
+		removed := sum.Removed
+		if err := c.finish(ctx, b, &sum); err != nil {
+			return sum, fmt.Errorf("archive %d orders in %s: %w", len(b.Orders), b.Key, err)
+		}
+		if sum.Batches++; sum.Removed == removed {
+			return sum, nil // what is left is left for the next run
+		}
+	}
+}
+
+// begin fixes the next batch; false if nothing is due.
+func (c *Cleaner) begin(ctx context.Context, now time.Time) (Batch, bool, error) {
+	due, err := c.Orders.Due(ctx, now.Add(-c.Keep), batchSize)
+	if err != nil {
+		return Batch{}, false, fmt.Errorf("list what is due: %w", err)
+	}
+	if len(due) == 0 {
+		return Batch{}, false, nil
+	}
+	day := func(d Due) string { return d.ClosedAt.UTC().Format("2006/01/02") }
+	if i := slices.IndexFunc(due, func(d Due) bool { return day(d) != day(due[0]) }); i > 0 {
+		due = due[:i]
+	}
+	h := sha256.New()
+	for _, d := range due {
+		fmt.Fprintln(h, d.Order, d.ClosedAt.Unix())
+	}
+	// The time of the run makes the key new although the same orders were in an
+	// earlier batch and stayed.
+	b := Batch{Orders: due, Key: fmt.Sprintf("orders/%s/%d-%s.jsonl.gz", day(due[0]), now.UnixMilli(), hex.EncodeToString(h.Sum(nil)[:6]))}
+	ok, err := c.Batches.Begin(ctx, b)
+	if err != nil {
+		return Batch{}, false, fmt.Errorf("begin a batch: %w", err)
+	}
+	if !ok {
+		return Batch{}, false, errors.New("another run has begun a batch")
+	}
+	return b, true, nil
+}
+
+// finish does what is left of a batch.
+func (c *Cleaner) finish(ctx context.Context, b Batch, sum *Cleaned) error {
+	archived, unread, err := c.archive(ctx, b)
+	if err != nil {
+		return err
+	}
+	sum.Archived += len(archived)
+	var removed, left atomic.Int64
+	var g errgroup.Group // an order that fails does not keep the others
+	g.SetLimit(workers)
+	errs := make([]error, len(archived))
+	for i, f := range archived {
+		g.Go(func() error {
+			ok, err := c.Orders.Remove(ctx, f)
+			switch {
+			case err != nil:
+				errs[i] = fmt.Errorf("remove order %s: %w", f.Order.ID, err)
+			case ok:
+				removed.Add(1)
+			default:
+				left.Add(1)
+			}
+			return nil
+		})
+	}
+	err = errors.Join(append(errs, g.Wait())...)
+	sum.Removed += int(removed.Load())
+	sum.Left += int(left.Load())
+	if err != nil {
+		return errors.Join(err, unread)
+	}
+	if err := c.Batches.End(ctx, b.Key); err != nil {
+		return errors.Join(fmt.Errorf("end the batch: %w", err), unread)
+	}
+	return unread
+}
+
+// archive makes sure that the batch's object is there, and returns what is in it:
+// nothing if nothing of the batch could be read. The second error is of orders
+// that cannot be read: they stay, and the others go.
+func (c *Cleaner) archive(ctx context.Context, b Batch) (archived []Finished, unread, err error) {
+	body, _, err := c.Bucket.Get(ctx, b.Key, maxObject)
+	switch {
+	case err == nil: // a run before this one wrote it
+		archived, err = decode(body)
+		return archived, nil, err
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("look for the object: %w", err)
+	}
+	finished, unread := c.read(ctx, b)
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	body = nil
+	if len(finished) > 0 {
+		if body, err = encode(finished); err != nil {
+			return nil, nil, err
+		}
+		err = c.Bucket.Create(ctx, b.Key, body)
+		if errors.Is(err, fs.ErrExist) {
+			body = nil // another run was faster, and has perhaps begun to delete: its object counts
+		} else if err != nil {
+			return nil, nil, fmt.Errorf("store the object: %w", err)
+		}
+	}
+	there, _, err := c.Bucket.Get(ctx, b.Key, maxObject)
+	switch {
+	case len(finished) == 0 && errors.Is(err, fs.ErrNotExist):
+		return nil, unread, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("read the object back: %w", err)
+	case body != nil && !bytes.Equal(there, body):
+		return nil, nil, fmt.Errorf("read the object back: %d bytes that are not the %d that were stored", len(there), len(body))
+	}
+	archived, err = decode(there)
+	return archived, unread, err
+}
+
+// read reads the orders of a batch, in its order. Those that are not closed any
+// more are left out.
+func (c *Cleaner) read(ctx context.Context, b Batch) (finished []Finished, unread error) {
+	found := make([]*Finished, len(b.Orders))
+	errs := make([]error, len(b.Orders))
+	var g errgroup.Group
+	g.SetLimit(workers)
+	for i, d := range b.Orders {
+		g.Go(func() error {
+			f, ok, err := c.Orders.Read(ctx, d)
+			if err != nil {
+				errs[i] = fmt.Errorf("read order %s: %w", d.Order, err)
+			} else if ok {
+				found[i] = &f
+			}
+			return nil
+		})
+	}
+	errs = append(errs, g.Wait())
+	for _, f := range found {
+		if f != nil {
+			finished = append(finished, *f)
+		}
+	}
+	return finished, errors.Join(errs...)
+}

@@ -1,0 +1,429 @@
+package cleanup_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup/cleanuptest"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
+	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+type rig struct {
+	*watchtest.Faults
+	tables  *cleanuptest.Tables
+	bucket  *snapshottest.Bucket
+	cleaner cleanup.Cleaner
+	stored  []cleanup.Finished
+}
+
+// newRig has as many finished orders, closed a second after each other from noon.
+func newRig(orders int) *rig {
+	f := new(watchtest.Faults)
+	r := &rig{Faults: f, tables: cleanuptest.NewTables(f), bucket: snapshottest.NewBucket(f)}
+	r.cleaner = cleanup.Cleaner{Orders: r.tables, Batches: r.tables, Bucket: r.bucket, Keep: time.Hour}
+	for i := range orders {
+		r.add(noon.Add(time.Duration(i)*time.Second), i%4)
+	}
+	return r
+}
+
+func (r *rig) add(at time.Time, history int) cleanup.Finished {
+	f := cleanuptest.Finished(at, history)
+	r.tables.Save(f)
+	r.stored = append(r.stored, f)
+	return f
+}
+
+// archived reads every object as anybody would: lines of JSON in gzip.
+func (r *rig) archived(t *testing.T) (all []cleanup.Finished) {
+	t.Helper()
+	for _, key := range r.bucket.Keys("orders/") {
+		zip, err := gzip.NewReader(bytes.NewReader(r.bucket.Object(key)))
+		if err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		in := bufio.NewScanner(zip)
+		in.Buffer(nil, 1<<20)
+		for in.Scan() {
+			var f cleanup.Finished
+			if err := json.Unmarshal(in.Bytes(), &f); err != nil {
+				t.Fatalf("%s: %v", key, err)
+			}
+			if day := f.ClosedAt.Format("orders/2006/01/02/"); !strings.HasPrefix(key, day) {
+				t.Errorf("order closed at %s is in %s", f.ClosedAt, key)
+			}
+			f.Schema = 0
+			all = append(all, f)
+		}
+		if err := in.Err(); err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+	}
+	return all
+}
+
+// check says what is lost or twice: each order is in the table, whole, or in the
+// archive, whole.
+func (r *rig) check(t *testing.T, when string) {
+	t.Helper()
+	there, _ := r.tables.All()
+	archived := r.archived(t)
+	for _, want := range r.stored {
+		in := slices.ContainsFunc(there, func(f cleanup.Finished) bool {
+			return f.Order.ID == want.Order.ID && watchtest.Same(f.History, want.History)
+		})
+		n := 0
+		for _, f := range archived {
+			if f.Order.ID == want.Order.ID {
+				n++
+				watchtest.Equal(t, when, want, f)
+			}
+		}
+		if n > 1 || !in && n == 0 {
+			t.Fatalf("%s: order %s is in the table %t, whole, and %d times in the archive", when, want.Order.ID, in, n)
+		}
+	}
+}
+
+// done says that all is archived, and nothing left.
+func (r *rig) done(t *testing.T, when string) {
+	t.Helper()
+	r.check(t, when)
+	if there, orphans := r.tables.All(); len(there) != 0 || orphans != 0 {
+		t.Fatalf("%s: %d orders and %d items of histories are left", when, len(there), orphans)
+	}
+	if _, under, err := r.tables.Batch(t.Context()); err != nil || under {
+		t.Fatalf("%s: a batch is under way: %t, %v", when, under, err)
+	}
+}
+
+func TestFinishedOrdersAreArchived(t *testing.T) {
+	r := newRig(7)
+	got, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+	if err != nil || got.Archived != 7 || got.Removed != 7 || got.Batches != 1 || got.Left != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	r.done(t, "after a run")
+	if keys := r.bucket.Keys(""); len(keys) != 1 || !strings.HasPrefix(keys[0], "orders/2026/03/01/") || !strings.HasSuffix(keys[0], ".jsonl.gz") {
+		t.Errorf("objects %q", keys)
+	}
+	before := len(r.Log())
+	again, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+	if err != nil || again != (cleanup.Cleaned{}) {
+		t.Errorf("twice for one tick: %+v, %v; want nothing", again, err)
+	}
+	if calls := r.Log()[before:]; !slices.Equal(calls, []string{"batch.read", "orders.due"}) {
+		t.Errorf("an idle run calls %q, want one look at the batch and one at what is due", calls)
+	}
+}
+
+func TestKeptForAWhile(t *testing.T) {
+	r := newRig(1)
+	for at, want := range map[time.Duration]int{0: 0, time.Hour - time.Second: 0, time.Hour: 1} {
+		r := newRig(1)
+		if got, err := r.cleaner.Run(t.Context(), noon.Add(at)); err != nil || got.Removed != want {
+			t.Errorf("%s after the closing: %+v, %v; want %d", at, got, err, want)
+		}
+	}
+	// A clock that goes backwards archives nothing before its time.
+	if got, err := r.cleaner.Run(t.Context(), noon.Add(-24*time.Hour)); err != nil || got.Removed != 0 {
+		t.Errorf("a day before: %+v, %v", got, err)
+	}
+}
+
+func TestBatchesByDayAndSize(t *testing.T) {
+	r := newRig(0)
+	for i := range 130 {
+		r.add(noon.Add(time.Duration(i)*time.Second), 0)
+	}
+	for i := range 3 {
+		r.add(noon.Add(12*time.Hour+time.Duration(i)*time.Second), 1) // the next day
+	}
+	got, err := r.cleaner.Run(t.Context(), noon.Add(48*time.Hour))
+	if err != nil || got.Removed != 133 || got.Batches != 3 {
+		t.Errorf("%+v, %v; want 133 in three batches", got, err)
+	}
+	r.done(t, "after a run")
+	if n := len(r.bucket.Keys("orders/2026/03/02/")); n != 1 {
+		t.Errorf("%d objects of the second day", n)
+	}
+}
+
+// Killed at any effect and run again: nothing is lost at any moment, nothing is
+// archived twice, and in the end everything is.
+func TestKilledAtAnyEffect(t *testing.T) {
+	for _, how := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+		for n := 1; ; n++ {
+			r := newRig(5)
+			seen := 0
+			r.Fail(func(string) watchtest.Fault {
+				if seen++; seen == n {
+					return how
+				}
+				return watchtest.OK
+			})
+			_, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+			r.Fail(nil)
+			if seen < n {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n < 20 {
+					t.Fatalf("only %d effects", n)
+				}
+				break
+			}
+			// An answer that said "not there" is no loss.
+			if err != nil && !errors.Is(err, watchtest.ErrInjected) || err == nil && how == watchtest.Refused {
+				t.Fatalf("effect %d: %v, want the failure", n, err)
+			}
+			r.check(t, fmt.Sprintf("effect %d", n))
+			if _, err := r.cleaner.Run(t.Context(), noon.Add(3*time.Hour)); err != nil {
+				t.Fatalf("effect %d: again: %v", n, err)
+			}
+			r.done(t, fmt.Sprintf("effect %d, again", n))
+		}
+	}
+}
+
+// Killed at each effect of each run, again and again: it gets there.
+func TestKilledAgainAndAgain(t *testing.T) {
+	r := newRig(5)
+	for n := 1; n < 40; n++ {
+		seen := 0
+		r.Fail(func(string) watchtest.Fault {
+			if seen++; seen == n {
+				return watchtest.LostSent
+			}
+			return watchtest.OK
+		})
+		_, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+		r.Fail(nil)
+		r.check(t, fmt.Sprint("run ", n))
+		if err == nil && seen < n {
+			r.done(t, fmt.Sprint("run ", n))
+			return
+		}
+	}
+	t.Error("never got there")
+}
+
+// Two runs at once, one of them late.
+func TestTwoRunsAtOnce(t *testing.T) {
+	r := newRig(9)
+	errs := make(chan error, 2)
+	for i := range 2 {
+		go func() {
+			_, err := r.cleaner.Run(context.Background(), noon.Add(2*time.Hour+time.Duration(i)*time.Millisecond))
+			errs <- err
+		}()
+	}
+	for range 2 {
+		if err := <-errs; err != nil && !strings.Contains(err.Error(), "another run") {
+			t.Error(err)
+		}
+	}
+	if _, err := r.cleaner.Run(t.Context(), noon.Add(3*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	r.done(t, "after both")
+}
+
+// An order that is written between its archiving and its deletion stays, and
+// comes to the archive again as it is then.
+func TestWrittenMeanwhile(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		r := newRig(3)
+		f := r.stored[1]
+		r.cleaner.Bucket = &meddler{r.bucket, func() {
+			f.Order.Version++
+			f.Order.Closed = closed
+			r.tables.Save(f)
+		}}
+		got, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.cleaner.Bucket = r.bucket
+		there, _ := r.tables.All()
+		if !closed {
+			if got.Removed != 2 || got.Left != 1 || len(there) != 1 || there[0].Order.Version != 2 || !watchtest.Same(there[0].History, f.History) {
+				t.Errorf("%+v, %d there; want the open one, whole", got, len(there))
+			}
+			continue
+		}
+		if got.Left != 1 || got.Removed != 3 || len(there) != 0 || got.Batches != 2 {
+			t.Errorf("%+v, %d there; want it archived again", got, len(there))
+		}
+		var versions []uint64
+		for _, a := range r.archived(t) {
+			if a.Order.ID == f.Order.ID {
+				versions = append(versions, a.Order.Version)
+			}
+		}
+		if slices.Sort(versions); !slices.Equal(versions, []uint64{1, 2}) {
+			t.Errorf("versions %v in the archive, want 1 and 2", versions)
+		}
+	}
+}
+
+// meddler lets somebody write once, after an object was stored.
+type meddler struct {
+	*snapshottest.Bucket
+	meanwhile func()
+}
+
+func (m *meddler) Create(ctx context.Context, key string, body []byte) error {
+	err := m.Bucket.Create(ctx, key, body)
+	if m.meanwhile != nil {
+		m.meanwhile()
+		m.meanwhile = nil
+	}
+	return err
+}
+
+// A run that died left an object that is not what it was: nothing is deleted for it.
+func TestDamagedArchive(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spoil func([]byte) []byte
+		want  string
+	}{
+		"truncated": {func(b []byte) []byte { return b[:len(b)-20] }, "truncated"},
+		"a bit":     {func(b []byte) []byte { b[len(b)/2] ^= 8; return b }, "damaged"},
+		"empty":     {func([]byte) []byte { return nil }, "damaged"},
+		"another":   {func([]byte) []byte { return zip("{}\n") }, "schema version 0"},
+		"newer":     {func([]byte) []byte { return zip(`{"schema":2}` + "\n") }, "schema version 2"},
+		"no lines":  {func([]byte) []byte { return zip("") }, "empty"},
+		"open":      {func([]byte) []byte { return zip(`{"schema":1,"closedAt":"2026-03-01T12:00:00Z"}` + "\n") }, "line 1"},
+	} {
+		r := newRig(3)
+		r.Fail(func(op string) watchtest.Fault {
+			if op == "orders.remove" {
+				return watchtest.Refused
+			}
+			return watchtest.OK
+		})
+		if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil {
+			t.Fatal("no failure")
+		}
+		r.Fail(nil)
+		key := r.bucket.Keys("orders/")[0]
+		r.bucket.Plant(key, tt.spoil(r.bucket.Object(key)))
+		_, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v, want %q and the key", name, err, tt.want)
+		}
+		if there, _ := r.tables.All(); len(there) != 3 {
+			t.Errorf("%s: %d orders are left of 3", name, len(there))
+		}
+	}
+}
+
+func zip(text string) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write([]byte(text)); err != nil {
+		panic(err)
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// What the bucket holds is not what was sent.
+func TestReadBackAndCompared(t *testing.T) {
+	r := newRig(3)
+	r.cleaner.Bucket = &spoiler{r.bucket}
+	if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil || !strings.Contains(err.Error(), "read the object back") {
+		t.Errorf("got %v", err)
+	}
+	if there, _ := r.tables.All(); len(there) != 3 {
+		t.Errorf("%d orders are left of 3", len(there))
+	}
+}
+
+type spoiler struct{ *snapshottest.Bucket }
+
+func (b *spoiler) Create(_ context.Context, key string, _ []byte) error {
+	b.Plant(key, zip("something else"))
+	return nil
+}
+
+// An S3 that refuses: everything stays, and is archived when it does no more.
+func TestAnS3ThatRefuses(t *testing.T) {
+	r := newRig(3)
+	r.Fail(func(op string) watchtest.Fault {
+		if strings.HasPrefix(op, "bucket.") {
+			return watchtest.Refused
+		}
+		return watchtest.OK
+	})
+	for range 3 {
+		if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); !errors.Is(err, watchtest.ErrInjected) {
+			t.Errorf("got %v, want the refusal", err)
+		}
+	}
+	if there, _ := r.tables.All(); len(there) != 3 {
+		t.Errorf("%d orders are left of 3", len(there))
+	}
+	r.Fail(nil)
+	if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	r.done(t, "once it answers")
+}
+
+// An order that cannot be read is reported, stays, and does not keep the others.
+func TestAnUnreadableOrder(t *testing.T) {
+	r := newRig(3)
+	bad := r.stored[1].Order.ID
+	r.tables.Damage(bad)
+	for i := range 2 {
+		got, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour+time.Duration(i)*time.Minute))
+		if !errors.Is(err, watchtest.ErrDamaged) || !strings.Contains(err.Error(), bad.String()) {
+			t.Errorf("got %v, want that %s is damaged", err, bad)
+		}
+		if want := 2 - 2*i; got.Removed != want {
+			t.Errorf("run %d: %d removed, want %d", i, got.Removed, want)
+		}
+	}
+	if there, _ := r.tables.All(); len(there) != 1 || there[0].Order.ID != bad {
+		t.Errorf("%d orders are left, want the damaged one", len(there))
+	}
+}
+
+func FuzzArchive(f *testing.F) {
+	r := newRig(2)
+	if _, err := r.cleaner.Run(context.Background(), noon.Add(2*time.Hour)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(r.bucket.Object(r.bucket.Keys("")[0]))
+	f.Add([]byte{})
+	f.Add(zip(`{"schema":1}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := newRig(1)
+		due := cleanup.Due{Order: r.stored[0].Order.ID, ClosedAt: r.stored[0].ClosedAt}
+		if _, err := r.tables.Begin(t.Context(), cleanup.Batch{Key: "orders/k", Orders: []cleanup.Due{due}}); err != nil {
+			t.Fatal(err)
+		}
+		r.bucket.Plant("orders/k", body)
+		_, err := r.cleaner.Run(t.Context(), noon) // too early for anything but the batch
+		if there, _ := r.tables.All(); len(there) != 1 {
+			t.Errorf("an order that is not in the object was deleted (%v)", err)
+		}
+	})
+}

@@ -1,0 +1,34 @@
+// Package cleanup takes finished swaps out of the tables and keeps them in the
+// archive: the logic of order-cleanup.
+//
+// # What is finished
+//
+// An order is finished when state-sync has closed it, and it closes one only when
+// nothing of it can hold funds any more by final facts: both its legs have ended,
+// or never came to be, that is deeper in the chain than its marks would be taken
+// back, and the balances of the escrows, read after the end, show neither the
+// order's token nor its deposit, but for dust. A leg that failed stays open until
+// its money has come back, be it by the rescue of a week later. Time alone never
+// finishes anything here: it is counted from the closing, and only so that people
+// and reports find yesterday's swaps in the table.
+//
+// # In which order
+//
+// A batch is fixed first: which orders, and the key of the object they go to.
+// Then the object is written, and read back; then each order is deleted if it
+// still is what the object says, and its history after it; then the batch is
+// taken away. Whoever comes after a crash finds the batch and finishes exactly
+// that one: the object, if it is there, says what is to be deleted, so nothing is
+// archived twice and nothing deleted that is not in it. An order that somebody
+// has written meanwhile stays, and is due again.
+//
+// Orders are deleted, not left to their expiry: marking one for it costs the same
+// write as deleting it, and would leave it in the way for days.
+//
+// # What is read again from the chain
+//
+// A history that is read once more, for a taker or a factory that is new, or
+// after a deep rewind, finds swaps that were deleted. Each is taken up as held,
+// is not planned, since all its legs have ended, is closed again by the same
+// proof, and comes to the archive a second time, under the day of that closing.
+package cleanup

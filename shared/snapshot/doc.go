@@ -1,0 +1,60 @@
+// Package snapshot keeps a copy of everything that an open swap needs outside of
+// the database, and restores it into empty tables: the logic of
+// state-persistence and of the restore command.
+//
+// # What is in one
+//
+// The marks and provisional facts of each chain and what is parked there, the
+// open orders, the live work, of each account the next nonce with its open
+// entries and the latest settled ones, and the control flags. Leases, runs and
+// alerts are not: whoever comes next makes them anew. Every part but the control
+// flags is written from a typed value, so that an attribute which this program
+// does not know, and cannot judge, is left out.
+//
+// A secret that is not public yet is in none of them. Orders hold public ones
+// only. The one other place is the bytes of a transaction that is signed and not
+// yet sent: an entry with such bytes is withheld, and its nonce stays used.
+//
+// # Why the parts are read in this order
+//
+// Nothing stops the other jobs meanwhile, so each part is older than those read
+// after it: chains, then orders, then work, then the journal. What a later part
+// knows more does no harm:
+//
+//   - Marks that are older than the orders have blocks read again whose facts the
+//     orders have already, and every such step is idempotent. The other way round
+//     the marks would have passed a fact that no order holds, and nobody would
+//     look for it again. That is also why orders are read consistently, which
+//     costs one read unit for each of them.
+//   - An order that closes in between is left out: all it held is gone, by final
+//     facts. One that is created in between, and missed, has its creation behind
+//     marks that have not got there.
+//   - The journal is read last, so that it knows of everything that the work says
+//     was sent: no nonce that a transaction was signed with is taken for free.
+//     Work that it outran is brought in line with it when it is restored.
+//   - The settled entries of the last nonces come along. A node that shows an old
+//     nonce, or a reorganisation, must find them used, as before.
+//
+// # What is visible when
+//
+// The data is sent under a key of its own, read back and compared; then its
+// manifest beside it; then the pointer, snapshots/latest.json, is replaced, if it
+// still is what it was at the beginning. A crash before that leaves objects that
+// nothing names and that expire. A snapshot whose marks or nonces fall behind its
+// predecessor's is refused: tables do not forget, so they were lost, and the last
+// good state is what they have to be restored from.
+//
+// One is written when something has changed but the marks, which move with each
+// block, and every hour in any case, so that a restored system has no more than
+// that to read again.
+//
+// # Restoring
+//
+// Everything is verified before anything is written. Then come the flags, the
+// journal, the work, the orders, and the marks last: without its marks no chain
+// is followed from here, so a restore that was cut short is not taken for a
+// finished one. It says so itself, too, and no snapshot is taken of it. Repeating
+// it goes on. In tables that hold something, where it has to be forced, it fills
+// in what is missing: what is there in a later version stays, no nonce goes back,
+// and of two marks the older one counts.
+package snapshot

@@ -1,0 +1,320 @@
+package store
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/txn"
+	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
+	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
+)
+
+// keeper takes snapshots of a store into a bucket.
+func keeper(s *Store, b snapshot.Bucket, scope snapshot.Scope) *snapshot.Keeper {
+	v := s.Snapshots()
+	return &snapshot.Keeper{Chains: v, Ledger: v, Progress: v, Bucket: b, Scope: scope, Mode: string(Live), Log: slog.New(slog.DiscardHandler)}
+}
+
+func restorer(s *Store, b snapshot.Bucket) *snapshot.Restorer {
+	v := s.Snapshots()
+	return &snapshot.Restorer{Bucket: b, Tables: v, Progress: v, Ledger: v, Mode: string(Live), Log: slog.New(slog.DiscardHandler)}
+}
+
+// populate writes a state with as many open orders as its jobs would, in
+// situations of their own.
+func populate(t *testing.T, s *Store, n int) snapshottest.Sample {
+	t.Helper()
+	sample := snapshottest.NewSample(n)
+	for i := range sample.Orders {
+		o := &sample.Orders[i]
+		switch i % 4 {
+		case 1: // paid, and src has to be claimed
+			o.Dsts[0].Final = true
+		case 2: // cancelled on dst
+			o.Dsts[0].Final = true
+			o.Events = []swap.EscrowEvent{{ChainID: o.Dsts[0].ChainID, Escrow: o.Dsts[0].Escrow, Kind: swap.Cancelled, At: watchtest.Position(12)}}
+		case 3:
+			o.Dsts = nil
+		}
+	}
+	for _, r := range append(sample.Records, snapshottest.Flag()) {
+		if ok, err := s.Snapshots().Put(t.Context(), r); err != nil || !ok {
+			t.Fatalf("put: %t, %v", ok, err)
+		}
+	}
+	return sample
+}
+
+// decisions are the plans of all open orders, as a sweep sees them.
+func decisions(t *testing.T, s *Store, sample snapshottest.Sample, at swap.ChainTime) map[swap.OrderID]swap.Decision {
+	t.Helper()
+	facts, views := map[uint64]swap.Provisional{}, swap.Views{}
+	policy := swap.Policy{Chains: map[uint64]swap.ChainPolicy{}, Horizon: 60, SyncLag: 1 << 40, Overdue: 60, WarnLevels: []int64{600}}
+	caps := map[swap.Call]uint256.Int{swap.Withdraw: *uint256.NewInt(1e15), swap.Cancel: *uint256.NewInt(1e15), swap.RescueFunds: *uint256.NewInt(1e15)}
+	ids := map[swap.OrderID]bool{}
+	for _, chain := range sample.Scope.Chains {
+		p, err := s.Facts().Provisional(t.Context(), chain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts[chain] = p
+		views[chain] = swap.ChainView{ChainID: chain, Head: swap.Block{Number: 120, Time: at}, SyncedTo: p.To, Final: p.From}
+		policy.Chains[chain] = swap.ChainPolicy{MinBlockTime: 1, BlockTime: 2, Inclusion: 10, FeeCap: caps, Takers: map[common.Address]swap.TakerPolicy{}}
+		rows, err := s.Orders().Watched(t.Context(), chain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			ids[row.Order] = true
+		}
+	}
+	var list []swap.OrderID
+	for id := range ids {
+		list = append(list, id)
+	}
+	orders, err := s.Orders().Load(t.Context(), list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[swap.OrderID]swap.Decision{}
+	for _, o := range orders {
+		for _, chain := range sample.Scope.Chains {
+			policy.Chains[chain].Takers[o.Src.Immutables.TakerAddress()] = swap.TakerPolicy{Signer: sample.Account.Signer, Path: swap.PathEOA}
+		}
+		d, err := swap.Plan(swap.Fold(o, facts), views, policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[o.ID] = d
+	}
+	return out
+}
+
+// due lists what each index has due.
+func due(t *testing.T, s *Store, sample snapshottest.Sample, at swap.ChainTime) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	for _, chain := range sample.Scope.Chains {
+		for _, side := range []swap.Side{swap.Src, swap.Dst} {
+			ids, err := s.Orders().Due(t.Context(), chain, side, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range ids {
+				out[side.String()] = append(out[side.String()], id.String())
+			}
+		}
+		slices.Sort(out["src"])
+		slices.Sort(out["dst"])
+	}
+	return out
+}
+
+// A restored system wants to do exactly what the lost one did, and goes on from
+// there: nothing that its jobs write next finds another version, and no nonce
+// that was used is free.
+func TestARestoredSystemPlansTheSameAndGoesOn(t *testing.T) {
+	before, after, bucket := ownTables(t), ownTables(t), snapshottest.NewBucket(nil)
+	sample := populate(t, before, 24)
+	if _, err := keeper(before, bucket, sample.Scope).Take(t.Context(), epoch); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restorer(after, bucket).Restore(t.Context(), snapshot.Options{}, epoch); err != nil {
+		t.Fatal(err)
+	}
+	actions := 0
+	for _, at := range []swap.ChainTime{1_750_000_240, 1_750_000_700, 1_750_002_500, 1_750_004_300, 1_750_800_000} {
+		want, got := decisions(t, before, sample, at), decisions(t, after, sample, at)
+		if len(want) != 24 {
+			t.Fatalf("%d plans", len(want))
+		}
+		for id, d := range want {
+			watchtest.Equal(t, "the plan of "+id.String(), d, got[id])
+			actions += len(d.Actions)
+		}
+		watchtest.Equal(t, "what is due", due(t, before, sample, at), due(t, after, sample, at))
+	}
+	if actions == 0 {
+		t.Fatal("the plans want nothing")
+	}
+
+	// state-sync goes on from the restored marks.
+	for _, chain := range sample.Scope.Chains {
+		prev, err := after.Facts().Provisional(t.Context(), chain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := prev
+		next.From, next.To = swap.Block{Number: prev.From.Number + 50, Hash: watchtest.Word()}, swap.Block{Number: prev.To.Number + 50, Hash: watchtest.Word()}
+		next.Sync.Revision++
+		if err := after.Facts().Replace(t.Context(), prev, next); err != nil {
+			t.Errorf("move the marks of chain %d: %v", chain, err)
+		}
+	}
+	o := sample.Orders[3]
+	if err := after.Orders().SetWakes(t.Context(), o, swap.Wakes{Src: 5}); err != nil {
+		t.Errorf("set wake times: %v", err)
+	}
+	o.Version++
+	o.Closed = true
+	if err := after.Orders().Save(t.Context(), o); err != nil {
+		t.Errorf("close an order: %v", err)
+	}
+	// The executor goes on from the restored journal.
+	fence := after.grant(t, "signer#"+sample.Account.Signer.Hex(), "a")
+	next, steps := txntest.Entry(sample.Account, 8, sample.Works[2])
+	if err := after.Journal().Record(t.Context(), fence, next, steps); err != nil {
+		t.Errorf("record the next nonce: %v", err)
+	}
+	done := sample.Works[0]
+	done.State = swap.WorkConfirmed
+	e := sample.Entries[1]
+	e.State = txn.Mined
+	if err := after.Journal().Settle(t.Context(), e, []swap.Work{done}); err != nil {
+		t.Errorf("settle a restored entry: %v", err)
+	}
+}
+
+// Used nonces stay used, each by itself.
+func TestRestoredNoncesAreNotFree(t *testing.T) {
+	s := ownTables(t)
+	sample := populate(t, s, 2)
+	fence := s.grant(t, "signer#"+sample.Account.Signer.Hex(), "a")
+	for _, e := range sample.Entries {
+		e.Version, e.State = 0, txn.Open
+		step := sample.Works[1]
+		step.State = swap.WorkSubmitted
+		e.Acts = []txn.Act{{Order: step.Order, Action: step.Key()}}
+		if err := s.Journal().Record(t.Context(), fence, e, []swap.Work{step}); !errors.Is(err, swap.ErrConflict) {
+			t.Errorf("nonce %d was recorded again: %v", e.Nonce, err)
+		}
+	}
+}
+
+// A secret in an attribute or a field that this program does not know is left
+// out: what is written is what the types have.
+func TestWhatIsNotKnownIsNotTaken(t *testing.T) {
+	s, bucket := ownTables(t), snapshottest.NewBucket(nil)
+	sample := populate(t, s, 3)
+	secret := watchtest.Word()
+	plant := func(table string, k item) {
+		t.Helper()
+		it, err := s.get(t.Context(), table, k)
+		if err != nil || it == nil {
+			t.Fatalf("%v, %v", it, err)
+		}
+		var body map[string]any
+		if err := it.body(&body); err != nil {
+			t.Fatal(err)
+		}
+		body["preimage"], body["Preimage"] = hex.EncodeToString(secret[:]), secret[:]
+		_, packed, err := pack(&body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		it[attrBody], it["preimage"] = blob(packed), blob(secret[:])
+		load(t, s, table, []item{it})
+	}
+	o, w, e := sample.Orders[0], sample.Works[1], sample.Entries[1]
+	plant(s.tables.Orders, orderKey(o.ID))
+	plant(s.tables.Orders, key(chainKey(sample.Src), factsSK))
+	plant(s.tables.Actions, key(s.accountKey(w.ChainID, w.Taker), w.Key().String()))
+	plant(s.tables.Journal, key(s.accountKey(e.ChainID, e.Signer), nonceSK(openPrefix, e.Nonce)))
+	// Items of other sorts, beside those that are read.
+	for table, k := range map[string]item{s.tables.Orders: key(orderPrefix+o.ID.String(), "secret"), s.tables.Actions: key("secret", "x"),
+		s.tables.Journal: key("secret", "x"), s.tables.Jobs: key("secret", "x")} {
+		it := newItem(k.text(attrPK), k.text(attrSK))
+		it["preimage"] = blob(secret[:])
+		load(t, s, table, []item{it})
+	}
+	got, err := keeper(s, bucket, sample.Scope).Take(t.Context(), epoch)
+	if err != nil || got.Counts.Orders != 3 || got.Counts.Works != 3 || got.Counts.Entries != 2 {
+		t.Fatalf("%+v, %v", got.Counts, err)
+	}
+	zip, err := gzip.NewReader(bytes.NewReader(bucket.Object(got.Key)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trace := range []string{hex.EncodeToString(secret[:]), "reimage"} {
+		if strings.Contains(string(all), trace) {
+			t.Errorf("the snapshot has %q", trace)
+		}
+	}
+}
+
+// A snapshot of tables with something unreadable would be one without it: the
+// last good one stays.
+func TestDamagedItemsAreNotLeftOut(t *testing.T) {
+	for name, damage := range map[string]func(s *Store, sample snapshottest.Sample) (string, item){
+		"an order": func(s *Store, sample snapshottest.Sample) (string, item) {
+			return s.tables.Orders, orderKey(sample.Orders[0].ID)
+		},
+		"a work": func(s *Store, sample snapshottest.Sample) (string, item) {
+			w := sample.Works[0]
+			return s.tables.Actions, key(s.accountKey(w.ChainID, w.Taker), w.Key().String())
+		},
+		"an entry": func(s *Store, sample snapshottest.Sample) (string, item) {
+			return s.tables.Journal, key(s.accountKey(sample.Account.ChainID, sample.Account.Signer), nonceSK(openPrefix, 7))
+		},
+		"facts": func(s *Store, sample snapshottest.Sample) (string, item) {
+			return s.tables.Orders, key(chainKey(sample.Dst), factsSK)
+		},
+	} {
+		s, bucket := ownTables(t), snapshottest.NewBucket(nil)
+		sample := populate(t, s, 2)
+		table, k := damage(s, sample)
+		it, err := s.get(t.Context(), table, k)
+		if err != nil || it == nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		it[attrBody] = blob([]byte("hello"))
+		load(t, s, table, []item{it})
+		if _, err := keeper(s, bucket, sample.Scope).Take(t.Context(), epoch); err == nil || len(bucket.Keys("")) != 0 {
+			t.Errorf("%s: %v, objects %q", name, err, bucket.Keys(""))
+		}
+	}
+}
+
+// A control flag is copied as it is, whatever its attributes are, and one whose
+// type is not known is refused when it is restored, not garbled.
+func TestFlagsAreCopiedAsTheyAre(t *testing.T) {
+	for _, raw := range []string{`{"pk":{"S":"control"},"sk":{"S":"k"},"x":{}}`, `{"pk":{"S":"other"},"sk":{"S":"k"}}`, `{"pk":{"S":"control"},"sk":{"S":"other"}}`, `{"x":{"B":"%"}}`, `[]`} {
+		r := snapshot.Record{Control: &snapshot.Item{Key: "k", Item: []byte(raw)}}
+		if _, err := offline(&transport{}).Snapshots().Put(t.Context(), r); err == nil || !strings.Contains(err.Error(), `"k"`) {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
+// Snapshots of shadow stacks are of their own work and journal.
+func TestSnapshotsOfShadow(t *testing.T) {
+	live := ownTables(t)
+	sample := populate(t, live, 2)
+	shadow, err := New(live.db, live.tables, Shadow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := keeper(shadow, snapshottest.NewBucket(nil), sample.Scope).Take(context.Background(), epoch.Add(time.Minute))
+	if err != nil || got.Counts.Orders != 2 || got.Counts.Works != 0 || got.Counts.Entries != 0 {
+		t.Errorf("%+v, %v; want the orders, and no work of the live stack", got.Counts, err)
+	}
+}
