@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 	// Where they meet.
 	"boot":        {"env", "job", "metrics", "notify", "queue", "store"},
 	"boot/bucket": {"archive", "boot"},
+	"boot/daily":  {"alert", "boot", "report"},
 	"boot/chains": {"alert", "boot", "chain", "env", "follow", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
 }
 
@@ -132,10 +133,10 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 		if got, want := links("invoke"), name == "pacer"; got != want {
 			t.Errorf("%s links invoke: %v, want %v", name, got, want)
 		}
-		if got, want := links("chain"), name != "pacer" && name != "state-persistence" && name != "order-cleanup"; got != want {
+		if got, want := links("chain"), name != "pacer" && name != "state-persistence" && name != "order-cleanup" && name != "daily-report"; got != want {
 			t.Errorf("%s links chain: %v, want %v", name, got, want)
 		}
-		if got, want := links("archive"), name == "state-persistence" || name == "order-cleanup"; got != want {
+		if got, want := links("archive"), name == "state-persistence" || name == "order-cleanup" || name == "daily-report"; got != want {
 			t.Errorf("%s links archive: %v, want %v", name, got, want)
 		}
 		for _, d := range p.Deps {

@@ -54,6 +54,7 @@ const (
 	TransactionTracker = "transaction-tracker"
 	StatePersistence   = "state-persistence"
 	OrderCleanup       = "order-cleanup"
+	DailyReport        = "daily-report"
 	PacerJob           = "pacer"
 )
 
@@ -96,6 +97,11 @@ var Table = []Spec{
 		Name: OrderCleanup, Exclusive: true,
 		Test:    Cadence{5 * time.Minute, 60 * time.Second, 2 * time.Second, 1, []time.Duration{3 * time.Second}, 10 * time.Minute},
 		Mainnet: Cadence{30 * time.Minute, 120 * time.Second, 3 * time.Second, 1, []time.Duration{10 * time.Second}, time.Hour},
+	},
+	{
+		Name: DailyReport, Exclusive: true, // at midnight UTC in both profiles
+		Test:    Cadence{24 * time.Hour, 120 * time.Second, 3 * time.Second, 2, []time.Duration{5 * time.Second, 15 * time.Second}, 48 * time.Hour},
+		Mainnet: Cadence{24 * time.Hour, 120 * time.Second, 3 * time.Second, 2, []time.Duration{5 * time.Second, 15 * time.Second}, 48 * time.Hour},
 	},
 	{
 		Name: PacerJob, Exclusive: true, Queue: true, // its own ticks come by queue

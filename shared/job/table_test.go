@@ -69,6 +69,7 @@ func TestPromisedPeriods(t *testing.T) {
 		job.TransactionTracker: {15 * time.Second, time.Minute},
 		job.StatePersistence:   {time.Minute, 5 * time.Minute},
 		job.OrderCleanup:       {5 * time.Minute, 30 * time.Minute},
+		job.DailyReport:        {24 * time.Hour, 24 * time.Hour},
 		job.PacerJob:           {time.Minute, 0},
 	}
 	critical := 0
@@ -91,7 +92,7 @@ func TestPromisedPeriods(t *testing.T) {
 		if got := [2]time.Duration{s.Cadence(job.Test).Period, s.Cadence(job.Mainnet).Period}; got != periods {
 			t.Errorf("%s: periods %v, want %v", name, got, periods)
 		}
-		if keeps := name == job.StatePersistence || name == job.OrderCleanup; s.Critical == (keeps || name == job.PacerJob) {
+		if keeps := name == job.StatePersistence || name == job.OrderCleanup || name == job.DailyReport; s.Critical == (keeps || name == job.PacerJob) {
 			t.Errorf("%s: critical %v", name, s.Critical)
 		}
 	}

@@ -124,6 +124,7 @@ func TestProfiles(t *testing.T) {
 			"transaction-tracker": {time.Minute, true, 50 * time.Second},
 			"state-persistence":   {5 * time.Minute, true, 120 * time.Second},
 			"order-cleanup":       {30 * time.Minute, true, 120 * time.Second},
+			"daily-report":        {24 * time.Hour, true, 120 * time.Second},
 		},
 		"test": {
 			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
@@ -133,6 +134,7 @@ func TestProfiles(t *testing.T) {
 			"transaction-tracker": {time.Minute, false, 14 * time.Second},
 			"state-persistence":   {time.Minute, true, 50 * time.Second},
 			"order-cleanup":       {5 * time.Minute, true, 60 * time.Second},
+			"daily-report":        {24 * time.Hour, true, 120 * time.Second},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
 	} {
