@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	// Where they meet.
 	"boot":        {"env", "job", "metrics", "notify", "queue", "store"},
 	"boot/bucket": {"archive", "boot"},
-	"boot/daily":  {"alert", "boot", "report"},
+	"boot/daily":  {"alert", "boot", "job", "report"},
 	"boot/chains": {"alert", "boot", "chain", "env", "follow", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
 }
 

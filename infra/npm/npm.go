@@ -84,7 +84,7 @@ func installed(stamp, want string) bool {
 func run(ctx context.Context, dir string) error {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return fmt.Errorf("Node 20 or newer with npm is needed: %w", err)
+		return fmt.Errorf("find npm, of Node 20 or newer: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, npm, "ci", "--no-progress", "--loglevel=error")
 	cmd.Dir = dir

@@ -17,16 +17,16 @@ func (a Amount) Number() string {
 	if digits == "0" {
 		return "0"
 	}
-	whole, fraction := "0", ""
+	var whole, fraction string
 	if n := len(digits) - decimals; n > 0 {
 		whole, fraction = digits[:n], digits[n:]
 	} else {
-		fraction = strings.Repeat("0", -n) + digits
+		whole, fraction = "0", strings.Repeat("0", -n)+digits
 	}
 	if len(whole) > 15 {
 		return fmt.Sprintf("%s.%s×10^%d", whole[:1], whole[1:4], len(whole)-1)
 	}
-	keep := 0
+	var keep int
 	switch zeros := len(fraction) - len(strings.TrimLeft(fraction, "0")); {
 	case len(whole) > 3:
 		keep = 2

@@ -102,7 +102,6 @@ type Hour struct {
 type Volume struct {
 	Chain string
 	Token Amount
-	Swaps int
 	Value uint256.Int // wei; zero: no reference price
 }
 

@@ -22,7 +22,7 @@ type Tallied struct {
 // return is of [from, until) and as it was known at until: what was stored later
 // does not change it, so that a day that is told again is told in the same words.
 // They may return it in any order. An error makes the part, or the parts of it, a
-// gap.
+// gap; what is returned beside it is told all the same.
 type Sources struct {
 	Tally     func(ctx context.Context, from, until time.Time) (Tallied, error)
 	Exposures func(ctx context.Context, from, until time.Time) ([]Exposure, error)
@@ -173,44 +173,29 @@ func (g *Gatherer) gather(ctx context.Context, start, until time.Time) (Day, err
 	// Each writes fields of its own.
 	read("the tallies", []Part{PartSwaps, PartMargins, PartGas}, func() error {
 		t, err := s.Tally(ctx, start, until)
-		if err == nil {
-			d.Swaps, d.Margins, d.Gas, d.Inclusion = t.Swaps, t.Margins, t.Gas, t.Inclusion
-		}
+		d.Swaps, d.Margins, d.Gas, d.Inclusion = t.Swaps, t.Margins, t.Gas, t.Inclusion
 		return err
 	})
 	read("the funds at risk", []Part{PartRisk}, func() error {
 		all, err := s.Exposures(ctx, start, until)
-		if err == nil {
-			d.Risk = RiskOf(start, until, all)
-		}
+		d.Risk = RiskOf(start, until, all)
 		return err
 	})
 	read("the alerts", []Part{PartAlerts}, func() error {
 		all, err := s.Alerts(ctx, start, until)
-		if err == nil {
-			d.Alerts = touching(all, start, until)
-		}
+		d.Alerts = touching(all, start, until)
 		return err
 	})
-	read("the jobs", []Part{PartJobs}, func() error {
-		all, err := s.Jobs(ctx, start, until)
-		if err == nil {
-			d.Jobs = all
-		}
+	read("the jobs", []Part{PartJobs}, func() (err error) {
+		d.Jobs, err = s.Jobs(ctx, start, until)
 		return err
 	})
-	read("the balances", []Part{PartBalances}, func() error {
-		all, err := s.Balances(ctx, start, until)
-		if err == nil {
-			d.Balances = all
-		}
+	read("the balances", []Part{PartBalances}, func() (err error) {
+		d.Balances, err = s.Balances(ctx, start, until)
 		return err
 	})
-	read("the health", []Part{PartHealth}, func() error {
-		h, err := s.Health(ctx, start, until)
-		if err == nil {
-			d.Health = h
-		}
+	read("the health", []Part{PartHealth}, func() (err error) {
+		d.Health, err = s.Health(ctx, start, until)
 		return err
 	})
 	wg.Wait()

@@ -80,7 +80,8 @@ func from[T any](w *world, name string, v T) func(context.Context, time.Time, ti
 			return v, fmt.Errorf("asked for %s to %s", start, until)
 		}
 		if w.fails[name] {
-			return v, fmt.Errorf("%s: %w", name, errInjected)
+			var none T
+			return none, fmt.Errorf("%s: %w", name, errInjected)
 		}
 		return v, nil
 	}
@@ -191,6 +192,20 @@ func TestAPartThatCannotBeRead(t *testing.T) {
 		if strings.Contains(page, "Every swap is safe") {
 			t.Errorf("%s: the verdict does not know", source)
 		}
+	}
+}
+
+// What came beside an error is told, and that it is not all.
+func TestAPartThatIsIncomplete(t *testing.T) {
+	w := newWorld(richDay())
+	g := w.gatherer()
+	g.Sources.Balances = func(context.Context, time.Time, time.Time) ([]Balance, error) {
+		return w.day.Balances[:1], errInjected
+	}
+	res, err := g.Run(t.Context(), w.day.Until, func() error { return nil })
+	page := w.pages[res.Key]
+	if !errors.Is(err, errInjected) || res.Gaps != 1 || !strings.Contains(page, "Incomplete: injected") || strings.Count(page, "Balance of ") != 1 {
+		t.Errorf("%+v, %v", res, err)
 	}
 }
 

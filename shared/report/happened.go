@@ -351,14 +351,10 @@ func (v viewer) volume() section {
 			most = v.Swaps.Volume[i].Value
 		}
 	}
-	t := &table{Cols: []col{{Name: "Token"}, {Name: "Amount", Class: "n"}, {Name: "Swaps", Class: "n"}, {Name: "Value", Class: "n"}, {Name: "Share of the largest", Class: "bar"}}}
+	t := &table{Cols: []col{{Name: "Token"}, {Name: "Amount", Class: "n"}, {Name: "Value", Class: "n"}, {Name: "Share of the largest", Class: "bar"}}}
 	for i, x := range v.Swaps.Volume {
 		if i == maxVolumes {
-			swaps := 0
-			for _, rest := range v.Swaps.Volume[i:] {
-				swaps += rest.Swaps
-			}
-			s.More = fmt.Sprintf("… and %s with %s.", plural(len(v.Swaps.Volume)-i, "more token", "more tokens"), plural(swaps, "swap", "swaps"))
+			s.More = "… and " + plural(len(v.Swaps.Volume)-i, "more token.", "more tokens.")
 			break
 		}
 		value, bar := cell{Text: "no price"}, cell{}
@@ -366,7 +362,7 @@ func (v viewer) volume() section {
 			value.Text = Wei(x.Value).String()
 			bar.Chart = level(fmt.Sprintf("volume-%d", i), tame(x.Token.Symbol, maxSymbol), scale(&x.Value, &most))
 		}
-		t.row(cell{Text: tame(x.Token.Symbol, maxSymbol), Sub: tame(x.Chain, maxName)}, cell{Text: x.Token.Number()}, cell{Text: count(x.Swaps)}, value, bar)
+		t.row(cell{Text: tame(x.Token.Symbol, maxSymbol), Sub: tame(x.Chain, maxName)}, cell{Text: x.Token.Number()}, value, bar)
 	}
 	s.Table = t
 	return s

@@ -15,7 +15,7 @@ func (d Day) sorted() Day {
 	d.Swaps.Volume = slices.Clone(d.Swaps.Volume)
 	slices.SortStableFunc(d.Swaps.Volume, func(a, b Volume) int {
 		// Unknown is most valuable.
-		return cmp.Or(-cmp.Compare(btoi(a.Value.IsZero()), btoi(b.Value.IsZero())), -a.Value.Cmp(&b.Value), -cmp.Compare(a.Swaps, b.Swaps),
+		return cmp.Or(-cmp.Compare(btoi(a.Value.IsZero()), btoi(b.Value.IsZero())), -a.Value.Cmp(&b.Value),
 			cmp.Compare(a.Token.Symbol, b.Token.Symbol), cmp.Compare(a.Chain, b.Chain), -a.Token.Raw.Cmp(&b.Token.Raw))
 	})
 	d.Swaps.Losses = slices.Clone(d.Swaps.Losses)
@@ -168,7 +168,7 @@ func (v viewer) verdict() verdict {
 	if late > 0 {
 		worse(bad, plural(late, "transaction was included after its hard deadline", "transactions were included after their hard deadline"))
 	} else if t := v.Margins.Total(); t > 0 && v.Margins.Met*10000 < v.Margins.Target*t {
-		worse(warn, fmt.Sprintf("%s of the swaps had at least %s left, below the objective of %s",
+		worse(warn, fmt.Sprintf("%s of the transactions with a deadline had at least %s left, below the objective of %s",
 			share(v.Margins.Met, t), spell(v.Margins.Objective), target(v.Margins.Target)))
 	}
 	troubled := 0

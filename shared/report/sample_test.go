@@ -75,9 +75,9 @@ func richDay() Day {
 	d.Swaps.Errors = []ErrorClass{{"rpc: too many requests", 41}, {"rpc: timeout", 7}, {"store: throttled", 2}}
 	d.Risk = RiskOf(d.Start, d.Until, exposures)
 	d.Swaps.Volume = []Volume{
-		{"base", usdc(48_211_090), 121, gwei(144_633_270)}, {"optimism", usdc(12_004_411), 44, gwei(36_013_233)},
-		{"base", Amount{num("18250000000000000000"), 18, "WETH"}, 31, gwei(18_250_000_000)}, {"optimism", Amount{num("930000000"), 8, "WBTC"}, 4, gwei(250_400_000_000)},
-		{"base", Amount{num("7500000000000000000000"), 18, "DEGEN"}, 3, uint256.Int{}},
+		{"base", usdc(48_211_090), gwei(144_633_270)}, {"optimism", usdc(12_004_411), gwei(36_013_233)},
+		{"base", Amount{num("18250000000000000000"), 18, "WETH"}, gwei(18_250_000_000)}, {"optimism", Amount{num("930000000"), 8, "WBTC"}, gwei(250_400_000_000)},
+		{"base", Amount{num("7500000000000000000000"), 18, "DEGEN"}, uint256.Int{}},
 	}
 	for i := range d.Swaps.Volume[:2] {
 		d.Swaps.Volume[i].Value.Mul(&d.Swaps.Volume[i].Value, uint256.NewInt(1000))
@@ -194,7 +194,7 @@ func hugeDay() Day {
 	d.Risk = RiskOf(d.Start, d.Until, exposures)
 	d.Swaps.Volume = nil
 	for i := range 40 {
-		d.Swaps.Volume = append(d.Swaps.Volume, Volume{hostile(i), Amount{num(strings.Repeat("8", 1+i)), uint8(i * 6), hostile(i)}, i * 50, gwei(i * i * 1000)})
+		d.Swaps.Volume = append(d.Swaps.Volume, Volume{hostile(i), Amount{num(strings.Repeat("8", 1+i)), uint8(i * 6), hostile(i)}, gwei(i * i * 1000)})
 	}
 	d.Margins.Buckets = nil
 	for i := range 60 {
