@@ -5,7 +5,7 @@ package main
 import (
 	"context"
 	"time"
-	_ "time/tzdata" // provided.al2023 has none; 450 kB of the binary, a tenth of it
+	_ "time/tzdata" // provided.al2023 may have none; 0.4 MB of the binary, 0.1 MB of its zip
 
 	"github.com/bridge-me-not/resolver-cron/shared/boot"
 	"github.com/bridge-me-not/resolver-cron/shared/boot/bucket"

@@ -7,9 +7,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/bridge-me-not/resolver-cron/shared/report/reporttest"
 )
 
 func TestDayOf(t *testing.T) {
@@ -42,6 +45,7 @@ type world struct {
 	// effect is asked before and after each effect.
 	effect func(name string) (before, after error)
 
+	mu    sync.Mutex
 	pages map[string]string
 	sent  []string
 	notes map[string]time.Time
@@ -53,6 +57,8 @@ func newWorld(d Day) *world {
 }
 
 func (w *world) do(name string, apply func()) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	before, after := w.effect(name)
 	if before != nil {
 		return before
@@ -71,7 +77,15 @@ func (w *world) Told(_ context.Context, key string, now time.Time) (told bool, e
 }
 
 func (w *world) Note(_ context.Context, key string, now time.Time) error {
-	return w.do("note", func() { w.notes[key] = now })
+	return w.do("note", func() {
+		if now.After(w.notes[key]) {
+			w.notes[key] = now
+		}
+	})
+}
+
+func TestTheWorldNotes(t *testing.T) {
+	reporttest.TestNotes(t, NoteTTL, func(*testing.T) reporttest.Notes { return newWorld(Day{}) })
 }
 
 func from[T any](w *world, name string, v T) func(context.Context, time.Time, time.Time) (T, error) {

@@ -183,8 +183,14 @@ func TestVerdicts(t *testing.T) {
 		"below objective": {func(d *Day) { d.Margins = Margins{Target: 9990, Met: 998, Buckets: []Bucket{{0, 1000}}} }, warn, "need a look"},
 		"at objective":    {func(d *Day) { d.Margins = Margins{Target: 9990, Met: 999, Buckets: []Bucket{{0, 1000}}} }, fine, "Every swap is safe"},
 		"low balance":     {func(d *Day) { d.Balances[0].Low = gwei(900_000_000) }, warn, "need a look"},
-		"swaps unknown":   {func(d *Day) { d.Gaps = []Gap{{PartSwaps, "x"}} }, warn, "Not everything is known"},
-		"a gap":           {func(d *Day) { d.Gaps = []Gap{{PartAlerts, "x"}} }, warn, "need a look"},
+		"never ran":       {func(d *Day) { d.Jobs[0] = Job{Name: "state-sync", Critical: true} }, bad, "at risk"},
+		"degraded":        {func(d *Day) { d.Health.Changes = []HealthChange{{at(1, 0), "", "degraded", ""}} }, warn, "need a look"},
+		"degraded before": {func(d *Day) { d.Health.First = "degraded" }, warn, "need a look"},
+		"healthy again": {func(d *Day) {
+			d.Health.Changes = []HealthChange{{at(1, 0), "", "degraded", ""}, {at(2, 0), "", "healthy", ""}, {at(3, 0), "endpoint", "unhealthy", ""}}
+		}, fine, "Nothing happened"},
+		"swaps unknown": {func(d *Day) { d.Gaps = []Gap{{PartSwaps, "x"}} }, warn, "Not everything is known"},
+		"a gap":         {func(d *Day) { d.Gaps = []Gap{{PartAlerts, "x"}} }, warn, "need a look"},
 	} {
 		d := quiet()
 		c.change(&d)

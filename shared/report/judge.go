@@ -103,7 +103,7 @@ func (a Alert) asOf(t time.Time) (Alert, bool) {
 // trouble orders jobs: how badly it did.
 func (j Job) trouble() int {
 	switch {
-	case j.Critical && j.Runs.Missed+j.Runs.Abandoned > 0:
+	case j.Critical && (j.Runs.Missed+j.Runs.Abandoned > 0 || j.Last.IsZero()):
 		return 3
 	case j.Runs.Missed+j.Runs.Abandoned > 0:
 		return 2
@@ -111,6 +111,20 @@ func (j Job) trouble() int {
 		return 1
 	}
 	return 0
+}
+
+// healthy is the state in which nothing is wrong.
+const healthy = "healthy"
+
+// last is the overall state at the end; empty: not known.
+func (h Health) last() string {
+	state := h.First
+	for _, c := range h.Changes {
+		if c.Component == "" {
+			state = c.To
+		}
+	}
+	return state
 }
 
 // low tells whether the balance is below its threshold.
@@ -183,16 +197,21 @@ func (v viewer) verdict() verdict {
 		if j.trouble() == 3 {
 			class = bad
 		}
-		worse(class, fmt.Sprintf("%s: %s", tame(j.Name, maxName), j.Runs.say()))
+		how := j.Runs.say()
+		if how == "" {
+			how = "never ran"
+		}
+		worse(class, tame(j.Name, maxName)+": "+how)
 	}
 	if n := troubled - maxNamed; n > 0 {
 		worse(warn, plural(n, "more job missed a run or did not finish one", "more jobs missed runs or did not finish them"))
 	}
+	if state := v.Health.last(); state != "" && state != healthy {
+		worse(warn, "health is "+tame(state, 20)+" at the end")
+	}
 	low := 0
 	for _, b := range v.Balances {
-		if b.low() {
-			low++
-		}
+		low += btoi(b.low())
 	}
 	if low > 0 {
 		worse(warn, plural(low, "balance is below its threshold", "balances are below their thresholds"))

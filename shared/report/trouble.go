@@ -415,7 +415,7 @@ func (v viewer) health() section {
 		if what == "" {
 			what = "overall"
 		}
-		tag := map[string]string{"healthy": "good", "degraded": warn, "unhealthy": bad}[c.To]
+		tag := map[string]string{healthy: "good", "degraded": warn, "unhealthy": bad}[c.To]
 		if tag == "" {
 			tag = "info"
 		}

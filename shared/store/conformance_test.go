@@ -89,7 +89,7 @@ func TestConformance(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alert.Store { return newStore(t).Alerts() })
 	})
 	t.Run("report.Notes", func(t *testing.T) {
-		reporttest.TestNotes(t, func(t *testing.T) report.Notes { return newStore(t).Reports() })
+		reporttest.TestNotes(t, report.NoteTTL, func(t *testing.T) reporttest.Notes { return newStore(t).Reports() })
 	})
 	t.Run("snapshot", func(t *testing.T) {
 		snapshottest.TestState(t, func(t *testing.T) snapshottest.Storage { return ownTables(t).Snapshots() })

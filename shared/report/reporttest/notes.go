@@ -3,18 +3,23 @@
 package reporttest
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/bridge-me-not/resolver-cron/shared/report"
 )
 
-// TestNotes runs the guarantees of report.Notes against an implementation; open
-// returns an empty one.
-func TestNotes(t *testing.T, open func(t *testing.T) report.Notes) {
+// Notes is report.Notes, whose own tests use this package.
+type Notes interface {
+	Told(ctx context.Context, key string, now time.Time) (bool, error)
+	Note(ctx context.Context, key string, now time.Time) error
+}
+
+// TestNotes runs the guarantees of report.Notes, which keep for ttl, against an
+// implementation; open returns an empty one.
+func TestNotes(t *testing.T, ttl time.Duration, open func(t *testing.T) Notes) {
 	now := time.Unix(1_790_000_000, 0)
-	told := func(t *testing.T, n report.Notes, key string, at time.Time) bool {
+	told := func(t *testing.T, n Notes, key string, at time.Time) bool {
 		t.Helper()
 		ok, err := n.Told(t.Context(), key, at)
 		if err != nil {
@@ -22,7 +27,7 @@ func TestNotes(t *testing.T, open func(t *testing.T) report.Notes) {
 		}
 		return ok
 	}
-	note := func(t *testing.T, n report.Notes, key string, at time.Time) {
+	note := func(t *testing.T, n Notes, key string, at time.Time) {
 		t.Helper()
 		if err := n.Note(t.Context(), key, at); err != nil {
 			t.Fatal(err)
@@ -43,21 +48,21 @@ func TestNotes(t *testing.T, open func(t *testing.T) report.Notes) {
 		for _, d := range []time.Duration{0, 0, time.Hour, -time.Hour} { // clocks differ
 			note(t, n, "a", now.Add(d))
 		}
-		if !told(t, n, "a", now.Add(report.NoteTTL+time.Hour-time.Second)) {
+		if !told(t, n, "a", now.Add(ttl+time.Hour-time.Second)) {
 			t.Error("an earlier note took back a later one")
 		}
 	})
 	t.Run("forgotten in time, deleted or not", func(t *testing.T) {
 		n := open(t)
 		note(t, n, "a", now)
-		if !told(t, n, "a", now.Add(report.NoteTTL-time.Second)) {
+		if !told(t, n, "a", now.Add(ttl-time.Second)) {
 			t.Error("forgotten too early")
 		}
-		if told(t, n, "a", now.Add(report.NoteTTL)) {
+		if told(t, n, "a", now.Add(ttl)) {
 			t.Error("never forgotten")
 		}
-		note(t, n, "a", now.Add(report.NoteTTL))
-		if !told(t, n, "a", now.Add(report.NoteTTL)) {
+		note(t, n, "a", now.Add(ttl))
+		if !told(t, n, "a", now.Add(ttl)) {
 			t.Error("not noted anew")
 		}
 	})
