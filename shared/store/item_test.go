@@ -69,6 +69,7 @@ func TestUnknownSchemaIsRefused(t *testing.T) {
 	must(err)
 	r := job.Record{Job: watchtest.Word().Hex(), Scheduled: epoch, State: job.Done, Token: "a", Started: epoch, Ended: epoch, Attempts: 1}
 	must(s.Runs().Record(ctx, r))
+	must(s.Reports().Note(ctx, r.Job, epoch))
 
 	parked := key(parkedKey(chain), parkedPrefix(d.Hashlock)+strings.ToLower(d.Escrow.Hex()))
 	for name, c := range map[string]struct {
@@ -88,6 +89,7 @@ func TestUnknownSchemaIsRefused(t *testing.T) {
 		}},
 		"watch row": {testTables.Orders, rowsOf(good)[1], func() error { _, err := s.Orders().Watched(ctx, o.DstChainID()); return err }},
 		"run":       {testTables.Jobs, runKey(r.Job, epoch), func() error { _, err := s.Runs().Finished(ctx, r.Job, epoch); return err }},
+		"report":    {testTables.Jobs, reportKey(r.Job), func() error { _, err := s.Reports().Told(ctx, r.Job, epoch); return err }},
 		"lease": {testTables.Jobs, key(f.Lease, leaseSK), func() error {
 			_, err := s.Leases().Acquire(ctx, job.Claim{Key: f.Lease, Token: "b", Now: epoch, Until: epoch.Add(time.Second)})
 			return err

@@ -4,6 +4,7 @@ package reporttest
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +17,8 @@ type Notes interface {
 }
 
 // TestNotes runs the guarantees of report.Notes, which keep for ttl, against an
-// implementation; open returns an empty one.
+// implementation. What open returns may share one store: every subtest has a page of
+// its own.
 func TestNotes(t *testing.T, ttl time.Duration, open func(t *testing.T) Notes) {
 	now := time.Unix(1_790_000_000, 0)
 	told := func(t *testing.T, n Notes, key string, at time.Time) bool {
@@ -34,50 +36,50 @@ func TestNotes(t *testing.T, ttl time.Duration, open func(t *testing.T) Notes) {
 		}
 	}
 	t.Run("each page by itself", func(t *testing.T) {
-		n := open(t)
-		if told(t, n, "a", now) {
+		n, page := open(t), rand.Text()
+		if told(t, n, page, now) {
 			t.Error("told before it was noted")
 		}
-		note(t, n, "a", now)
-		if !told(t, n, "a", now) || told(t, n, "b", now) {
+		note(t, n, page, now)
+		if !told(t, n, page, now) || told(t, n, page+"b", now) {
 			t.Error("not told, or another one is")
 		}
 	})
 	t.Run("noted again", func(t *testing.T) {
-		n := open(t)
+		n, page := open(t), rand.Text()
 		for _, d := range []time.Duration{0, 0, time.Hour, -time.Hour} { // clocks differ
-			note(t, n, "a", now.Add(d))
+			note(t, n, page, now.Add(d))
 		}
-		if !told(t, n, "a", now.Add(ttl+time.Hour-time.Second)) {
+		if !told(t, n, page, now.Add(ttl+time.Hour-time.Second)) {
 			t.Error("an earlier note took back a later one")
 		}
 	})
 	t.Run("forgotten in time, deleted or not", func(t *testing.T) {
-		n := open(t)
-		note(t, n, "a", now)
-		if !told(t, n, "a", now.Add(ttl-time.Second)) {
+		n, page := open(t), rand.Text()
+		note(t, n, page, now)
+		if !told(t, n, page, now.Add(ttl-time.Second)) {
 			t.Error("forgotten too early")
 		}
-		if told(t, n, "a", now.Add(ttl)) {
+		if told(t, n, page, now.Add(ttl)) {
 			t.Error("never forgotten")
 		}
-		note(t, n, "a", now.Add(ttl))
-		if !told(t, n, "a", now.Add(ttl)) {
+		note(t, n, page, now.Add(ttl))
+		if !told(t, n, page, now.Add(ttl)) {
 			t.Error("not noted anew")
 		}
 	})
 	t.Run("by many at once", func(t *testing.T) {
-		n := open(t)
+		n, page := open(t), rand.Text()
 		var wg sync.WaitGroup
 		for i := range 8 {
 			wg.Go(func() {
-				if err := n.Note(t.Context(), "a", now.Add(time.Duration(i)*time.Second)); err != nil {
+				if err := n.Note(t.Context(), page, now.Add(time.Duration(i)*time.Second)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
-		if !told(t, n, "a", now) {
+		if !told(t, n, page, now) {
 			t.Error("not told")
 		}
 	})
