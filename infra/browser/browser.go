@@ -1,6 +1,7 @@
 // Package browser looks at pages in a real browser, for tests: a Chromium that
 // comes as an npm package, pinned by package-lock.json, with its own libraries and
-// fonts.
+// fonts. It is one for Linux on x86-64; elsewhere the environment variable
+// RESOLVER_CRON_TEST_BROWSER names the program of another Chromium.
 package browser
 
 import (
@@ -58,7 +59,7 @@ type Chart struct {
 // patience bounds the browser's work.
 const patience = 2 * time.Minute
 
-// Install makes the browser present: 125 MB of packages, 200 MB when unpacked.
+// Install makes the browser present: 260 MB, of which 75 MB are downloaded.
 // Progress goes to w, which may be nil.
 func Install(ctx context.Context, w io.Writer) error {
 	dir, err := folder()

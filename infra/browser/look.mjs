@@ -6,12 +6,13 @@ import { pathToFileURL } from 'node:url';
 import puppeteer from 'puppeteer-core';
 
 const home = join(import.meta.dirname, 'node_modules', '.chromium');
+const other = process.env.RESOLVER_CRON_TEST_BROWSER;
 const browser = await puppeteer.launch({
-  executablePath: join(home, 'chromium'),
-  headless: 'shell',
+  executablePath: other || join(home, 'chromium'),
+  headless: other ? true : 'shell',
   pipe: true,
   args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none', '--hide-scrollbars'],
-  env: {
+  env: other ? process.env : {
     HOME: home,
     LD_LIBRARY_PATH: join(home, 'al2023', 'lib'),
     FONTCONFIG_FILE: join(home, 'fonts.conf'),
