@@ -1,7 +1,7 @@
 # Build targets of `sam build` (Metadata: BuildMethod: makefile), one per function: build-<LogicalId>.
 # The folder under functions/ is the logical id in kebab case: StateSync is functions/state-sync.
 
-SAM_FUNCTIONS := StateSync TimelockMonitor CancellationCheck TransactionTracker ActionExecutor JobWatchdog BalanceMonitor HealthCheck StatePersistence OrderCleanup MetricsAggregator Pacer
+SAM_FUNCTIONS := StateSync TimelockMonitor CancellationCheck TransactionTracker ActionExecutor JobWatchdog BalanceMonitor HealthCheck StatePersistence OrderCleanup MetricsAggregator DailyReport Pacer
 
 # grpcnotrace leaves out a debugging page (with html/template) that nobody sees: half a megabyte of zip.
 # GOFLAGS of the caller would change what is deployed.

@@ -29,13 +29,14 @@ var rooms = map[string][]string{
 	"watchdog": {"alert", "job"},
 	"health":   {"alert", "balance", "job", "swap"},
 	"control":  {},
+	"report":   {},
 	"snapshot": {"swap", "txn"},
 	"tally":    {"swap", "job"},
 	"cleanup":  {"swap"},
 	"env":      {"swap"},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn", "balance", "health"},
-	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "snapshot", "tally", "watchdog"},
+	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "report", "snapshot", "tally", "watchdog"},
 	"archive":   {},
 	"queue":     {"watch", "job", "health"},
 	"notify":    {"alert"},
@@ -44,6 +45,7 @@ var rooms = map[string][]string{
 	// Where they meet.
 	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "store", "tally"},
 	"boot/bucket": {"archive", "boot"},
+	"boot/daily":  {"alert", "boot", "job", "report"},
 	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
 }
 
@@ -135,10 +137,10 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 		if got, want := links("invoke"), name == "pacer"; got != want {
 			t.Errorf("%s links invoke: %v, want %v", name, got, want)
 		}
-		if got, want := links("chain"), !slices.Contains([]string{"pacer", "job-watchdog", "state-persistence", "order-cleanup", "metrics-aggregator"}, name); got != want {
+		if got, want := links("chain"), !slices.Contains([]string{"pacer", "job-watchdog", "state-persistence", "order-cleanup", "metrics-aggregator", "daily-report"}, name); got != want {
 			t.Errorf("%s links chain: %v, want %v", name, got, want)
 		}
-		if got, want := links("archive"), name == "state-persistence" || name == "order-cleanup"; got != want {
+		if got, want := links("archive"), name == "state-persistence" || name == "order-cleanup" || name == "daily-report"; got != want {
 			t.Errorf("%s links archive: %v, want %v", name, got, want)
 		}
 		for _, d := range p.Deps {

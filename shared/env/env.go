@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 )
 
 // Mode says what the stack does with what it decides.
@@ -42,6 +43,11 @@ type Config struct {
 	// DoorbellDeadURL, PacerDeadURL and FailedEventsURL are the queues of what
 	// could not be done; PacerDeadURL is empty where no pacer is deployed.
 	DoorbellDeadURL, PacerDeadURL, FailedEventsURL string
+	// ReportZone is where times are shown as they are there; UTC by default.
+	ReportZone *time.Location
+	// ReportLink is put before the key of a report to make a link that its readers
+	// can open. Empty: it is told by its place in the archive.
+	ReportLink string
 	// ArchiveBucket is empty where the function keeps nothing.
 	ArchiveBucket string
 	Chains
@@ -61,6 +67,7 @@ const (
 	NeedTables    // orders, actions and journal; the jobs table is always needed
 	NeedHeartbeat // in live an address, or NoHeartbeat; elsewhere it may be left out
 	NeedDeadQueues
+	NeedReport
 	NeedArchive
 )
 
@@ -93,6 +100,17 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 	tables := need&NeedTables != 0
 	c.Tables = Tables{Orders: get("ORDERS_TABLE", tables), Actions: get("ACTIONS_TABLE", tables),
 		Journal: get("JOURNAL_TABLE", tables), Jobs: get("JOBS_TABLE", true)}
+	if need&NeedReport != 0 {
+		c.ReportLink = get("REPORT_LINK", false)
+		name := get("REPORT_TIME_ZONE", false)
+		if u, err := url.Parse(c.ReportLink); c.ReportLink != "" && (err != nil || u.Host == "" || u.Scheme != "https") {
+			all = append(all, Problem{"REPORT_LINK", "not the beginning of an https URL"})
+		}
+		var err error
+		if c.ReportZone, err = time.LoadLocation(name); err != nil || name == "Local" {
+			all = append(all, Problem{"REPORT_TIME_ZONE", fmt.Sprintf("unknown %q; want a name such as Europe/Berlin", name)})
+		}
+	}
 	if c.Mode != Live && c.Mode != Shadow && c.Mode != Off && c.Mode != "" {
 		all = append(all, Problem{"MODE", fmt.Sprintf("unknown %q; known: live, shadow, off", c.Mode)})
 	}

@@ -1,8 +1,10 @@
 package env
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -312,6 +314,25 @@ func TestThresholdsOfBalances(t *testing.T) {
 		_, err := ParseChains(fmt.Appendf(nil, balances, bad.chain, bad.decimals, bad.least, bad.taker), lookup(nil))
 		if err == nil || !strings.Contains(err.Error(), bad.want) {
 			t.Errorf("not reported: %s in %v", bad.want, err)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	base := map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "jobs"}
+	for _, c := range []struct{ zone, link, want string }{
+		{"", "", ""}, {"UTC", "https://reports.example/", ""}, {"Europe/Berlin", "https://eu-west-1.console.example/s3/object/a?prefix=", ""},
+		{"Local", "", `REPORT_TIME_ZONE: unknown "Local"`}, {"Mars/Olympus", "", "REPORT_TIME_ZONE"}, {"../../etc/passwd", "", "REPORT_TIME_ZONE"},
+		{"", "http://reports.example/", "REPORT_LINK"}, {"", "javascript:alert(1)", "REPORT_LINK"}, {"", "https://", "REPORT_LINK"},
+	} {
+		vars := maps.Clone(base)
+		vars["REPORT_TIME_ZONE"], vars["REPORT_LINK"] = c.zone, c.link
+		got, err := Load(lookup(vars), NeedReport)
+		switch {
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%q, %q: %v, want %q", c.zone, c.link, err, c.want)
+		case c.want == "" && (err != nil || got.ReportLink != c.link || got.ReportZone.String() != cmp.Or(c.zone, "UTC")):
+			t.Errorf("%q, %q: %+v, %v", c.zone, c.link, got, err)
 		}
 	}
 }

@@ -50,6 +50,7 @@ const (
 	StatePersistence   = "state-persistence"
 	OrderCleanup       = "order-cleanup"
 	MetricsAggregator  = "metrics-aggregator"
+	DailyReport        = "daily-report"
 	PacerJob           = "pacer"
 )
 
@@ -113,6 +114,11 @@ var Table = []Spec{
 		Name: MetricsAggregator, Exclusive: true,
 		Test:    Cadence{5 * time.Minute, 60 * time.Second, 2 * time.Second, 1, []time.Duration{2 * time.Second}, 10 * time.Minute},
 		Mainnet: Cadence{15 * time.Minute, 120 * time.Second, 3 * time.Second, 2, []time.Duration{2 * time.Second, 10 * time.Second}, 30 * time.Minute},
+	},
+	{
+		Name: DailyReport, Exclusive: true, // at midnight UTC in both profiles
+		Test:    Cadence{24 * time.Hour, 120 * time.Second, 3 * time.Second, 2, []time.Duration{5 * time.Second, 15 * time.Second}, time.Hour},
+		Mainnet: Cadence{24 * time.Hour, 120 * time.Second, 3 * time.Second, 2, []time.Duration{5 * time.Second, 15 * time.Second}, time.Hour},
 	},
 	{
 		Name: PacerJob, Prompt: true, Exclusive: true, Queue: true, // its own ticks come by queue

@@ -77,6 +77,7 @@ func TestPromisedPeriods(t *testing.T) {
 		job.StatePersistence:   {time.Minute, 5 * time.Minute},
 		job.OrderCleanup:       {5 * time.Minute, 30 * time.Minute},
 		job.MetricsAggregator:  {5 * time.Minute, 15 * time.Minute},
+		job.DailyReport:        {24 * time.Hour, 24 * time.Hour},
 		job.PacerJob:           {time.Minute, 0},
 	}
 	prompt := []string{job.JobWatchdog, job.PacerJob} // not critical, and never deferred

@@ -19,6 +19,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/health/healthtest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
+	"github.com/bridge-me-not/resolver-cron/shared/report"
+	"github.com/bridge-me-not/resolver-cron/shared/report/reporttest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/tally"
@@ -56,6 +58,7 @@ var (
 	_ tally.Feed           = Feed{}
 	_ tally.Hours          = Tallies{}
 	_ tally.Latest         = Tallies{}
+	_ report.Notes         = Reports{}
 )
 
 func TestConformance(t *testing.T) {
@@ -123,6 +126,9 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("balance.Book and History", func(t *testing.T) {
 		balancetest.TestStore(t, func(t *testing.T) balancetest.Store { return newStore(t).Balances() })
+	})
+	t.Run("report.Notes", func(t *testing.T) {
+		reporttest.TestNotes(t, report.NoteTTL, func(t *testing.T) reporttest.Notes { return newStore(t).Reports() })
 	})
 	t.Run("snapshot", func(t *testing.T) {
 		snapshottest.TestState(t, func(t *testing.T) snapshottest.Storage { return ownTables(t).Snapshots() })

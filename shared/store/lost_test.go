@@ -298,6 +298,14 @@ func writings() []writing {
 				return fmt.Sprintf("version %d, %d steps", got.Version, len(got.Swaps))
 			}
 		}},
+		{"note a report", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
+			page := rand.Text()
+			return func(ctx context.Context, s *Store) error { return s.Reports().Note(ctx, page, epoch) }, func(t *testing.T) string {
+				told, err := s.Reports().Told(t.Context(), page, epoch)
+				must(t, err)
+				return fmt.Sprint("told ", told)
+			}
+		}},
 		{"save an alert", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
 			e := alert.Entry{Alert: alert.Alert{Kind: alert.DstPaidSrcExpired, Order: rand.Text()}, State: alert.Open, Write: rand.Text(), ExpiresAt: epoch}
 			return func(ctx context.Context, s *Store) error { return s.Alerts().Save(ctx, e) }, func(t *testing.T) string {

@@ -80,6 +80,9 @@ func (s *Store) Leases() Leases { return Leases{s} }
 // Runs is job.Recorder.
 func (s *Store) Runs() Runs { return Runs{s} }
 
+// Reports is report.Notes.
+func (s *Store) Reports() Reports { return Reports{s} }
+
 // Alerts is alert.Store.
 func (s *Store) Alerts() Alerts { return Alerts{s} }
 

@@ -118,7 +118,7 @@ func (h *Host) add(f Function) error {
 	}
 	for _, s := range f.Schedules {
 		if s.Enabled && s.Every <= 0 {
-			return fmt.Errorf("schedule %s: %s is not run locally, only rates are", s.ID, s.Expression)
+			return fmt.Errorf("schedule %s: %s is not run locally, only rates and daily ones are", s.ID, s.Expression)
 		}
 	}
 	needsSQS := f.Async.OnFailure != "" || len(f.Queues) > 0
@@ -143,7 +143,7 @@ func (h *Host) Run(ctx context.Context) {
 				continue
 			}
 			wg.Go(func() {
-				runRate(ctx, s.Every, func(tick time.Time) {
+				runSchedule(ctx, s, func(tick time.Time) {
 					event := scheduledEvent(h.cfg.Region, h.cfg.Account, p.fn.LogicalID+s.ID, tick)
 					if _, err := h.InvokeAsync(folder, event); err != nil && !errors.Is(err, errClosed) {
 						h.problem(fmt.Errorf("rule %s of %s: %w", s.ID, folder, err))

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/template"
 )
 
 // runRate fires at once and then each period until ctx is done. A tick carries the time it was due; ticks that a
@@ -21,6 +23,29 @@ func runRate(ctx context.Context, every time.Duration, fire func(tick time.Time)
 			return
 		case <-wait.C:
 		}
+	}
+}
+
+// runSchedule fires a rate, or once a day, until ctx is done.
+func runSchedule(ctx context.Context, s template.Schedule, fire func(tick time.Time)) {
+	if !s.Daily {
+		runRate(ctx, s.Every, fire)
+		return
+	}
+	for {
+		now := time.Now().UTC()
+		next := now.Truncate(s.Every).Add(s.At)
+		if !next.After(now) {
+			next = next.Add(s.Every)
+		}
+		wait := time.NewTimer(next.Sub(now))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		case <-wait.C:
+		}
+		fire(next)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/template"
 )
 
 func TestRateFiresAtStartThenEachPeriod(t *testing.T) {
@@ -44,6 +46,23 @@ func TestRateSkipsWhatAStalledMachineMissed(t *testing.T) {
 		})
 		want := []time.Duration{0, time.Minute, 4 * time.Minute, 5 * time.Minute}
 		if diff := cmp.Diff(want, carried); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestDailyFiresAtItsTimeAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // begins at midnight UTC
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Hour)
+		defer cancel()
+		var carried []time.Duration
+		runSchedule(ctx, template.Schedule{Every: 24 * time.Hour, Daily: true, At: 90 * time.Minute}, func(tick time.Time) {
+			if carried = append(carried, tick.Sub(start)); !tick.Equal(time.Now()) {
+				t.Errorf("%s fires at %s", tick, time.Now())
+			}
+		})
+		if diff := cmp.Diff([]time.Duration{90 * time.Minute, 25*time.Hour + 30*time.Minute, 49*time.Hour + 30*time.Minute}, carried); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -138,11 +138,11 @@ func schedule(id string, props *reader) Schedule {
 // rule reads the expression, stated under key, and the state.
 func rule(id, key string, props *reader) Schedule {
 	s := Schedule{ID: id, Expression: props.text(key), Enabled: true, MaxAge: defaultRuleAge, Retries: defaultRuleRetries}
-	every, err := ParseSchedule(s.Expression)
+	r, err := ParseSchedule(s.Expression)
 	if err != nil {
 		props.bad(key, "%w", err)
 	}
-	s.Every = every
+	s.Every, s.Daily, s.At = r.Every, r.Daily, r.At
 	switch state := props.text("State"); state {
 	case "", "ENABLED":
 	case "DISABLED":

@@ -46,8 +46,11 @@ type Function struct {
 type Schedule struct {
 	ID         string
 	Expression string
-	// Every is the period of a rate expression, 0 for a cron expression.
-	Every   time.Duration
+	// Every is the period; 0 for a cron expression that fires at other times than once a day.
+	Every time.Duration
+	// Daily: it fires once a day, At after midnight UTC. Else it fires at its start, then each period.
+	Daily   bool
+	At      time.Duration
 	Enabled bool
 	// MaxAge and Retries bound how long EventBridge tries to hand the event to Lambda.
 	MaxAge  time.Duration

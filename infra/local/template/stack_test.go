@@ -113,10 +113,12 @@ func TestStackProblems(t *testing.T) {
 }
 
 func TestParseSchedule(t *testing.T) {
-	for expr, want := range map[string]time.Duration{
-		"rate(1 minute)": time.Minute, "rate(2 minutes)": 2 * time.Minute,
-		"rate(1 hour)": time.Hour, "rate(12 hours)": 12 * time.Hour, "rate(1 day)": 24 * time.Hour, "rate(7 days)": 7 * 24 * time.Hour,
-		"cron(0 0 * * ? *)": 0,
+	const day = 24 * time.Hour
+	for expr, want := range map[string]Rule{
+		"rate(1 minute)": {Every: time.Minute}, "rate(2 minutes)": {Every: 2 * time.Minute},
+		"rate(1 hour)": {Every: time.Hour}, "rate(12 hours)": {Every: 12 * time.Hour}, "rate(1 day)": {Every: day}, "rate(7 days)": {Every: 7 * day},
+		"cron(0 0 * * ? *)": {Every: day, Daily: true}, "cron(30 23 ? * * *)": {Every: day, Daily: true, At: 23*time.Hour + 30*time.Minute},
+		"cron(0 */2 * * ? *)": {}, "cron(0 0 1 * ? *)": {}, "cron(0 0 ? * MON *)": {}, "cron(0 0 * 6 ? *)": {}, "cron(0 0 * * ? 2027)": {}, "cron(0 24 * * ? *)": {},
 	} {
 		if got, err := ParseSchedule(expr); err != nil || got != want {
 			t.Errorf("%s: %v, %v", expr, got, err)

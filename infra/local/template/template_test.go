@@ -129,6 +129,7 @@ func TestProfiles(t *testing.T) {
 			"state-persistence":   {5 * time.Minute, true, 120 * time.Second},
 			"order-cleanup":       {30 * time.Minute, true, 120 * time.Second},
 			"metrics-aggregator":  {15 * time.Minute, true, 2 * time.Minute},
+			"daily-report":        {24 * time.Hour, true, 120 * time.Second},
 		},
 		"test": {
 			"timelock-monitor":    {time.Minute, false, 9 * time.Second},
@@ -142,6 +143,7 @@ func TestProfiles(t *testing.T) {
 			"state-persistence":   {time.Minute, true, 50 * time.Second},
 			"order-cleanup":       {5 * time.Minute, true, 60 * time.Second},
 			"metrics-aggregator":  {5 * time.Minute, true, time.Minute},
+			"daily-report":        {24 * time.Hour, true, 120 * time.Second},
 			"pacer":               {time.Minute, true, 10 * time.Second},
 		},
 	} {

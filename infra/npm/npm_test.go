@@ -1,4 +1,4 @@
-package services
+package npm
 
 import (
 	"bytes"
@@ -42,7 +42,7 @@ func TestInstallRunsNpmOnceForMany(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if err := install(t.Context(), dir, nil, npm); err != nil {
+			if err := install(t.Context(), dir, "all", nil, npm); err != nil {
 				t.Error(err)
 			}
 		})
@@ -59,7 +59,7 @@ func TestInstallFollowsTheLockFile(t *testing.T) {
 	var progress bytes.Buffer
 	for _, lock := range []string{"{}", "{}", `{"changed":true}`, `{"changed":true}`} {
 		writeFile(t, filepath.Join(dir, "package-lock.json"), lock)
-		if err := install(t.Context(), dir, &progress, npm); err != nil {
+		if err := install(t.Context(), dir, "all", &progress, npm); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +76,7 @@ func TestFailedInstallIsTriedAgain(t *testing.T) {
 	broken := errors.New("no network")
 	dir, npm := folder(t, &runs, broken)
 	for range 2 {
-		if err := install(t.Context(), dir, nil, npm); !errors.Is(err, broken) {
+		if err := install(t.Context(), dir, "all", nil, npm); !errors.Is(err, broken) {
 			t.Fatalf("install: %v, want %v", err, broken)
 		}
 	}
@@ -98,7 +98,7 @@ func TestInstallWaitHonoursItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := install(ctx, dir, nil, npm); !errors.Is(err, context.Canceled) {
+	if err := install(ctx, dir, "all", nil, npm); !errors.Is(err, context.Canceled) {
 		t.Errorf("install: %v, want %v", err, context.Canceled)
 	}
 	if runs.Load() != 0 {
@@ -106,17 +106,23 @@ func TestInstallWaitHonoursItsContext(t *testing.T) {
 	}
 }
 
-// The lock file must not carry anybody's registry, and every package its digest.
-func TestLockFileNamesNoHost(t *testing.T) {
-	text, err := os.ReadFile("package-lock.json")
+// The lock files must not carry anybody's registry, and every package its digest.
+func TestLockFilesNameNoHost(t *testing.T) {
+	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Contains(text, []byte(`"resolved"`)) {
-		t.Error("package-lock.json names the registry it was made with")
-	}
-	packages := bytes.Count(text, []byte(`"node_modules/`))
-	if digests := bytes.Count(text, []byte(`"integrity"`)); digests != packages || packages == 0 {
-		t.Errorf("%d packages, %d digests", packages, digests)
+	for _, dir := range []string{"infra/local/services", "infra/browser"} {
+		text, err := os.ReadFile(filepath.Join(root, dir, "package-lock.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte(`"resolved"`)) {
+			t.Errorf("%s: package-lock.json names the registry it was made with", dir)
+		}
+		packages := bytes.Count(text, []byte(`"node_modules/`))
+		if digests := bytes.Count(text, []byte(`"integrity"`)); digests != packages || packages == 0 {
+			t.Errorf("%s: %d packages, %d digests", dir, packages, digests)
+		}
 	}
 }
