@@ -45,8 +45,8 @@ var rooms = map[string][]string{
 	// Where they meet.
 	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "store", "tally"},
 	"boot/bucket": {"archive", "boot"},
-	"boot/daily":  {"alert", "boot", "job", "report"},
 	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
+	"boot/daily":  {"alert", "balance", "boot", "env", "health", "job", "report", "swap", "tally"},
 }
 
 // pure are the packages outside of ours and the standard library that the
