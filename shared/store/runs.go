@@ -160,7 +160,8 @@ func (v Runs) Latest(ctx context.Context, name string, limit int) ([]job.Record,
 }
 
 // Since lists the recorded runs of a job whose tick is after the given time,
-// consistently, in the order of their ticks, without those that have expired.
+// consistently, in the order of their ticks. One that has expired and is not
+// deleted yet is listed like the others: after bounds what is asked for.
 func (v Runs) Since(ctx context.Context, name string, after time.Time) (out []job.Record, err error) {
 	pk := runPrefix + name
 	first := after.UTC().Add(1).Format(tickLayout)
@@ -172,9 +173,7 @@ func (v Runs) Since(ctx context.Context, name string, after time.Time) (out []jo
 		if err != nil {
 			return nil, fmt.Errorf("read runs of %s since %s: %w", name, after.UTC().Format(time.RFC3339), err)
 		}
-		if it.int(attrExpires) > v.s.now().Unix() {
-			out = append(out, r)
-		}
+		out = append(out, r)
 	}
 	return out, nil
 }

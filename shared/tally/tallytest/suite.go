@@ -350,10 +350,4 @@ func testRuns(t *testing.T, f Fixture) {
 	must(t, f.Record(t.Context(), late)) // its answer was lost
 	watchtest.Equal(t, "hours marked", []tally.Hour(nil), taken(t, f))
 
-	f.SetNow(want[0].Ended.Add(job.RunTTL))
-	got, err = f.Since(t.Context(), "one", Epoch)
-	must(t, err)
-	if len(got) != 3 {
-		t.Errorf("%d runs, want the 3 that have not expired", len(got))
-	}
 }
