@@ -349,5 +349,4 @@ func testRuns(t *testing.T, f Fixture) {
 	taken(t, f)
 	must(t, f.Record(t.Context(), late)) // its answer was lost
 	watchtest.Equal(t, "hours marked", []tally.Hour(nil), taken(t, f))
-
 }
