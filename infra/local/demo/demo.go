@@ -100,8 +100,8 @@ type run struct {
 
 // play runs chains, scenes and functions until every swap has ended or the
 // patience has.
-func (r *run) play(ctx context.Context, scenes []*scene.Scene) (Report, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (r *run) play(all context.Context, scenes []*scene.Scene) (Report, error) {
+	ctx, cancel := context.WithCancelCause(all)
 	clients := map[uint64]*ethclient.Client{}
 	for _, c := range r.world.Chains {
 		clients[c.ID] = c.Client
@@ -139,7 +139,13 @@ func (r *run) play(ctx context.Context, scenes []*scene.Scene) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	return r.report(context.WithoutCancel(ctx))
+	out, err := r.report(context.WithoutCancel(ctx))
+	if err != nil {
+		return Report{}, err
+	}
+	fmt.Fprintln(r.Out, "firing the slow jobs, reading what they keep, restoring the snapshot …")
+	out.Timetable, err = r.timetable(all)
+	return out, err
 }
 
 // follow is the clock of the chains: each second has its block on both, and

@@ -105,7 +105,13 @@ func TestReport(t *testing.T) {
 			"demo: 1 swaps, 0 safe, 0 lost, 0 late", false},
 		{"nothing shown", nil, "demo: 0 swaps, 0 safe, 0 lost, 0 late", false},
 	} {
-		r := Report{Rows: c.rows, Alerts: []string{"1 x (info)"}, Elapsed: time.Minute}
+		r := Report{Rows: c.rows, Alerts: []string{"1 x (info)"}, Elapsed: time.Minute, Timetable: Timetable{Plans: 5}}
+		r.Timetable.Restored.Taken = time.Unix(1_800_000_000, 0)
+		for _, bad := range []Timetable{{}, {Restored: r.Timetable.Restored, Plans: 4, Others: 1}} { // no snapshot, or one that decides otherwise
+			if (Report{Rows: c.rows, Timetable: bad}).OK() {
+				t.Errorf("%s: well with %+v", c.name, bad)
+			}
+		}
 		var out bytes.Buffer
 		if err := r.Write(&out); err != nil {
 			t.Fatal(err)

@@ -27,6 +27,8 @@ type Report struct {
 	// urgent and waits behind them, Taken nonces that another program used although
 	// a transaction of ours had been sent with them.
 	Lifted, Taken int
+	// Timetable is what the other jobs have kept.
+	Timetable Timetable
 	// Failed names the runs that did not end well.
 	Failed  []string
 	Elapsed time.Duration
@@ -38,10 +40,11 @@ type Row struct {
 	judge.Verdict
 }
 
-// OK reports whether there were swaps, all are safe, and nothing was late.
+// OK reports whether there were swaps, all are safe, nothing was late, and a
+// restored snapshot decides as its original.
 func (r Report) OK() bool {
 	safe, lost, late := r.counts()
-	return len(r.Rows) > 0 && safe == len(r.Rows) && lost == 0 && late == 0
+	return len(r.Rows) > 0 && safe == len(r.Rows) && lost == 0 && late == 0 && r.Timetable.Same()
 }
 
 func (r Report) counts() (safe, lost, late int) {
@@ -147,6 +150,9 @@ func (r Report) Write(w io.Writer) error {
 	fmt.Fprintf(w, "blocks behind the first legal one with its cause published: %s\n", legal)
 	fmt.Fprintf(w, "blocks behind the pass that saw the cause: %s\n", pass)
 	fmt.Fprintf(w, "transactions: %d sent, %d reverted, %d of them for being early\n", r.Sent, r.Reverted, r.Early)
+	if err := r.Timetable.Write(w); err != nil {
+		return err
+	}
 	fmt.Fprintf(w, "time: %.0f s\n", r.Elapsed.Seconds())
 	safe, lost, late := r.counts()
 	_, err := fmt.Fprintf(w, "demo: %d swaps, %d safe, %d lost, %d late\n", len(r.Rows), safe, lost, late)

@@ -1,7 +1,11 @@
 package template
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -211,5 +215,54 @@ func TestAddressesOfAlertsAreChecked(t *testing.T) {
 				t.Errorf("%s %q: %v", name, v, err)
 			}
 		}
+	}
+}
+
+// The README's table of invocations is what the schedules make in 30 days.
+func TestInvocationsInTheReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const month = 30 * 24 * time.Hour
+	count := map[string]map[string]int64{}
+	for _, profile := range []string{"test", "mainnet"} {
+		sum := map[string]int64{}
+		for _, f := range read(t, map[string]string{"Profile": profile}).Functions {
+			for _, s := range f.Schedules {
+				if s.Enabled {
+					sum[f.Folder] += int64(month / s.Every)
+				}
+			}
+			if f.Env["PACER_JOBS"] == "" {
+				continue
+			}
+			var paced []struct {
+				Job   string
+				Every int64
+			}
+			if err := json.Unmarshal([]byte(f.Env["PACER_JOBS"]), &paced); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range paced {
+				ticks := int64(month/time.Second) / p.Every
+				sum[p.Job] += ticks
+				sum[f.Folder] += ticks // it is woken by each
+			}
+		}
+		count[profile] = sum
+	}
+	all := map[string]int64{}
+	for _, name := range slices.Sorted(maps.Keys(count["test"])) {
+		row := fmt.Sprintf("| `%s` | %d | %d |\n", name, count["test"][name], count["mainnet"][name])
+		if !strings.Contains(string(readme), row) {
+			t.Errorf("the README lacks %s", row)
+		}
+		for profile := range count {
+			all[profile] += count[profile][name]
+		}
+	}
+	if row := fmt.Sprintf("| all | %d | %d |\n", all["test"], all["mainnet"]); !strings.Contains(string(readme), row) {
+		t.Errorf("the README lacks %s", row)
 	}
 }
