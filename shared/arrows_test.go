@@ -164,3 +164,16 @@ func TestTheHouseStandsAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestStopsWorkingWhenTheIndexerLags: the proposal's jobs wait for an indexer. No
+// function here knows one, but for whoever compares it with the chains.
+func TestStopsWorkingWhenTheIndexerLags(t *testing.T) {
+	for _, p := range list(t, "../functions/...") {
+		name := strings.TrimPrefix(p.ImportPath, module+"functions/")
+		for _, d := range p.Deps {
+			if strings.HasPrefix(d, module) && strings.Contains(d, "indexer") && name != "indexer-reconcile" {
+				t.Errorf("%s depends on %s", name, d)
+			}
+		}
+	}
+}

@@ -112,6 +112,24 @@ func TestStackProblems(t *testing.T) {
 	}
 }
 
+// The proposal's sub-minute crons have six fields, seconds first: nothing takes them.
+func TestSixFieldCronsWithSeconds(t *testing.T) {
+	for _, expr := range []string{"*/10 * * * * *", "cron(*/10 * * * * *)", "rate(10 seconds)"} {
+		if rule, err := ParseSchedule(expr); err == nil {
+			t.Errorf("%q is read as %+v", expr, rule)
+		}
+	}
+	for _, profile := range []string{"test", "mainnet"} {
+		for _, f := range read(t, map[string]string{"Profile": profile}).Functions {
+			for _, s := range f.Schedules {
+				if s.Every < time.Minute {
+					t.Errorf("%s, %s: %s fires every %s, and EventBridge no more often than every minute", profile, f.Folder, s.Expression, s.Every)
+				}
+			}
+		}
+	}
+}
+
 func TestParseSchedule(t *testing.T) {
 	const day = 24 * time.Hour
 	for expr, want := range map[string]Rule{
