@@ -70,21 +70,9 @@ func newRig(t *testing.T) *rig {
 }
 
 // names are the tables of the template, with something behind their names.
-func (r *rig) names(suffix string) (t store.Tables) {
-	for _, table := range r.Template.Tables {
-		name := table.Name + suffix
-		switch table.LogicalID {
-		case "Orders":
-			t.Orders = name
-		case "Actions":
-			t.Actions = name
-		case "Journal":
-			t.Journal = name
-		case "Jobs":
-			t.Jobs = name
-		}
-	}
-	return t
+func (r *rig) names(suffix string) store.Tables {
+	name := func(logicalID string) string { return r.TableName(logicalID) + suffix }
+	return store.Tables{Orders: name("Orders"), Actions: name("Actions"), Journal: name("Journal"), Jobs: name("Jobs")}
 }
 
 func (r *rig) open(t store.Tables) *store.Store {

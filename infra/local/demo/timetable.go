@@ -231,21 +231,9 @@ func (r *run) plans(ctx context.Context, db *store.Store) (map[planned]swap.Deci
 }
 
 // tables are the template's, with something behind their names.
-func (r *run) tables(suffix string) (t store.Tables) {
-	for _, table := range r.stack.Template.Tables {
-		name := table.Name + suffix
-		switch table.LogicalID {
-		case "Orders":
-			t.Orders = name
-		case "Actions":
-			t.Actions = name
-		case "Journal":
-			t.Journal = name
-		case "Jobs":
-			t.Jobs = name
-		}
-	}
-	return t
+func (r *run) tables(suffix string) store.Tables {
+	name := func(logicalID string) string { return r.stack.TableName(logicalID) + suffix }
+	return store.Tables{Orders: name("Orders"), Actions: name("Actions"), Journal: name("Journal"), Jobs: name("Jobs")}
 }
 
 // Same reports whether the restored orders are decided on as the others were.

@@ -336,6 +336,16 @@ func (s *Stack) QueueURL(logicalID string) string {
 	return ""
 }
 
+// TableName is the name of a table of the template, by logical id.
+func (s *Stack) TableName(logicalID string) string {
+	for _, t := range s.Template.Tables {
+		if t.LogicalID == logicalID {
+			return t.Name
+		}
+	}
+	return ""
+}
+
 // Close ends everything that Start began, last things first.
 func (s *Stack) Close() error {
 	var errs []error
