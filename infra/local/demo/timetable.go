@@ -186,7 +186,12 @@ type planned struct {
 
 // plans is what would be decided on every open order, now and later.
 func (r *run) plans(ctx context.Context, db *store.Store) (map[planned]swap.Decision, error) {
-	conf, err := env.ParseChains(ChainsFile(r.world), os.LookupEnv)
+	file := string(ChainsFile(r.world))
+	for _, c := range r.world.Chains { // one node is no second opinion; the functions see the proxy's two addresses
+		node := c.Dev.URL()
+		file = strings.Replace(file, fmt.Sprintf("%s-2, url: %q", c.Name, node), fmt.Sprintf("%s-2, url: %q", c.Name, node+"/2"), 1)
+	}
+	conf, err := env.ParseChains([]byte(file), os.LookupEnv)
 	if err != nil {
 		return nil, err
 	}
@@ -248,10 +253,16 @@ func (t Timetable) Write(w io.Writer) error {
 		return err
 	}
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	well := 0
 	fmt.Fprintf(tab, "\nhealth: %s\n", t.Health.Latest.Found)
 	for _, c := range t.Health.Latest.Components {
-		fmt.Fprintf(tab, "  %s\t%s\t%d ms\t%s\n", c.Name, c.Status, c.Latency, c.Detail)
+		if c.Status == health.Healthy {
+			well++
+			continue
+		}
+		fmt.Fprintf(tab, "  %s\t%s\t%s\n", c.Name, c.Status, c.Detail)
 	}
+	fmt.Fprintf(tab, "  %d parts\t%s\t\n", well, health.Healthy)
 	fmt.Fprintf(tab, "\nalerts: %d open, %d ended\n", len(t.Open), len(t.Ended))
 	lives := map[string]int{}
 	for _, e := range slices.Concat(t.Open, t.Ended) {
