@@ -31,11 +31,12 @@ var edges = []time.Duration{0, time.Minute, 2 * time.Minute, objective, 15 * tim
 func counted(count func(context.Context) error, r tally.Reader, feed feed, file env.Chains) func(context.Context, time.Time, time.Time) (report.Tallied, error) {
 	return func(ctx context.Context, from, until time.Time) (report.Tallied, error) {
 		behind := count(ctx) // what is counted already is told all the same
-		hours, err := r.Series(ctx, from, until, time.Hour)
+		end := stepEnd(until)
+		hours, err := r.Series(ctx, from, end, time.Hour)
 		if err != nil {
 			return report.Tallied{}, err
 		}
-		day, err := r.Between(ctx, from, until)
+		day, err := r.Between(ctx, from, end)
 		if err != nil {
 			return report.Tallied{}, err
 		}
@@ -52,6 +53,16 @@ func counted(count func(context.Context) error, r tally.Reader, feed feed, file 
 		}
 		return t, errors.Join(behind, err)
 	}
+}
+
+// stepEnd is the end of the step that is under way at a time: the aggregates know no
+// finer one, and a report of a day that is not over tells what has happened in it so
+// far. Midnight is the end of one.
+func stepEnd(at time.Time) time.Time {
+	if end := at.Truncate(tally.Step); !end.Equal(at) {
+		return end.Add(tally.Step)
+	}
+	return at
 }
 
 // tell is what is counted of a day in the report's words.

@@ -78,6 +78,15 @@ func TestExposures(t *testing.T) {
 	}
 }
 
+// A day that is not over is told with the step that is under way.
+func TestWholeSteps(t *testing.T) {
+	for at, want := range map[time.Duration]time.Duration{0: 0, 24 * time.Hour: 24 * time.Hour, time.Second: tally.Step, tally.Step: tally.Step, tally.Step + 1: 2 * tally.Step} {
+		if got := stepEnd(midnight.Add(at)); !got.Equal(midnight.Add(want)) {
+			t.Errorf("%s after midnight: %s", at, got)
+		}
+	}
+}
+
 func TestMargins(t *testing.T) {
 	var c tally.Counts
 	for _, s := range []int64{0, 59, 60, 299, 300, 301, 3599, 3600, 100_000} {
