@@ -368,12 +368,7 @@ func deployed(l judge.Leg) uint64 {
 // expire lets the leases of dead processes run out: it moves their ends to the
 // present instead of waiting for twelve seconds each time.
 func (r *rig) expire() error {
-	table := ""
-	for _, tb := range r.Template.Tables {
-		if tb.LogicalID == "Jobs" {
-			table = tb.Name
-		}
-	}
+	table := r.TableName("Jobs")
 	out, err := r.DynamoDB.Scan(r.t.Context(), &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("sk = :lease AND held = :yes"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":lease": &types.AttributeValueMemberS{Value: "lease"}, ":yes": &types.AttributeValueMemberBOOL{Value: true}}})
 	if err != nil {

@@ -12,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/bridge-me-not/resolver-cron/infra/contracts"
 	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
@@ -274,7 +278,7 @@ func ticking(f string) func() []byte { return func() []byte { return tick(f) } }
 func (l *lane) gather() error {
 	bells := l.ring(^uint64(0))
 	if l.event = queueEvent(bells...); len(bells) == 0 {
-		return errors.New("nobody has rung")
+		return fmt.Errorf("nobody has rung, the last run of %s asked for %v", l.function, l.requests())
 	}
 	return nil
 }
@@ -326,14 +330,36 @@ func (p pair) live(l *lane) error {
 	)
 }
 
-// play does one thing after the other. The functions begin cold, so that all
-// lives are alike.
+// play does one thing after the other. The functions begin cold, and without the
+// alerts of other lives, so that all lives are alike: the cap on messages would leave
+// later ones without any.
 func (l *lane) play(steps ...func() error) error {
+	if err := l.forgetAlerts(); err != nil {
+		return err
+	}
 	for _, f := range []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker} {
 		l.Host.Kill(f)
 	}
 	for _, do := range steps {
 		if err := do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetAlerts deletes all that is kept of alerts.
+func (l *lane) forgetAlerts() error {
+	table := l.TableName("Jobs")
+	out, err := l.DynamoDB.Scan(l.t.Context(), &dynamodb.ScanInput{TableName: &table, ProjectionExpression: aws.String("pk, sk"),
+		FilterExpression: aws.String("begins_with(pk, :alert) OR pk IN (:outbox, :open, :resolved)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":alert": &types.AttributeValueMemberS{Value: "alert"}, ":outbox": &types.AttributeValueMemberS{Value: "outbox"},
+			":open": &types.AttributeValueMemberS{Value: "open-alerts"}, ":resolved": &types.AttributeValueMemberS{Value: "resolved-alerts"}}})
+	if err != nil {
+		return err
+	}
+	for _, key := range out.Items {
+		if _, err := l.DynamoDB.DeleteItem(l.t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: key}); err != nil {
 			return err
 		}
 	}
