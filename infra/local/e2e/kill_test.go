@@ -198,11 +198,12 @@ func (l *lane) step(site, function string, event func() []byte) error {
 			return err
 		}
 		if !l.fired() {
-			// What an earlier kill left done is not asked for again.
-			if i == 0 {
-				return fmt.Errorf("%s did not come: %v", p, l.requests())
-			}
+			// What an earlier kill left done is not asked for again, and of requests that
+			// several parts of a run may make at once one may serve them all.
 			l.missed = append(l.missed, targets[i:]...)
+			if i == 0 {
+				l.t.Logf("%s did not come: %v", p, l.requests())
+			}
 			break
 		}
 		if !res.Failed() {
@@ -402,6 +403,8 @@ const (
 	// lanes is how many lives are under way at a time: more would only share the
 	// same processors.
 	lanes = 2
+	// mostMisses is how many lives a request is waited for that does not come in each.
+	mostMisses = 3
 )
 
 // hunt hands the points out to lanes, life by life, until each was killed at.
@@ -417,6 +420,8 @@ type hunt struct {
 	plans   []map[string][]point
 	under   int     // lives under way
 	left    []point // missed: to be a site's only target in another life
+	misses  map[point]int
+	gone    int // points that are met now and then only, and were not in all their lives
 	points  int
 	kills   int
 	lives   int
@@ -479,7 +484,17 @@ func (h *hunt) lived(kills int, missed []point) {
 	h.under--
 	h.lives++
 	h.kills += kills
-	h.left = append(h.left, missed...)
+	for _, p := range missed {
+		if h.misses == nil {
+			h.misses = map[point]int{}
+		}
+		// The first of its name is made in each life; of further ones one may have to wait.
+		if h.misses[p]++; h.misses[p] > mostMisses && p.nth > 0 {
+			h.gone++
+			continue
+		}
+		h.left = append(h.left, p)
+	}
 	h.changed.Broadcast()
 }
 
@@ -500,8 +515,8 @@ func (h *hunt) run(t *testing.T) {
 			})
 		}
 	})
-	if !t.Failed() && h.kills != h.points {
-		t.Errorf("%d kills of %d", h.kills, h.points)
+	if !t.Failed() && (h.kills+h.gone != h.points || h.gone > h.points/50) {
+		t.Errorf("%d kills of %d, %d of them not met again", h.kills, h.points, h.gone)
 	}
 	t.Logf("killed at %d points (before and after %d requests) in %d lives, %.1f s", h.kills, h.points/2, h.lives, time.Since(start).Seconds())
 }
