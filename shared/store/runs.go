@@ -57,7 +57,7 @@ func (v Runs) Last(ctx context.Context, name string, now time.Time) (last job.Re
 	fail := func(err error) (job.Record, bool, error) { //nolint:unparam // the shape of the return
 		return job.Record{}, false, fmt.Errorf("read the last run of %s: %w", name, err)
 	}
-	in := partition(v.s.tables.Jobs, "run#"+name, "")
+	in := partition(v.s.tables.Jobs, runPrefix+name, "")
 	in.ScanIndexForward, in.Limit = aws.Bool(false), aws.Int32(1)
 	for it, err := range v.s.query(ctx, in) {
 		if err != nil {
@@ -141,7 +141,7 @@ func (v Runs) Latest(ctx context.Context, name string, limit int) ([]job.Record,
 	if limit <= 0 {
 		return nil, nil
 	}
-	in := partition(v.s.tables.Jobs, "run#"+name, "")
+	in := partition(v.s.tables.Jobs, runPrefix+name, "")
 	in.ScanIndexForward, in.Limit = aws.Bool(false), aws.Int32(int32(min(limit, 1000)))
 	var out []job.Record
 	for it, err := range v.s.query(ctx, in) {
