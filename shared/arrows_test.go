@@ -36,10 +36,10 @@ var rooms = map[string][]string{
 	"env":      {"swap"},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn", "balance", "health"},
-	"store":     {"swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "report", "snapshot", "tally", "watchdog"},
+	"store":     {"metrics", "swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "report", "snapshot", "tally", "watchdog"},
 	"archive":   {},
-	"queue":     {"watch", "job", "health"},
-	"notify":    {"alert"},
+	"queue":     {"watch", "job", "health", "metrics"},
+	"notify":    {"alert", "metrics"},
 	"invoke":    {},
 	"kmssigner": {},
 	// Where they meet.

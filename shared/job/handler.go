@@ -61,7 +61,7 @@ const (
 )
 
 func runTick(ctx context.Context, d Deps, t Task, payload []byte) error {
-	r, budget, cancel := newRun(ctx, d, t.Name, t.Timeout, t.Margin)
+	ctx, r, budget, cancel := newRun(ctx, d, t.Name, t.Timeout, t.Margin)
 	defer cancel()
 	end := ending{critical: t.Critical, started: time.Now()}
 
@@ -129,17 +129,19 @@ func tickOf(payload []byte) (time.Time, error) {
 	return e.Time.UTC(), nil
 }
 
-// newRun starts a run and its budget: the time until the invocation is killed, minus the margin.
-func newRun(ctx context.Context, d Deps, name string, timeout, margin time.Duration) (*Run, context.Context, context.CancelFunc) {
+// newRun starts a run: its context, and within that its budget, the time until the invocation is
+// killed minus the margin.
+func newRun(ctx context.Context, d Deps, name string, timeout, margin time.Duration) (all context.Context, r *Run, budget context.Context, cancel context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(timeout)
 	}
 	token := rand.Text()
-	r := &Run{Job: name, Token: token, Metrics: &metrics.Set{}, deps: d, deadline: deadline,
+	r = &Run{Job: name, Token: token, Metrics: &metrics.Set{}, deps: d, deadline: deadline,
 		Log: d.Log.With("job", name, "run", token)}
-	budget, cancel := context.WithDeadline(ctx, deadline.Add(-margin))
-	return r, budget, cancel
+	all = metrics.WithRun(ctx, name, token)
+	budget, cancel = context.WithDeadline(all, deadline.Add(-margin))
+	return all, r, budget, cancel
 }
 
 // ending is what is known of a run when it ends.
@@ -164,11 +166,8 @@ func (r *Run) execute(all, ctx context.Context, end ending, body func(context.Co
 			}
 		}()
 		end.attempts = 1 // should it panic
-		end.err = metrics.Trace(ctx, r.Job, func(ctx context.Context) error {
-			err := metrics.Annotate(ctx, "tick", r.Scheduled.Format(time.RFC3339))
-			if err != nil { // a trace that is harder to find is no reason to fail
-				r.Log.WarnContext(ctx, "tick not annotated", "error", err)
-			}
+		tick := map[string]string{"tick": r.Scheduled.Format(time.RFC3339)}
+		end.err = metrics.Trace(ctx, r.Job, tick, func(ctx context.Context) (err error) {
 			end.attempts, err = body(ctx)
 			return err
 		})

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,7 +75,7 @@ type piece[M comparable] struct {
 }
 
 func (c Consumer[M]) batch(ctx context.Context, d Deps, payload []byte) ([]byte, error) {
-	r, budget, cancel := newRun(ctx, d, c.Name, c.Timeout, c.Margin)
+	ctx, r, budget, cancel := newRun(ctx, d, c.Name, c.Timeout, c.Margin)
 	defer cancel()
 	end := ending{critical: c.Critical, started: time.Now()}
 	var event events.SQSEvent
@@ -119,7 +122,11 @@ func (c Consumer[M]) decode(ctx context.Context, r *Run, messages []events.SQSMe
 	var pieces []*piece[M]
 	byMessage := map[M]*piece[M]{}
 	refused := 0
+	senders := map[string]bool{}
 	for _, msg := range messages {
+		if run := sender(msg); run != "" {
+			senders[run] = true
+		}
 		m, err := c.Decode(msg.Body)
 		if err != nil {
 			refused++
@@ -141,8 +148,30 @@ func (c Consumer[M]) decode(ctx context.Context, r *Run, messages []events.SQSMe
 	if refused > 0 {
 		r.Note("refused", refused)
 	}
+	if len(senders) > 0 {
+		r.Note("sent_by", slices.Sorted(maps.Keys(senders)))
+	}
 	return pieces
 }
+
+// RunAttribute is the message attribute that names the run which sent a message.
+const RunAttribute = "run"
+
+// sender is the run that sent a message, "" if none says so. It is for the log alone; what is no token
+// of ours is nobody's.
+func sender(msg events.SQSMessage) string {
+	a := msg.MessageAttributes[RunAttribute].StringValue
+	if a == nil || len(*a) != tokenLength || strings.Trim(*a, base32) != "" {
+		return ""
+	}
+	return *a
+}
+
+// What rand.Text makes of a run token.
+const (
+	base32      = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	tokenLength = 26
+)
 
 // work handles the pieces, at most c.Parallel at a time, and panics as one of them did when all have
 // ended. One chain that stalls must not keep the others waiting.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -237,5 +238,42 @@ func TestImpossibleConsumersAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("all problems at once: no %q in %v", want, err)
 		}
+	}
+}
+
+// TestWhoSentABatch: the last line names the runs that sent the messages, and repeats nothing that is
+// no token.
+func TestWhoSentABatch(t *testing.T) {
+	sent := func(tokens ...string) []byte {
+		var e events.SQSEvent
+		for i, token := range tokens {
+			e.Records = append(e.Records, events.SQSMessage{MessageId: fmt.Sprint(i), Body: "a",
+				MessageAttributes: map[string]events.SQSMessageAttribute{job.RunAttribute: {DataType: "String", StringValue: &token}}})
+		}
+		e.Records = append(e.Records, events.SQSMessage{MessageId: "none", Body: "a"})
+		payload, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return payload
+	}
+	a, b := strings.Repeat("A", 26), strings.Repeat("B", 26)
+	for _, c := range []struct {
+		tokens []string
+		want   any
+	}{
+		{nil, nil},
+		{[]string{b, a, b}, []any{a, b}},
+		{[]string{"", "secret", a + "A", strings.ToLower(a), a[1:] + "\n", a[1:] + "1"}, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			bench := newBench(t)
+			if _, err := bench.consume(consumer(func(context.Context, *job.Run, string) error { return nil }), sent(c.tokens...)); err != nil {
+				t.Fatal(err)
+			}
+			if got := bench.lines("run ended")[0]["sent_by"]; !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%q: %v, want %v", c.tokens, got, c.want)
+			}
+		})
 	}
 }

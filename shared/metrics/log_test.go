@@ -63,3 +63,37 @@ func TestLoggerLevels(t *testing.T) {
 		}
 	}
 }
+
+// TestLinesOfARun: whoever logs within a run, its lines are found by the run; once each.
+func TestLinesOfARun(t *testing.T) {
+	var out bytes.Buffer
+	log, err := NewLogger(&out, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := WithRun(t.Context(), "state-sync", "A")
+	for _, c := range []struct {
+		say       func()
+		job, run  string
+		times     int
+		described string
+	}{
+		{func() { log.InfoContext(ctx, "m") }, "state-sync", "A", 1, "a logger of the process"},
+		{func() { log.With("chain", 1).InfoContext(ctx, "m") }, "state-sync", "A", 1, "with attributes"},
+		{func() { log.With("job", "state-sync", "run", "A").With("x", 1).InfoContext(ctx, "m") }, "state-sync", "A", 1, "the run's own logger"},
+		{func() { log.InfoContext(t.Context(), "m") }, "", "", 0, "outside of any run"},
+	} {
+		out.Reset()
+		c.say()
+		var line struct{ Job, Run string }
+		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+			t.Fatalf("%s: %v", out.String(), err)
+		}
+		if line.Job != c.job || line.Run != c.run || strings.Count(out.String(), `"run":`) != c.times {
+			t.Errorf("%s: %s", c.described, out.String())
+		}
+	}
+	if RunOf(ctx) != "A" || RunOf(t.Context()) != "" {
+		t.Error("a context does not know its run")
+	}
+}

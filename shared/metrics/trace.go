@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,7 +14,7 @@ import (
 
 // This file is the only one that knows the X-Ray SDK, which is in maintenance until 2027-02-25 and
 // brings gRPC and fasthttp along: about 2.5 MB of each zip. To replace it by OpenTelemetry, write the
-// three functions below anew.
+// two functions below anew.
 
 // The SDK logs an error for each segment that its daemon did not take and for each call outside a
 // segment, as at start-up. Neither tells anything about swaps. It must be set before first use.
@@ -22,9 +23,10 @@ func init() { xray.SetLogger(xraylog.NullLogger) }
 // tracing tells whether there is a daemon: Lambda sets its address when tracing is active.
 func tracing() bool { return os.Getenv("AWS_XRAY_DAEMON_ADDRESS") != "" }
 
-// Trace runs fn within a subsegment of that name. Without a daemon or a sampled invocation around
-// it, it only runs fn.
-func Trace(ctx context.Context, name string, fn func(context.Context) error) error {
+// Trace runs fn within a subsegment of that name, which is found by what it is about: indexed keys of
+// letters, digits and underscores, with no secrets among their values, and the run and its job.
+// Without a daemon or a sampled invocation around it, it only runs fn.
+func Trace(ctx context.Context, name string, about map[string]string, fn func(context.Context) error) error {
 	if !tracing() {
 		return fn(ctx)
 	}
@@ -32,6 +34,7 @@ func Trace(ctx context.Context, name string, fn func(context.Context) error) err
 	if segment == nil {
 		return fn(ctx)
 	}
+	annotate(ctx, segment, about)
 	closed := false
 	defer func() {
 		if !closed { // fn panicked: keep what is known, the panic goes on
@@ -44,17 +47,21 @@ func Trace(ctx context.Context, name string, fn func(context.Context) error) err
 	return err
 }
 
-// Annotate adds an indexed key to the present subsegment, if any. No secrets; keys are letters,
-// digits and underscores.
-func Annotate(ctx context.Context, key, value string) error {
-	segment := xray.GetSegment(ctx)
-	if !tracing() || segment == nil {
-		return nil
+// annotate makes a subsegment searchable. What cannot be said stands in the trace itself: that it is
+// harder to find is no reason to fail.
+func annotate(ctx context.Context, segment *xray.Segment, about map[string]string) {
+	if r, ok := ctx.Value(runKey{}).(run); ok {
+		about = maps.Clone(about)
+		if about == nil {
+			about = map[string]string{}
+		}
+		about[jobKey], about[tokenKey] = r.job, r.token
 	}
-	if err := segment.AddAnnotation(key, value); err != nil {
-		return fmt.Errorf("annotate the trace with %s: %w", key, err)
+	for key, value := range about {
+		if err := segment.AddAnnotation(key, value); err != nil {
+			segment.AddError(fmt.Errorf("annotate the trace with %s: %w", key, err))
+		}
 	}
-	return nil
 }
 
 // Instrument makes every client built from cfg record its calls as subsegments. Without a daemon it

@@ -31,9 +31,12 @@ func TestMain(m *testing.M) {
 
 var errWork = errors.New("work failed")
 
-// tracedWork exits with 3 unless every call behaves as without tracing.
+// tracedWork exits with 3 unless every call behaves as without tracing, and with 4 if a request does not
+// take the trace along.
 func tracedWork() {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	var asked http.Header
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Header
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		_, _ = w.Write([]byte(`{"QueueUrls":[]}`))
 	}))
@@ -47,26 +50,35 @@ func tracedWork() {
 	}
 
 	// At start-up there is no invocation and so no segment.
-	if Trace(context.Background(), "init", list) != nil {
+	if Trace(context.Background(), "init", nil, list) != nil {
 		os.Exit(3)
 	}
 	//nolint:staticcheck // the key is the string that the Lambda runtime sets
 	ctx := context.WithValue(context.Background(), xray.LambdaTraceHeaderKey, "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1")
-	err := Trace(ctx, "state-sync", func(ctx context.Context) error {
-		if Annotate(ctx, "outcome", "failed-on-purpose") != nil || list(ctx) != nil {
+	ctx = WithRun(ctx, "state-sync", "TOKEN")
+	about := map[string]string{"chain": "10"}
+	err := Trace(ctx, "reading", about, func(ctx context.Context) error {
+		if list(ctx) != nil {
 			os.Exit(3)
 		}
 		return errWork
 	})
+	if len(about) != 1 {
+		os.Exit(3)
+	}
 	if err != errWork {
 		os.Exit(3)
+	}
+	// SQS keeps this header with the messages of a request, so that the trace goes on where they are read.
+	if header := asked.Get("X-Amzn-Trace-Id"); tracing() != strings.HasPrefix(header, "Root=1-5759e988-bd862e3fe1be46a994272793;") {
+		os.Exit(4)
 	}
 	defer func() {
 		if recover() != "boom" {
 			os.Exit(3)
 		}
 	}()
-	_ = Trace(ctx, "panicking", func(context.Context) error { panic("boom") })
+	_ = Trace(ctx, "panicking", nil, func(context.Context) error { panic("boom") })
 }
 
 func TestTrace(t *testing.T) {
@@ -97,7 +109,7 @@ func TestTrace(t *testing.T) {
 	t.Run("with a daemon", func(t *testing.T) {
 		run(t, daemon.LocalAddr().String())
 		got := received(t, daemon, `"name":"panicking"`)
-		for _, want := range []string{`"name":"state-sync"`, `"outcome":"failed-on-purpose"`, `"name":"SQS"`, `"operation":"ListQueues"`,
+		for _, want := range []string{`"name":"reading"`, `"chain":"10"`, `"run":"TOKEN"`, `"job":"state-sync"`, `"name":"SQS"`, `"operation":"ListQueues"`,
 			"work failed", `"trace_id":"1-5759e988-bd862e3fe1be46a994272793"`} {
 			if !strings.Contains(got, want) {
 				t.Errorf("daemon received no %s in:\n%s", want, got)

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 )
 
 // API is what a Topic needs of the SNS client.
@@ -23,7 +24,7 @@ type API interface {
 }
 
 // Topic is an alert.Publisher. Its subscribers may filter by the message attributes severity, kind
-// and chain. It is safe for concurrent use.
+// and chain; run names the run that told of it. It is safe for concurrent use.
 type Topic struct {
 	api API
 	arn string
@@ -65,7 +66,11 @@ func (t *Topic) Publish(ctx context.Context, m alert.Message) error {
 	if m.Kind == "" { // SNS refuses empty values
 		delete(attributes, "kind")
 	}
-	_, err := t.api.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Subject: &subject, Message: aws.String(cut(body)), MessageAttributes: attributes})
+	if run := metrics.RunOf(ctx); run != "" {
+		attributes["run"] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &run}
+		body = strings.TrimRight(cut(body, len(run)+len(told)), "\n") + told + run + "\n"
+	}
+	_, err := t.api.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Subject: &subject, Message: aws.String(cut(body, 0)), MessageAttributes: attributes})
 	if err != nil {
 		return fmt.Errorf("publish to the alert topic: %w", err)
 	}
@@ -113,13 +118,16 @@ func subjectLine(s string) string {
 	return s
 }
 
-// cut bounds a body and says how much is missing.
-func cut(body string) string {
-	if len(body) <= maxBody {
+// told comes before the run that told of it, whose log lines say more.
+const told = "\n\nTold by run "
+
+// cut bounds a body, with room for what follows, and says how much is missing.
+func cut(body string, follows int) string {
+	if len(body)+follows <= maxBody {
 		return body
 	}
 	const note = "\n… cut: %d bytes are missing, see the log.\n"
-	end := maxBody - len(note) - 20
+	end := maxBody - len(note) - 20 - follows
 	for !utf8.RuneStart(body[end]) {
 		end--
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 	"github.com/bridge-me-not/resolver-cron/shared/notify"
 )
 
@@ -210,5 +211,24 @@ func TestTopicOnTheServer(t *testing.T) {
 	}
 	if got["filtered out"] != nil {
 		t.Error("the filter on severity did not work")
+	}
+}
+
+// TestAMessageNamesTheRunThatTells, however long it is.
+func TestAMessageNamesTheRunThatTells(t *testing.T) {
+	for _, body := range []string{"b", "b\n", strings.Repeat("b", 1<<20)} {
+		c := &capture{}
+		topic, err := notify.New(c, arn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := metrics.WithRun(t.Context(), "state-sync", "TOKEN")
+		if err := topic.Publish(ctx, alert.Message{Subject: "s", Body: body}); err != nil {
+			t.Fatal(err)
+		}
+		got := *c.in.Message
+		if !strings.HasSuffix(got, "\n\nTold by run TOKEN\n") || len(got) > 256<<10-1024 || aws.ToString(c.in.MessageAttributes["run"].StringValue) != "TOKEN" {
+			t.Errorf("%d bytes, ends with %q", len(got), got[max(0, len(got)-80):])
+		}
 	}
 }

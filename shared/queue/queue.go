@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 )
 
@@ -96,10 +97,15 @@ func send(ctx context.Context, c Sender, url string, messages []message) error {
 }
 
 func sendBatch(ctx context.Context, c Sender, url string, batch []message) error {
+	var sender map[string]types.MessageAttributeValue
+	if run := metrics.RunOf(ctx); run != "" {
+		sender = map[string]types.MessageAttributeValue{job.RunAttribute: {DataType: aws.String("String"), StringValue: &run}}
+	}
 	left := make(map[string]types.SendMessageBatchRequestEntry, len(batch))
 	for i, m := range batch {
 		id := strconv.Itoa(i)
-		left[id] = types.SendMessageBatchRequestEntry{Id: &id, MessageBody: aws.String(m.body), DelaySeconds: int32(m.delay / time.Second)}
+		left[id] = types.SendMessageBatchRequestEntry{Id: &id, MessageBody: aws.String(m.body), DelaySeconds: int32(m.delay / time.Second),
+			MessageAttributes: sender}
 	}
 	var refused, ours []types.BatchResultErrorEntry
 	for range tries {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 	"github.com/bridge-me-not/resolver-cron/shared/queue"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 )
@@ -175,5 +176,23 @@ func TestBadSignerRingsNobody(t *testing.T) {
 	s := &service{answer: take}
 	if err := (queue.Doorbells{Client: s, URL: "u"}).Ring(t.Context(), []watch.Ring{{}}); err == nil || len(s.calls) != 0 {
 		t.Errorf("doorbell without a chain: %v after %d calls", err, len(s.calls))
+	}
+}
+
+// TestMessagesNameTheirRun: what a run sends says so, beside the body, by which equal messages are one.
+func TestMessagesNameTheirRun(t *testing.T) {
+	for _, run := range []string{"", "A"} {
+		ctx := t.Context()
+		if run != "" {
+			ctx = metrics.WithRun(ctx, job.TimelockMonitor, run)
+		}
+		s := &service{answer: take}
+		if err := (queue.Doorbells{Client: s, URL: "u"}).Ring(ctx, []watch.Ring{{ChainID: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		e := s.calls[0].Entries[0]
+		if got := aws.ToString(e.MessageAttributes[job.RunAttribute].StringValue); got != run || strings.Contains(*e.MessageBody, "run") {
+			t.Errorf("run %q: attribute %q, body %s", run, got, *e.MessageBody)
+		}
 	}
 }

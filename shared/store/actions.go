@@ -56,7 +56,7 @@ func readWork(it item) (w swap.Work, err error) {
 
 // Save implements watch.Actions.
 func (v Actions) Save(ctx context.Context, w swap.Work) error {
-	c, err := v.s.workChange(w)
+	c, err := v.s.workChange(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ type change struct {
 // A new item gets the present microsecond as its version. So versions never
 // return, not even when work is wanted again after its end: a late writer that
 // knows the item's former life cannot hit its new one.
-func (s *Store) workChange(w swap.Work) (c change, err error) {
+func (s *Store) workChange(ctx context.Context, w swap.Work) (c change, err error) {
 	if w.Version == 0 && !w.State.Live() {
 		return c, fmt.Errorf("save work %s of order %s: it cannot begin as %s", w.Key(), w.Order, w.State)
 	}
@@ -93,6 +93,7 @@ func (s *Store) workChange(w swap.Work) (c change, err error) {
 	}
 	it := newItem(pk, sk)
 	it[attrVersion], it[attrWrite], it[attrBody], it[attrState] = number(next), blob(c.token), blob(packed), text(string(w.State))
+	it.by(ctx)
 	if w.State.Live() {
 		c.ops = []types.TransactWriteItem{put(s.tables.Actions, it, since(w.Version))}
 		return c, nil

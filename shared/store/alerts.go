@@ -70,6 +70,7 @@ func (v Alerts) Save(ctx context.Context, e alert.Entry) error {
 	token := []byte(e.Write)
 	it[attrVersion], it[attrWrite], it[attrBody] = number(e.Version+1), blob(token), blob(packed)
 	it[attrExpires] = number(e.ExpiresAt.Unix())
+	it.by(ctx)
 	row := func(pk string, wanted bool) types.TransactWriteItem {
 		if !wanted {
 			return erase(v.s.tables.Jobs, key(pk, e.Key()))

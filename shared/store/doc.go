@@ -22,7 +22,9 @@
 // Every table has the string keys pk and sk and the TTL attribute expires_at
 // (epoch seconds). Items also carry v, the schema version; n, the version that
 // conditions compare; w, the write token; and b, the content as compressed
-// JSON. Short names, because capacity is counted on them too. Readers accept
+// JSON. Work, journal entries and alerts also say which run wrote them last
+// (run), to be found in the logs; nothing reads it. Short names, because
+// capacity is counted on them too. Readers accept
 // the schema version before their own and refuse any later one.
 //
 //	orders   order#<chain>:<escrow>  order                an order; wake times and index keys beside it

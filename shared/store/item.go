@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"compress/flate"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 )
 
 // schema is the version of what this program writes.
@@ -25,6 +28,7 @@ const (
 	attrWrite   = "w"
 	attrBody    = "b"
 	attrExpires = "expires_at"
+	attrRun     = "run"
 )
 
 // maxBody bounds the compressed body of one item: the service's limit is
@@ -55,6 +59,13 @@ func newItem(pk, sk string) item {
 	it := key(pk, sk)
 	it[attrSchema] = number(schema)
 	return it
+}
+
+// by notes which run writes the item, if one does.
+func (it item) by(ctx context.Context) {
+	if run := metrics.RunOf(ctx); run != "" {
+		it[attrRun] = text(run)
+	}
 }
 
 func (it item) text(name string) string {

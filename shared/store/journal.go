@@ -103,7 +103,7 @@ func shape(e txn.Entry) (entryBody, int) {
 
 // entryItem builds the item of the entry's next version. The token covers what
 // is written with it too.
-func (v Journal) entryItem(prefix string, e txn.Entry, works []swap.Work) (it item, token []byte, err error) {
+func (v Journal) entryItem(ctx context.Context, prefix string, e txn.Entry, works []swap.Work) (it item, token []byte, err error) {
 	body, version := shape(e)
 	content, packed, err := packItem(&body)
 	if err != nil {
@@ -122,6 +122,7 @@ func (v Journal) entryItem(prefix string, e txn.Entry, works []swap.Work) (it it
 	it = newItem(pk, sk)
 	it[attrSchema] = number(version)
 	it[attrVersion], it[attrWrite], it[attrBody], it[attrState] = number(e.Version+1), blob(token), blob(packed), text(string(e.State))
+	it.by(ctx)
 	return it, token, nil
 }
 
@@ -146,7 +147,7 @@ func (v Journal) Record(ctx context.Context, f txn.Fence, e txn.Entry, works []s
 	case e.Version == 0 && len(works) != len(e.Acts) || len(works) > txn.MaxActs:
 		return fmt.Errorf("%s: %d works for %d actions, at most %d", words, len(works), len(e.Acts), txn.MaxActs)
 	}
-	it, token, err := v.entryItem(openPrefix, e, works)
+	it, token, err := v.entryItem(ctx, openPrefix, e, works)
 	if err != nil {
 		return fmt.Errorf("%s: %w", words, err)
 	}
@@ -160,7 +161,7 @@ func (v Journal) Record(ctx context.Context, f txn.Fence, e txn.Entry, works []s
 	}
 	ops = append(ops, check(table, key(pk, nonceSK(donePrefix, e.Nonce)), absent))
 	for _, w := range works {
-		c, err := v.s.workChange(w)
+		c, err := v.s.workChange(ctx, w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", words, err)
 		}
@@ -187,7 +188,7 @@ func (v Journal) Settle(ctx context.Context, e txn.Entry, works []swap.Work) err
 	if len(works) > txn.MaxActs {
 		return fmt.Errorf("%s: %d works, at most %d", words, len(works), txn.MaxActs)
 	}
-	it, token, err := v.entryItem(donePrefix, e, works)
+	it, token, err := v.entryItem(ctx, donePrefix, e, works)
 	if err != nil {
 		return fmt.Errorf("%s: %w", words, err)
 	}
@@ -197,7 +198,7 @@ func (v Journal) Settle(ctx context.Context, e txn.Entry, works []swap.Work) err
 		put(table, it, absent),
 	}
 	for _, w := range works {
-		c, err := v.s.workChange(w)
+		c, err := v.s.workChange(ctx, w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", words, err)
 		}
@@ -238,7 +239,7 @@ func (v Journal) Reopen(ctx context.Context, f txn.Fence, e txn.Entry) error {
 	case e.State != txn.Open:
 		return fmt.Errorf("%s: as %s", words, e.State)
 	}
-	it, token, err := v.entryItem(openPrefix, e, nil)
+	it, token, err := v.entryItem(ctx, openPrefix, e, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", words, err)
 	}

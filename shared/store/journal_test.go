@@ -2,7 +2,10 @@ package store
 
 import (
 	"testing"
+	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
@@ -78,5 +81,51 @@ func TestBatchesAreMarked(t *testing.T) {
 		if _, version := shape(txn.Entry{Acts: make([]txn.Act, n)}); version != want {
 			t.Errorf("%d actions: schema %d, want %d", n, version, want)
 		}
+	}
+}
+
+// TestItemsNameTheirRun: work, an entry and an alert say which run wrote them.
+func TestItemsNameTheirRun(t *testing.T) {
+	s := newStore(t)
+	a := txntest.Account()
+	f := s.grant(t, "signer#"+a.Signer.Hex(), "a")
+	w := watchtest.Work(a.ChainID, watchtest.Address())
+	ran := func(table string, k item) string {
+		t.Helper()
+		it, err := s.get(t.Context(), table, k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return it.text(attrRun)
+	}
+	for _, run := range []string{"PLANNED", "PLANNED AGAIN"} {
+		if err := s.Actions().Save(metrics.WithRun(t.Context(), "timelock-monitor", run), w); err != nil {
+			t.Fatal(err)
+		}
+		works, err := s.Actions().Live(t.Context(), a.ChainID, w.Taker)
+		if err != nil || len(works) != 1 {
+			t.Fatal(works, err)
+		}
+		w = works[0]
+		if got := ran(testTables.Actions, key(s.accountKey(w.ChainID, w.Taker), w.Key().String())); got != run {
+			t.Errorf("work by %q, want %q", got, run)
+		}
+	}
+	e, works := txntest.Entry(a, 4, w)
+	if err := s.Journal().Record(metrics.WithRun(t.Context(), "action-executor", "SENT"), f, e, works); err != nil {
+		t.Fatal(err)
+	}
+	if got := ran(testTables.Journal, key(s.accountKey(a.ChainID, a.Signer), nonceSK(openPrefix, 4))); got != "SENT" {
+		t.Errorf("entry by %q", got)
+	}
+	if got := ran(testTables.Actions, key(s.accountKey(w.ChainID, w.Taker), w.Key().String())); got != "SENT" {
+		t.Errorf("work sent by %q", got)
+	}
+	told := alert.Entry{Alert: alert.Alert{Kind: alert.ChainBehind, Chain: 10}, State: alert.Open, RaisedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour), Write: "w"}
+	if err := s.Alerts().Save(metrics.WithRun(t.Context(), "state-sync", "TOLD"), told); err != nil {
+		t.Fatal(err)
+	}
+	if got := ran(testTables.Jobs, alertKey(told.Key())); got != "TOLD" {
+		t.Errorf("alert by %q", got)
 	}
 }

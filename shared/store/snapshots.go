@@ -247,7 +247,7 @@ func (v Snapshots) putEntry(ctx context.Context, e txn.Entry) (bool, error) {
 	}
 	version := uint64(e.Version)
 	e.Version-- // what it is built on
-	it, _, err := v.s.Journal().entryItem(here, e, nil)
+	it, _, err := v.s.Journal().entryItem(ctx, here, e, nil)
 	if err != nil {
 		return false, fmt.Errorf("put nonce %d of %s on chain %d: %w", e.Nonce, e.Signer, e.ChainID, err)
 	}

@@ -41,6 +41,7 @@ type Drainer struct {
 	// Parallel is the most rehearsals or signatures under way at a time; zero
 	// means 8.
 	Parallel int
+	Trace    Trace
 	Log      *slog.Logger
 }
 

@@ -150,7 +150,7 @@ func (r *drain) send(ctx context.Context, p parcel, nonce uint64) error {
 	}
 	// From here on the bytes are in the journal: whatever becomes of this
 	// broadcast, the next holder repeats it.
-	return r.broadcast(ctx, p.tx)
+	return r.Trace.transaction(ctx, "send", e, p.tx.Hash, func(ctx context.Context) error { return r.broadcast(ctx, p.tx) })
 }
 
 // dataFee reads what a rollup asks for the data of a call.

@@ -62,6 +62,7 @@ type world struct {
 	resolver common.Address // a resolver contract that the signer may use
 	chains   map[uint64]*simChain
 	legs     map[common.Address]swap.Leg
+	traced   txn.Trace
 	orders   map[swap.OrderID]*swap.Order
 	ids      []swap.OrderID // of orders, in order of creation
 	secrets  map[swap.OrderID][32]byte
@@ -300,14 +301,14 @@ func (w *world) drain(ctx context.Context, chain uint64) (res txn.Drained, err e
 func (w *world) drainer(h *hold) *txn.Drainer {
 	s := seam{w, h}
 	return &txn.Drainer{Signer: s, Backend: s, Journal: s, Works: s, Decide: s.decide, Report: s.report,
-		Ring: s.ring, Paused: w.paused, Policy: w.policy, Chains: w.configs, Keys: w.keys, Parallel: max(1, w.parallel), Log: w.log}
+		Ring: s.ring, Paused: w.paused, Policy: w.policy, Chains: w.configs, Keys: w.keys, Parallel: max(1, w.parallel), Trace: w.traced, Log: w.log}
 }
 
 // track runs the tracker once for an account.
 func (w *world) track(ctx context.Context, chain uint64) (res txn.Tracked, err error, alive bool) {
 	s := seam{w, nil}
 	t := &txn.Tracker{Backend: s, Journal: s, Works: s, Facts: s, Ring: s.ring, Report: s.report,
-		Policy: w.policy, Chains: w.configs, Keys: w.keys, Log: w.log}
+		Policy: w.policy, Chains: w.configs, Keys: w.keys, Trace: w.traced, Log: w.log}
 	alive = w.process(func() { res, err = t.Track(ctx, w.account(chain)) })
 	if res.Open != res.Waiting || res.Rung || err != nil || !alive {
 		w.note("%d track %d: %+v alive %v err %v", w.chains[chain].head().Time-simStart, chain, res, alive, err)

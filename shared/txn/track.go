@@ -25,6 +25,7 @@ type Tracker struct {
 	Policy  swap.Policy
 	Chains  map[uint64]ChainConfig
 	Keys    Keys
+	Trace   Trace
 	Log     *slog.Logger
 }
 
@@ -350,7 +351,8 @@ func (t *Tracker) settle(ctx context.Context, s settlement, res *Tracked) (reope
 			works = append(works, *e.work)
 		}
 	}
-	if err := t.Journal.Settle(ctx, s.Entry, works); err != nil {
+	err = t.Trace.transaction(ctx, "settle", s.Entry, s.tx, func(ctx context.Context) error { return t.Journal.Settle(ctx, s.Entry, works) })
+	if err != nil {
 		if errors.Is(err, swap.ErrConflict) {
 			return false, nil
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ const nextRound = 2 * time.Second
 func (p *Parts) Track(ctx context.Context, r *job.Run) error {
 	tracker := &txn.Tracker{
 		Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(), Facts: p.Store.Facts(),
-		Ring: p.ring(0), Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Keys: p.Keys(), Log: p.Log,
+		Ring: p.ring(0), Report: p.Report, Policy: p.Policy, Chains: p.Sending(), Keys: p.Keys(), Trace: metrics.Trace, Log: p.Log,
 	}
 	res, err := tracker.TrackAll(ctx, p.Accounts())
 	r.Note("open", res.Open)
@@ -59,7 +60,7 @@ func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 	drainer := &txn.Drainer{
 		Signer: signer, Backend: p.Chain, Journal: p.Store.Journal(), Works: p.Store.Actions(),
 		Decide: p.Sweeper().Decide, Report: p.Report, Ring: p.ring(nextRound),
-		Policy: p.Policy, Chains: p.Sending(), Keys: p.Keys(), Log: p.Log,
+		Policy: p.Policy, Chains: p.Sending(), Keys: p.Keys(), Trace: metrics.Trace, Log: p.Log,
 	}
 	var paused pauses
 	drain := func(ctx context.Context, r *job.Run, a txn.Account) error {
@@ -73,9 +74,12 @@ func (p *Parts) Executor(signer txn.Signer) (job.Handler, error) {
 		defer p.noteUsage(r)
 		key := job.SignerKey(a.ChainID, strings.ToLower(a.Signer.Hex()))
 		_, err := r.Alone(ctx, key, func(ctx context.Context, h *job.Hold) error {
-			res, err := d.Drain(ctx, a, hold{h})
-			r.Note(fmt.Sprintf("drained_%d_%s", a.ChainID, strings.ToLower(a.Signer.Hex())), res)
-			return err
+			about := map[string]string{"chain": strconv.FormatUint(a.ChainID, 10), "signer": a.Signer.Hex()}
+			return metrics.Trace(ctx, "drain", about, func(ctx context.Context) error {
+				res, err := d.Drain(ctx, a, hold{h})
+				r.Note(fmt.Sprintf("drained_%d_%s", a.ChainID, strings.ToLower(a.Signer.Hex())), res)
+				return err
+			})
 		})
 		return errors.Join(unread, err)
 	}
