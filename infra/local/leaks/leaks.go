@@ -18,51 +18,72 @@ import (
 	"sync"
 )
 
+// least is how long a secret has to be, in bytes.
+const least = 12
+
 // Finder looks for what was planted. The zero value looks for nothing. It is safe
 // for concurrent use.
 type Finder struct {
 	mu     sync.Mutex
-	forms  map[string]string // how a secret may be written, to its name
-	places map[string]map[string]int
+	forms  []form // replaced, never changed in place
+	places map[string]map[string]bool
+}
+
+// form is how a secret may be written.
+type form struct {
+	name  string
+	bytes []byte
 }
 
 // Plant has the finder look for value from now on, under a name that may be
 // shown. Text is looked for as it is; bytes also as hexadecimal and base64 digits,
 // the first kind in any case. Too short to be told from chance is an error.
 func (f *Finder) Plant(name string, value []byte) error {
-	const least = 12
 	if len(value) < least {
 		return fmt.Errorf("plant %s: %d bytes are found everywhere, at least %d are needed", name, len(value), least)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.forms == nil {
-		f.forms, f.places = map[string]string{}, map[string]map[string]int{}
+	digits := hex.EncodeToString(value)
+	f.forms = slices.Clip(f.forms)
+	for _, written := range []string{string(value), digits, strings.ToUpper(digits), base64.RawStdEncoding.EncodeToString(value), base64.RawURLEncoding.EncodeToString(value)} {
+		f.forms = append(f.forms, form{name, []byte(written)})
 	}
-	f.forms[string(value)] = name
-	f.forms[hex.EncodeToString(value)] = name
-	f.forms[strings.ToUpper(hex.EncodeToString(value))] = name
-	f.forms[base64.RawStdEncoding.EncodeToString(value)] = name
-	f.forms[base64.RawURLEncoding.EncodeToString(value)] = name
 	return nil
+}
+
+// Forget ends the search for what is no secret any more, and what was found of it.
+func (f *Finder) Forget(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forms = slices.DeleteFunc(slices.Clone(f.forms), func(o form) bool { return o.name == name })
+	delete(f.places, name)
 }
 
 // Look searches content, which was found at a place such as "log of state-sync",
 // and remembers what it finds.
 func (f *Finder) Look(place string, content []byte) {
 	f.mu.Lock()
-	forms := maps.Clone(f.forms)
+	forms := f.forms
 	f.mu.Unlock()
 	if len(forms) == 0 {
 		return
 	}
-	for name := range look(forms, content, depth) {
-		f.mu.Lock()
+	found := map[string]bool{}
+	look(found, forms, content, depth)
+	if len(found) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.places == nil {
+		f.places = map[string]map[string]bool{}
+	}
+	for name := range found {
 		if f.places[name] == nil {
-			f.places[name] = map[string]int{}
+			f.places[name] = map[string]bool{}
 		}
-		f.places[name][place]++
-		f.mu.Unlock()
+		f.places[name][place] = true
 	}
 }
 
@@ -91,29 +112,26 @@ const (
 // wrapped is a run of base64 digits long enough to hold something.
 var wrapped = regexp.MustCompile(`[A-Za-z0-9+/_-]{24,}`)
 
-func look(forms map[string]string, content []byte, left int) map[string]bool {
-	found := map[string]bool{}
-	for form, name := range forms {
-		if bytes.Contains(content, []byte(form)) {
-			found[name] = true
+func look(found map[string]bool, forms []form, content []byte, left int) {
+	for _, f := range forms {
+		if !found[f.name] && bytes.Contains(content, f.bytes) {
+			found[f.name] = true
 		}
 	}
 	if left == 0 {
-		return found
+		return
 	}
-	deeper := func(inner []byte) { maps.Copy(found, look(forms, inner, left-1)) }
 	for _, inner := range unpacked(content) {
-		deeper(inner)
+		look(found, forms, inner, left-1)
 	}
 	for _, run := range wrapped.FindAllString(string(content), -1) {
 		if len(run)%4 == 1 { // the last digit is none
 			run = run[:len(run)-1]
 		}
 		if inner, err := base64.RawStdEncoding.DecodeString(digits.Replace(run)); err == nil {
-			deeper(inner)
+			look(found, forms, inner, left-1)
 		}
 	}
-	return found
 }
 
 // digits writes the base64 of URLs as the other one.
@@ -127,13 +145,25 @@ func unpacked(content []byte) (out [][]byte) {
 			out = append(out, inner)
 		}
 	}
-	if r, err := gzip.NewReader(bytes.NewReader(content)); err == nil {
-		take(r)
-	} else if !printable(content) {
-		take(flate.NewReader(bytes.NewReader(content)))
+	switch {
+	case bytes.HasPrefix(content, []byte("\x1f\x8b")):
+		if r, err := gzip.NewReader(bytes.NewReader(content)); err == nil {
+			take(r)
+		}
+	case len(content) >= leastPacked && !printable(content):
+		r := inflaters.Get().(io.ReadCloser)
+		defer inflaters.Put(r)
+		if err := r.(flate.Resetter).Reset(bytes.NewReader(content), nil); err == nil {
+			take(r)
+		}
 	}
 	return out
 }
+
+// leastPacked: no secret fits into less.
+const leastPacked = least
+
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
 // printable: raw compressed data has no mark of its own, and text is none.
 func printable(content []byte) bool {

@@ -88,6 +88,10 @@ func TestLook(t *testing.T) {
 		if found := len(f.Names()) > 0; found != c.found {
 			t.Errorf("%s: names %q", name, f.Names())
 		}
+		f.Forget("the secret")
+		if f.Look("here", c.content); f.Names() != nil {
+			t.Errorf("%s: found %q, which was forgotten", name, f.Names())
+		}
 	}
 }
 
@@ -117,4 +121,18 @@ func FuzzLook(f *testing.F) {
 			t.Errorf("hidden behind %q", content)
 		}
 	})
+}
+
+func BenchmarkLook(b *testing.B) {
+	var f Finder
+	for i := range 20 {
+		if err := f.Plant(fmt.Sprint(i), bytes.Repeat([]byte{byte(i), 1}, 16)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	content := item(b, []byte(strings.Repeat(`{"order":"8453:0x0123456789abcdef0123456789abcdef01234567"}`, 50)))
+	b.SetBytes(int64(len(content)))
+	for b.Loop() {
+		f.Look("here", content)
+	}
 }

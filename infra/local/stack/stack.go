@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/kmsd"
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
+	"github.com/bridge-me-not/resolver-cron/infra/local/leaks"
 	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/services"
 	"github.com/bridge-me-not/resolver-cron/infra/local/template"
@@ -75,6 +77,9 @@ type Stack struct {
 	AWS      *awsproxy.Proxy
 	RPC      *rpcproxy.Proxy
 	KMS      *kmsd.Server
+	// Leaks looks at all that the functions log, store and send. The signing keys
+	// and the tokens of the endpoints are planted; what is found makes Close fail.
+	Leaks *leaks.Finder
 	// Endpoints names the routes of the RPC proxy: "c0e1" is the second endpoint
 	// of the first chain in the file.
 	Endpoints []string
@@ -86,6 +91,7 @@ type Stack struct {
 	sns      *sns.Client
 
 	alertsURL string
+	token     string // of every endpoint
 	trouble   chan error
 	closers   []func() error
 	dir       string
@@ -95,7 +101,10 @@ type Stack struct {
 // run them; nothing runs before Run. ctx bounds the start alone. If it fails,
 // nothing is left behind.
 func Start(ctx context.Context, o Options) (_ *Stack, err error) {
-	s := &Stack{trouble: make(chan error, 1)}
+	s := &Stack{trouble: make(chan error, 1), Leaks: &leaks.Finder{}, token: rand.Text()}
+	if err := s.plant(o); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -152,6 +161,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.AWS.Close)
+	s.AWS.Use(s.overhear)
 	go s.watch("AWS proxy", s.AWS.Done(), s.AWS.Err)
 
 	s.clients(ddb.URL, queues.URL, objects.URL)
@@ -264,7 +274,7 @@ func (s *Stack) chains(o Options) (func(lambda.Process) map[string]string, error
 		for _, up := range ups {
 			env[up.variable] = ""
 			if up.target != "" {
-				env[up.variable] = s.RPC.URL(process, up.route)
+				env[up.variable] = s.RPC.URL(process, up.route) + "?token=" + s.token
 			}
 		}
 		return env
@@ -298,7 +308,7 @@ func (s *Stack) host(ctx context.Context, o Options, overlay func(lambda.Process
 	s.Host, err = lambda.New(lambda.Config{
 		Region: region, Account: account, SQS: s.SQS,
 		QueueURL: func(arn string) string { return s.queueURL(arn[strings.LastIndexByte(arn, ':')+1:]) },
-		Env:      overlay, Slack: o.Slack, Deliver: o.Deliver, Observe: o.Observe, Log: o.Log, Problem: s.fail,
+		Env:      overlay, Slack: o.Slack, Deliver: o.Deliver, Observe: s.observe(o), Log: s.log(o), Problem: s.fail,
 	}, run)
 	if err != nil {
 		return err
@@ -346,9 +356,10 @@ func (s *Stack) TableName(logicalID string) string {
 	return ""
 }
 
-// Close ends everything that Start began, last things first.
+// Close ends everything that Start began, last things first. A secret that was
+// seen where it does not belong is an error.
 func (s *Stack) Close() error {
-	var errs []error
+	errs := []error{s.leaked()}
 	for _, c := range slices.Backward(s.closers) {
 		errs = append(errs, c())
 	}

@@ -1,0 +1,54 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
+)
+
+// plant names what no function may ever log, store or send.
+func (s *Stack) plant(o Options) error {
+	errs := []error{s.Leaks.Plant("the token of the endpoints", []byte(s.token))}
+	for alias, key := range o.Keys {
+		errs = append(errs, s.Leaks.Plant("the private key of "+alias, crypto.FromECDSA(key)))
+	}
+	return errors.Join(errs...)
+}
+
+// overhear looks at each request to a service: items, messages, alerts, objects.
+func (s *Stack) overhear(c *awsproxy.Call, next awsproxy.Forward) (*awsproxy.Reply, error) {
+	s.Leaks.Look(fmt.Sprintf("%s:%s of %s", c.Service, c.Action, c.Function), c.Body)
+	return next(c)
+}
+
+// observe looks at how invocations end: an error goes to the queue of failed events.
+func (s *Stack) observe(o Options) func(lambda.Invocation) {
+	return func(i lambda.Invocation) {
+		s.Leaks.Look("error of "+i.Function, []byte(i.Error))
+		if o.Observe != nil {
+			o.Observe(i)
+		}
+	}
+}
+
+func (s *Stack) log(o Options) func(lambda.Line) {
+	return func(l lambda.Line) {
+		s.Leaks.Look("log of "+l.Function, []byte(l.Text))
+		if o.Log != nil {
+			o.Log(l)
+		}
+	}
+}
+
+func (s *Stack) leaked() error {
+	var errs []error
+	for _, name := range s.Leaks.Names() {
+		errs = append(errs, fmt.Errorf("%s was seen: %s", name, strings.Join(s.Leaks.Found(name), ", ")))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,64 @@
+package stack
+
+import (
+	"crypto/ecdsa"
+	"encoding/hex"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
+)
+
+// A stack whose functions let out what was planted does not close well, and says
+// what was seen where, without repeating it.
+func TestLeaksMakeCloseFail(t *testing.T) {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Root: "../../..", Profile: "mainnet", Mode: "live", ChainsFile: []byte("chains: []"), Lookup: os.LookupEnv,
+		Keys: map[string]*ecdsa.PrivateKey{"alias/signer": key}, Functions: []string{}, DynamoDB: os.Getenv("RESOLVER_CRON_TEST_DYNAMODB")}
+	secret := hex.EncodeToString(crypto.FromECDSA(key))
+	for _, c := range []struct {
+		name string
+		leak func(*Stack)
+		says string
+	}{
+		{"nothing", func(s *Stack) { s.log(o)(lambda.Line{Process: lambda.Process{Function: "state-sync"}, Text: "run ended"}) }, ""},
+		{"a log line", func(s *Stack) {
+			s.log(o)(lambda.Line{Process: lambda.Process{Function: "state-sync"}, Text: "post " + s.RPC.URL("f", "e") + "?token=" + s.token})
+		}, "the token of the endpoints was seen: log of state-sync"},
+		{"an error", func(s *Stack) { s.observe(o)(lambda.Invocation{Function: "pacer", Error: "key 0x" + secret}) },
+			"the private key of alias/signer was seen: error of pacer"},
+		{"a message", func(s *Stack) {
+			url := s.AWS.URL("action-executor@1", "sqs")
+			client := sqs.New(sqs.Options{Region: region, BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+			in := &sqs.SendMessageInput{QueueUrl: aws.String(s.QueueURL("Doorbells")), MessageBody: aws.String(strings.ToUpper(secret))}
+			if _, err := client.SendMessage(t.Context(), in); err != nil {
+				t.Error(err)
+			}
+		}, "the private key of alias/signer was seen: sqs:SendMessage of action-executor"},
+	} {
+		s, err := Start(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.leak(s)
+		err = s.Close()
+		if c.says == "" {
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if err == nil || err.Error() != c.says {
+			t.Errorf("%s: %v, want %q", c.name, err, c.says)
+		}
+	}
+}
