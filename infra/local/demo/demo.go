@@ -80,6 +80,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	s.RPC.Inject(rpcproxy.PoolCap(poolCap))
 	r := &run{Options: o, world: w, stack: s, watch: watch, ended: map[string]judge.Ends{}}
 	report, err := r.play(ctx, scenes)
+	report.Secrets = r.keptSecrets()
 	err = errors.Join(err, s.Close())
 	report.Elapsed = time.Since(started)
 	return report, err
@@ -115,6 +116,14 @@ func (r *run) play(all context.Context, scenes []*scene.Scene) (Report, error) {
 		return Report{}, err
 	}
 
+	for _, sw := range r.acting.Swaps() {
+		secret := sw.Secret()
+		if err := r.stack.Leaks.Plant(secretOf(sw), secret[:]); err != nil {
+			cancel(nil)
+			return Report{}, err
+		}
+	}
+
 	var parts sync.WaitGroup
 	start := func(what string, body func(context.Context) error) {
 		parts.Go(func() {
@@ -146,6 +155,23 @@ func (r *run) play(all context.Context, scenes []*scene.Scene) (Report, error) {
 	fmt.Fprintln(r.Out, "firing the slow jobs, reading what they keep, restoring the snapshot …")
 	out.Timetable, err = r.timetable(all)
 	return out, err
+}
+
+func secretOf(sw *scene.Swap) string { return "the secret of " + sw.Name }
+
+// keptSecrets ends the search for what is public by now, and counts the rest.
+func (r *run) keptSecrets() (n int) {
+	if r.acting == nil {
+		return 0
+	}
+	for _, sw := range r.acting.Swaps() {
+		if sw.Shown() {
+			r.stack.Leaks.Forget(secretOf(sw))
+		} else {
+			n++
+		}
+	}
+	return n
 }
 
 // follow is the clock of the chains: each second has its block on both, and

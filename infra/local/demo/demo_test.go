@@ -112,6 +112,10 @@ func TestReport(t *testing.T) {
 				t.Errorf("%s: well with %+v", c.name, bad)
 			}
 		}
+		unheard := r
+		if unheard.Missing = []string{"a: overdue"}; unheard.OK() {
+			t.Errorf("%s: well although an alert is missing", c.name)
+		}
 		var out bytes.Buffer
 		if err := r.Write(&out); err != nil {
 			t.Fatal(err)

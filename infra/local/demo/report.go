@@ -27,6 +27,9 @@ type Report struct {
 	// urgent and waits behind them, Taken nonces that another program used although
 	// a transaction of ours had been sent with them.
 	Lifted, Taken int
+	// Secrets counts swaps whose secret never became public. Were one of them seen
+	// in what the functions logged, stored or sent, the demonstration had failed.
+	Secrets int
 	// Timetable is what the other jobs have kept.
 	Timetable Timetable
 	// Failed names the runs that did not end well.
@@ -40,11 +43,11 @@ type Row struct {
 	judge.Verdict
 }
 
-// OK reports whether there were swaps, all are safe, nothing was late, and a
-// restored snapshot decides as its original.
+// OK reports whether there were swaps, all are safe, nothing was late, every
+// alert that was due was raised, and a restored snapshot decides as its original.
 func (r Report) OK() bool {
 	safe, lost, late := r.counts()
-	return len(r.Rows) > 0 && safe == len(r.Rows) && lost == 0 && late == 0 && r.Timetable.Same()
+	return len(r.Rows) > 0 && safe == len(r.Rows) && lost == 0 && late == 0 && len(r.Missing) == 0 && r.Timetable.Same()
 }
 
 func (r Report) counts() (safe, lost, late int) {
@@ -150,6 +153,7 @@ func (r Report) Write(w io.Writer) error {
 	fmt.Fprintf(w, "blocks behind the first legal one with its cause published: %s\n", legal)
 	fmt.Fprintf(w, "blocks behind the pass that saw the cause: %s\n", pass)
 	fmt.Fprintf(w, "transactions: %d sent, %d reverted, %d of them for being early\n", r.Sent, r.Reverted, r.Early)
+	fmt.Fprintf(w, "in nothing that was logged, stored or sent: %d secrets that are not public, the signing keys, the endpoints' tokens\n", r.Secrets)
 	if err := r.Timetable.Write(w); err != nil {
 		return err
 	}

@@ -154,6 +154,7 @@ func (s *Swap) release(name string, after uint64, chain int, leg func() judge.Le
 		Name: name, Chain: chain, After: after,
 		Send: func(w *World, _ uint64) ([]Sending, error) {
 			e := leg().Escrow
+			s.show()
 			switch {
 			case s.Taker == Contract:
 				return []Sending{{by, contracts.ArbitraryCalls(w.Chains[chain].Resolver, e.Withdraw(s.Secret()))}}, nil

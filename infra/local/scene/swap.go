@@ -75,6 +75,7 @@ type Swap struct {
 	Published, Undone uint64
 
 	agreed contracts.Order // as it was filled
+	shown  bool            // the secret has been sent to a chain
 }
 
 // Case is the swap as the judge needs it.
@@ -96,6 +97,18 @@ func (s *Swap) Secret() common.Hash {
 	}
 	return crypto.Keccak256Hash([]byte("secret of " + s.Name))
 }
+
+// show notes that the secret is no secret any more.
+func (s *Swap) show() {
+	if s.SecretOf != nil {
+		s.SecretOf.show()
+	}
+	s.shown = true
+}
+
+// Shown reports whether the secret has been sent to a chain. Before the end of a
+// play it may be yet.
+func (s *Swap) Shown() bool { return s.shown || s.SecretOf != nil && s.SecretOf.Shown() }
 
 func (s *Swap) orderHash() common.Hash {
 	if s.Order != nil {

@@ -30,7 +30,9 @@ func TestLeaksMakeCloseFail(t *testing.T) {
 		leak func(*Stack)
 		says string
 	}{
-		{"nothing", func(s *Stack) { s.log(o)(lambda.Line{Process: lambda.Process{Function: "state-sync"}, Text: "run ended"}) }, ""},
+		{"nothing", func(s *Stack) {
+			s.log(o)(lambda.Line{Process: lambda.Process{Function: "state-sync"}, Text: "run ended"})
+		}, ""},
 		{"a log line", func(s *Stack) {
 			s.log(o)(lambda.Line{Process: lambda.Process{Function: "state-sync"}, Text: "post " + s.RPC.URL("f", "e") + "?token=" + s.token})
 		}, "the token of the endpoints was seen: log of state-sync"},
