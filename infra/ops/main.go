@@ -6,6 +6,7 @@
 //	go run ./infra/ops pause -chain 10 -for 2h -by anna -why 'reorg on optimism'
 //	go run ./infra/ops resume -chain 10
 //	go run ./infra/ops restore
+//	aws kms get-public-key --key-id alias/resolver-cron-signer --query PublicKey --output text | go run ./infra/ops address
 //
 // Tables and bucket are named by flags, by the variables that the functions have, or by the outputs of the stack:
 //
@@ -30,11 +31,11 @@ import (
 )
 
 // commands are all there are; each has a file of its own.
-var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand}
+var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand, addressCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, tool{out: os.Stdout, errs: os.Stderr, now: time.Now, lookup: os.LookupEnv, connect: connect}, os.Args[1:])
+	code := run(ctx, tool{in: os.Stdin, out: os.Stdout, errs: os.Stderr, now: time.Now, lookup: os.LookupEnv, connect: connect}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

@@ -19,6 +19,7 @@ import (
 
 // tool is what a command has of the world.
 type tool struct {
+	in        io.Reader
 	out, errs io.Writer
 	now       func() time.Time
 	lookup    func(string) (string, bool) // of the environment
