@@ -1,19 +1,12 @@
 package chains
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
 	"github.com/bridge-me-not/resolver-cron/shared/boot"
@@ -89,28 +82,14 @@ func TestPausesAreReadOnceInARun(t *testing.T) {
 // holds, also when nothing is due, and that it is over; one of another job is
 // not its business.
 func TestThePausedExecutorSaysSo(t *testing.T) {
-	db, topics, table := servicetest.DynamoDB(t), servicetest.SQSSNS(t), "jobs-"+rand.Text()
-	who := credentials.NewStaticCredentialsProvider("any", "any", "")
-	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &db, Credentials: who})
-	text := func(name string) types.AttributeDefinition {
-		return types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeTypeS}
-	}
-	if _, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: &table, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{text("pk"), text("sk")},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange}}}); err != nil {
-		t.Fatal(err)
-	}
+	client, table := servicetest.Table(t)
+	cfg, arn := servicetest.Topic(t)
 	s, err := store.New(client, store.Tables{Orders: "o", Actions: "a", Journal: "j", Jobs: table}, store.Live)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &topics, Credentials: who}
-	topic, err := sns.NewFromConfig(cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("chains-" + rand.Text())})
-	if err != nil {
-		t.Fatal(err)
-	}
 	runs, log := jobtest.NewMemory(), slog.New(slog.DiscardHandler)
-	p := &Parts{Base: &boot.Base{Config: env.Config{Mode: env.Live, AlertsTopicARN: *topic.TopicArn}, Profile: job.Test, AWS: cfg, Log: log, Store: s,
+	p := &Parts{Base: &boot.Base{Config: env.Config{Mode: env.Live, AlertsTopicARN: arn}, Profile: job.Test, AWS: cfg, Log: log, Store: s,
 		Control: control.NewReader(s.Control()), Jobs: job.Deps{Locker: runs, Recorder: runs, Log: log}}}
 	if p.topic, err = p.Topic(); err != nil {
 		t.Fatal(err)
