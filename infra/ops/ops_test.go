@@ -12,10 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
@@ -38,19 +35,7 @@ type desk struct {
 }
 
 func newDesk(t *testing.T) *desk {
-	endpoint, table := servicetest.DynamoDB(t), "jobs-"+rand.Text()
-	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("any", "any", "")})
-	key := func(name string, kind types.KeyType) types.KeySchemaElement {
-		return types.KeySchemaElement{AttributeName: &name, KeyType: kind}
-	}
-	text := func(name string) types.AttributeDefinition {
-		return types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeTypeS}
-	}
-	if _, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: &table, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{text("pk"), text("sk")},
-		KeySchema:            []types.KeySchemaElement{key("pk", types.KeyTypeHash), key("sk", types.KeyTypeRange)}}); err != nil {
-		t.Fatal(err)
-	}
+	client, table := servicetest.Table(t)
 	s, err := store.New(client, store.Tables{Orders: "o", Actions: "a", Journal: "j", Jobs: table}, store.Live)
 	if err != nil {
 		t.Fatal(err)

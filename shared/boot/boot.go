@@ -12,7 +12,6 @@ import (
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -49,7 +48,7 @@ func Load(ctx context.Context, need env.Need) (*Base, error) {
 	if b.Log, err = metrics.NewLogger(os.Stdout, cfg.LogLevel, slog.String("mode", string(cfg.Mode))); err != nil {
 		errs = append(errs, err)
 	}
-	if b.AWS, err = config.LoadDefaultConfig(ctx, config.WithRetryer(retryer)); err != nil {
+	if b.AWS, err = awsConfig(ctx, silence); err != nil {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {

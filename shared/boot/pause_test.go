@@ -2,19 +2,13 @@ package boot
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
@@ -75,28 +69,14 @@ func TestAPauseIsToldUntilItIsOver(t *testing.T) {
 // pauses that can be made to fail.
 func base(t *testing.T) (*Base, *controltest.Memory) {
 	t.Helper()
-	db, topics, table := servicetest.DynamoDB(t), servicetest.SQSSNS(t), "jobs-"+rand.Text()
-	who := credentials.NewStaticCredentialsProvider("any", "any", "")
-	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &db, Credentials: who})
-	text := func(name string) types.AttributeDefinition {
-		return types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeTypeS}
-	}
-	if _, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: &table, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{text("pk"), text("sk")},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange}}}); err != nil {
-		t.Fatal(err)
-	}
+	client, table := servicetest.Table(t)
+	cfg, arn := servicetest.Topic(t)
 	s, err := store.New(client, store.Tables{Orders: "o", Actions: "a", Journal: "j", Jobs: table}, store.Live)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &topics, Credentials: who}
-	topic, err := sns.NewFromConfig(cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("boot-" + rand.Text())})
-	if err != nil {
-		t.Fatal(err)
-	}
 	m := controltest.NewMemory()
-	return &Base{Config: env.Config{Mode: env.Live, AlertsTopicARN: *topic.TopicArn}, AWS: cfg, Log: slog.New(slog.DiscardHandler), Store: s, Control: control.NewReader(m)}, m
+	return &Base{Config: env.Config{Mode: env.Live, AlertsTopicARN: arn}, AWS: cfg, Log: slog.New(slog.DiscardHandler), Store: s, Control: control.NewReader(m)}, m
 }
 
 // A paused job does nothing, its run is recorded as done, and a person is told;
@@ -174,7 +154,7 @@ func TestAPausedJobDoesNothing(t *testing.T) {
 // What watches is never asked whether it is paused.
 func TestNothingThatWatchesIsPausable(t *testing.T) {
 	for _, s := range job.Table {
-		if watches := s.Critical && s.Name != job.ActionExecutor || s.Name == job.PacerJob || s.Name == "job-watchdog"; s.Pausable() == watches {
+		if watches := s.Critical && s.Name != job.ActionExecutor || slices.Contains([]string{job.PacerJob, job.JobWatchdog, job.BalanceMonitor, job.HealthCheck}, s.Name); s.Pausable() == watches {
 			t.Errorf("%s is pausable: %t", s.Name, s.Pausable())
 		}
 	}

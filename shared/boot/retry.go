@@ -1,12 +1,34 @@
 package boot
 
 import (
+	"context"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
 )
+
+// silence is how long one attempt waits for a connection, and for the beginning
+// of the answer once the request is written. The SDK's own bounds are half a
+// minute and none: a kept connection that died while the process was frozen
+// would hold a request until the invocation is killed. It is far above what AWS
+// takes, and leaves the shortest job, of nine seconds, the time for another
+// attempt. How long a large object or answer takes is bounded by the run alone.
+const silence = 3 * time.Second
+
+// awsConfig reads region, credentials and endpoints from the environment; an
+// attempt that hears nothing for so long is given up and repeated.
+func awsConfig(ctx context.Context, silence time.Duration) (aws.Config, error) {
+	client := awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = silence }).
+		WithTransportOptions(func(t *http.Transport) { t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = silence, silence })
+	return config.LoadDefaultConfig(ctx, config.WithRetryer(retryer), config.WithHTTPClient(client))
+}
 
 // AWS answers within milliseconds, and what it throttles or drops it mostly
 // takes a moment later. The SDK's own back-off waits up to a second before the

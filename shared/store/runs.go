@@ -51,34 +51,6 @@ func (v Runs) Finished(ctx context.Context, name string, scheduled time.Time) (b
 	return job.State(it.int(attrRank)) == job.Done, nil
 }
 
-// Last reads the latest run of a job that has not expired at now, consistently; the zero Record if there
-// is none. ever says whether one was ever counted.
-func (v Runs) Last(ctx context.Context, name string, now time.Time) (last job.Record, ever bool, err error) {
-	fail := func(err error) (job.Record, bool, error) { //nolint:unparam // the shape of the return
-		return job.Record{}, false, fmt.Errorf("read the last run of %s: %w", name, err)
-	}
-	in := partition(v.s.tables.Jobs, runPrefix+name, "")
-	in.ScanIndexForward, in.Limit = aws.Bool(false), aws.Int32(1)
-	for it, err := range v.s.query(ctx, in) {
-		if err != nil {
-			return fail(err)
-		}
-		r, err := readRecord(it)
-		if err != nil {
-			return fail(err)
-		}
-		if it.int(attrExpires) <= now.Unix() {
-			return job.Record{}, true, nil
-		}
-		return r, true, nil
-	}
-	sum, err := v.s.get(ctx, v.s.tables.Jobs, statsKey(name))
-	if err != nil {
-		return fail(err)
-	}
-	return job.Record{}, sum != nil, nil
-}
-
 // Record implements job.Recorder. The sums follow in a write of their own: a
 // transaction would make them exact, and an idle run dearer by half.
 func (v Runs) Record(ctx context.Context, r job.Record) error {
@@ -99,6 +71,9 @@ func (v Runs) Record(ctx context.Context, r job.Record) error {
 	}
 	if r.Class != "" {
 		it["class"] = text(string(r.Class))
+	}
+	if r.Queued {
+		it["queued"] = flag(true)
 	}
 	if ms := r.RPC.Busy.Milliseconds(); ms != 0 {
 		it["rpc_ms"] = number(ms)
@@ -159,6 +134,22 @@ func (v Runs) Latest(ctx context.Context, name string, limit int) ([]job.Record,
 	return out, nil
 }
 
+// Last is the first of Latest, if it has not expired at now; else the zero
+// Record. ever says whether a run of the job was ever counted.
+func (v Runs) Last(ctx context.Context, name string, now time.Time) (last job.Record, ever bool, err error) {
+	latest, err := v.Latest(ctx, name, 1)
+	switch {
+	case err != nil:
+		return job.Record{}, false, err
+	case len(latest) == 0:
+		sums, err := v.Sums(ctx, name)
+		return job.Record{}, sums != job.Stats{}, err
+	case !now.Before(latest[0].Ended.Add(job.Kept(name))):
+		return job.Record{}, true, nil
+	}
+	return latest[0], true, nil
+}
+
 // Since lists the recorded runs of a job whose tick is after the given time,
 // consistently, in the order of their ticks. One that has expired and is not
 // deleted yet is listed like the others: after bounds what is asked for.
@@ -201,7 +192,7 @@ func readRecord(it item) (r job.Record, err error) {
 		return r, fmt.Errorf("item %s: its tick %q is no time", it.text(attrPK), it.text(attrSK))
 	}
 	r = job.Record{Job: strings.TrimPrefix(it.text(attrPK), runPrefix), Scheduled: at, State: job.State(it.int(attrRank)), Token: it.text("holder"),
-		Fence: it.int("fence"), Attempts: int(it.int("attempts")), Reason: it.text("reason"), Class: job.Class(it.text("class")),
+		Fence: it.int("fence"), Attempts: int(it.int("attempts")), Reason: it.text("reason"), Class: job.Class(it.text("class")), Queued: it.flag("queued"),
 		RPC: job.RPC{Busy: time.Duration(it.int("rpc_ms")) * time.Millisecond, Slowest: time.Duration(it.int("rpc_max_ms")) * time.Millisecond}}
 	for name, n := range rpcOf(&r.RPC) {
 		*n = it.int(name)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -15,20 +14,12 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
 )
 
-func config(endpoint string) aws.Config {
-	return aws.Config{
-		Region:       "us-east-1",
-		BaseEndpoint: &endpoint,
-		Credentials:  credentials.NewStaticCredentialsProvider("any", "any", ""),
-	}
-}
-
 func TestDynamoDBAnswersTheSDK(t *testing.T) {
 	endpoint := servicetest.DynamoDB(t)
 	if again := servicetest.DynamoDB(t); again != endpoint {
 		t.Fatalf("second call: %s, want the same server %s", again, endpoint)
 	}
-	db := dynamodb.NewFromConfig(config(endpoint))
+	db := dynamodb.NewFromConfig(servicetest.Config(endpoint))
 	table := aws.String(servicetest.Name(t))
 	if _, err := db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName:            table,
@@ -56,7 +47,7 @@ func TestDynamoDBAnswersTheSDK(t *testing.T) {
 
 func TestSQSSNSAnswersTheSDK(t *testing.T) {
 	endpoint := servicetest.SQSSNS(t)
-	queues, topics := sqs.NewFromConfig(config(endpoint)), sns.NewFromConfig(config(endpoint))
+	queues, topics := sqs.NewFromConfig(servicetest.Config(endpoint)), sns.NewFromConfig(servicetest.Config(endpoint))
 	q, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(servicetest.Name(t))})
 	if err != nil {
 		t.Fatal(err)
