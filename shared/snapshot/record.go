@@ -104,6 +104,8 @@ type Marks struct {
 	ChainID uint64     `json:"chain"`
 	Final   swap.Block `json:"final"`
 	Seen    swap.Block `json:"seen"`
+	// Done: its history had been read once.
+	Done bool `json:"done,omitempty"`
 }
 
 // writer writes a snapshot.

@@ -151,7 +151,8 @@ func (k *Keeper) Take(ctx context.Context, now time.Time) (Taken, error) {
 	if err := m.follows(prev); err != nil {
 		return Taken{}, err
 	}
-	if m.Content == prev.Content && m.Mode == prev.Mode && now.Sub(prev.Taken) < refresh {
+	age := now.Sub(prev.Taken) // below zero by a clock that was ahead
+	if m.Content == prev.Content && m.Mode == prev.Mode && age >= 0 && age < refresh {
 		return Taken{Manifest: m}, nil
 	}
 	if err := k.store(ctx, m, w.data.Bytes(), tag); err != nil {
@@ -189,8 +190,12 @@ func (m Manifest) follows(prev Manifest) error {
 	var errs []error
 	for _, was := range prev.Chains {
 		i := slices.IndexFunc(m.Chains, func(c Marks) bool { return c.ChainID == was.ChainID })
-		if i >= 0 && was.Seen.Number > 0 && m.Chains[i].Seen.Number == 0 {
+		switch {
+		case i < 0:
+		case was.Seen.Number > 0 && m.Chains[i].Seen.Number == 0:
 			errs = append(errs, fmt.Errorf("chain %d had been read to block %d, and has no marks now", was.ChainID, was.Seen.Number))
+		case was.Done && !m.Chains[i].Done: // state-sync sets new marks at once, at the head
+			errs = append(errs, fmt.Errorf("chain %d had been read to block %d, and its history is being read anew", was.ChainID, was.Seen.Number))
 		}
 	}
 	for _, was := range prev.Nonces {
@@ -239,7 +244,8 @@ func (k *Keeper) read(ctx context.Context, begin Begin, w *writer) error {
 	if err := w.write(Record{Begin: &begin}); err != nil {
 		return err
 	}
-	for _, id := range distinct(k.Scope.Chains, cmp.Compare) {
+	chains := distinct(k.Scope.Chains, cmp.Compare)
+	for _, id := range chains {
 		if err := k.readChain(ctx, id, w); err != nil {
 			return fmt.Errorf("chain %d: %w", id, err)
 		}
@@ -247,6 +253,11 @@ func (k *Keeper) read(ctx context.Context, begin Begin, w *writer) error {
 	takers, err := k.readOrders(ctx, w)
 	if err != nil {
 		return err
+	}
+	for _, id := range chains {
+		if err := k.readParked(ctx, id, w); err != nil {
+			return fmt.Errorf("chain %d: %w", id, err)
+		}
 	}
 	signers, err := k.readWork(ctx, takers, w)
 	if err != nil {
@@ -271,17 +282,25 @@ func (k *Keeper) read(ctx context.Context, begin Begin, w *writer) error {
 }
 
 func (k *Keeper) readChain(ctx context.Context, id uint64, w *writer) error {
-	facts, parked, err := k.Chains.Chain(ctx, id)
+	facts, _, err := k.Chains.Chain(ctx, id)
 	if err != nil {
 		return err
 	}
-	w.chains = append(w.chains, Marks{id, facts.From, facts.To})
+	w.chains = append(w.chains, Marks{id, facts.From, facts.To, facts.Sync.Done})
 	for _, ev := range facts.Events {
 		if ev.Kind == swap.Withdrawn {
 			w.public[ev.Secret] = true
 		}
 	}
-	if err := w.write(Record{Chain: &facts}); err != nil {
+	return w.write(Record{Chain: &facts})
+}
+
+// readParked writes what is parked on a chain. It is read after the orders: an order
+// whose source vanished leaves its dst leg there before it is closed, and nothing is
+// taken from there.
+func (k *Keeper) readParked(ctx context.Context, id uint64, w *writer) error {
+	_, parked, err := k.Chains.Chain(ctx, id)
+	if err != nil {
 		return err
 	}
 	slices.SortFunc(parked, func(a, b swap.DstCreated) int { return cmp.Or(a.Hashlock.Cmp(b.Hashlock), a.Escrow.Cmp(b.Escrow)) })
@@ -372,12 +391,38 @@ func (k *Keeper) readJournal(ctx context.Context, a txn.Account, w *writer) erro
 	}
 	slices.SortFunc(entries, func(a, b txn.Entry) int { return cmp.Compare(a.Nonce, b.Nonce) })
 	for i := range entries {
-		if w.withholds(entries[i]) {
+		withheld := w.withholds(entries[i])
+		if withheld {
+			if err := k.learnClosed(ctx, entries[i], w); err != nil {
+				return err
+			}
+			withheld = w.withholds(entries[i])
+		}
+		if withheld {
 			w.counts.Withheld++
 			continue
 		}
 		if err := w.write(Record{Entry: &entries[i]}); err != nil {
 			return fmt.Errorf("nonce %d of %s on chain %d: %w", entries[i].Nonce, a.Signer, a.ChainID, err)
+		}
+	}
+	return nil
+}
+
+// learnClosed learns the public secrets of the orders that an entry is about: one
+// may have been closed while a transaction for it was still under way.
+func (k *Keeper) learnClosed(ctx context.Context, e txn.Entry, w *writer) error {
+	var ids []swap.OrderID
+	for _, a := range e.Acts {
+		ids = append(ids, a.Order)
+	}
+	orders, err := k.Chains.Load(ctx, distinct(ids, compareOrders))
+	if err != nil {
+		return fmt.Errorf("read the orders of nonce %d of %s on chain %d: %w", e.Nonce, e.Signer, e.ChainID, err)
+	}
+	for i := range orders {
+		if s := orders[i].Secret; s != nil {
+			w.public[*s] = true
 		}
 	}
 	return nil
