@@ -117,10 +117,11 @@ type writer struct {
 	chains  []Marks
 	nonces  []Account
 	public  map[[32]byte]bool // secrets that anybody can know
+	orders  map[swap.OrderID]bool
 }
 
 func newWriter() *writer {
-	w := &writer{content: sha256.New(), public: map[[32]byte]bool{}}
+	w := &writer{content: sha256.New(), public: map[[32]byte]bool{}, orders: map[swap.OrderID]bool{}}
 	w.zip = gzip.NewWriter(&w.data)
 	return w
 }

@@ -312,7 +312,7 @@ func (k *Keeper) readParked(ctx context.Context, id uint64, w *writer) error {
 	return nil
 }
 
-// readOrders writes the open orders and returns the takers to look for.
+// readOrders writes the open orders, notes them, and returns the takers to look for.
 func (k *Keeper) readOrders(ctx context.Context, w *writer) ([]Taker, error) {
 	var ids []swap.OrderID
 	for _, chain := range k.Scope.Chains {
@@ -346,6 +346,7 @@ func (k *Keeper) readOrders(ctx context.Context, w *writer) ([]Taker, error) {
 			if err := w.write(Record{Order: o}); err != nil {
 				return nil, fmt.Errorf("order %s: %w", o.ID, err)
 			}
+			w.orders[o.ID] = true
 		}
 	}
 	return distinct(slices.Collect(maps.Keys(takers)), func(a, b Taker) int {
@@ -365,7 +366,14 @@ func (k *Keeper) readWork(ctx context.Context, takers []Taker, w *writer) ([]txn
 			return nil, fmt.Errorf("read the work of %s on chain %d: %w", t.Address, t.ChainID, err)
 		}
 		slices.SortFunc(work, func(a, b swap.Work) int { return cmp.Compare(a.Key().String(), b.Key().String()) })
+		over, err := k.over(ctx, work, w)
+		if err != nil {
+			return nil, err
+		}
 		for i := range work {
+			if over[work[i].Order] {
+				continue
+			}
 			if work[i].Signer != (common.Address{}) {
 				signers[txn.Account{ChainID: work[i].ChainID, Signer: work[i].Signer}] = true
 			}
@@ -377,6 +385,31 @@ func (k *Keeper) readWork(ctx context.Context, takers []Taker, w *writer) ([]txn
 	return distinct(slices.Collect(maps.Keys(signers)), func(a, b txn.Account) int {
 		return cmp.Or(cmp.Compare(a.ChainID, b.ChainID), a.Signer.Cmp(b.Signer))
 	}), nil
+}
+
+// over are the orders of some work that are closed, or gone, and thus not in the
+// snapshot: their work has only not been ended yet, and of restored work nobody
+// would ever plan the order again.
+func (k *Keeper) over(ctx context.Context, work []swap.Work, w *writer) (map[swap.OrderID]bool, error) {
+	over := map[swap.OrderID]bool{}
+	for i := range work {
+		if id := work[i].Order; !w.orders[id] {
+			over[id] = true
+		}
+	}
+	if len(over) == 0 {
+		return over, nil
+	}
+	orders, err := k.Chains.Load(ctx, slices.SortedFunc(maps.Keys(over), compareOrders))
+	if err != nil {
+		return nil, fmt.Errorf("read orders of work: %w", err)
+	}
+	for i := range orders {
+		if !orders[i].Closed {
+			delete(over, orders[i].ID) // it came since they were listed
+		}
+	}
+	return over, nil
 }
 
 func (k *Keeper) readJournal(ctx context.Context, a txn.Account, w *writer) error {

@@ -106,11 +106,27 @@ func TestClosedMeanwhile(t *testing.T) {
 	r.Fail(nil)
 	closing := &closer{State: r.state, order: r.sample.Orders[1]}
 	r.keeper.Chains = closing
-	if got := r.take(t, epoch); got.Counts.Orders != 2 {
-		t.Errorf("%d orders, want 2 without the closed one", got.Counts.Orders)
+	// Its work has not been ended yet, nor that of an order that is gone. That of one
+	// which came since it was listed is taken: a transaction may be under way for it.
+	gone, fresh := r.sample.Works[0], r.sample.Works[2]
+	gone.Order.Escrow, gone.Escrow = watchtest.Address(), watchtest.Address()
+	o, _ := watchtest.Order(r.sample.Src, r.sample.Dst)
+	fresh.Order, fresh.Escrow = o.ID, o.ID.Escrow
+	closing.after = []snapshot.Record{{Work: &gone}, {Work: &fresh}, {Order: &o}}
+	for _, w := range r.sample.Works {
+		r.keeper.Scope.Takers = append(r.keeper.Scope.Takers, snapshot.Taker{ChainID: w.ChainID, Address: w.Taker})
 	}
-	if n := len(r.restored(t).Orders); n != 2 {
+	if got := r.take(t, epoch); got.Counts.Orders != 2 || got.Counts.Works != 3 {
+		t.Errorf("%+v, want 2 orders without the closed one, and 3 works", got.Counts)
+	}
+	content := r.restored(t)
+	if n := len(content.Orders); n != 2 {
 		t.Errorf("%d orders restored, want 2", n)
+	}
+	for _, w := range content.Works {
+		if w.Order == closing.order.ID || w.Order == gone.Order {
+			t.Errorf("restored work %s of order %s, which nobody plans", w.Key(), w.Order)
+		}
 	}
 }
 
@@ -118,12 +134,17 @@ func TestClosedMeanwhile(t *testing.T) {
 type closer struct {
 	*snapshottest.State
 	order swap.Order
+	after []snapshot.Record
 }
 
 func (c *closer) Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, error) {
 	c.order.Closed = true
 	c.Replace(snapshot.Record{Order: &c.order})
-	return c.State.Load(ctx, ids)
+	orders, err := c.State.Load(ctx, ids)
+	for _, r := range c.after {
+		c.Replace(r)
+	}
+	return orders, err
 }
 
 // Killed at any effect and run again: the newest snapshot is a whole one at every
