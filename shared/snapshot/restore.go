@@ -25,8 +25,8 @@ type Tables interface {
 	Occupied(ctx context.Context) (what string, err error)
 	// Put writes a record with its version, if the tables do not hold it in the
 	// same version or a later one, and says whether it did. What goes with it is
-	// written in the same transaction: an order's rows in the watch book and its
-	// place in the indexes. An account's next nonce never falls, and an entry that
+	// written in the same transaction: an order's rows in the watch book, its place
+	// in the indexes, and what has happened to it, for statistics. An account's next nonce never falls, and an entry that
 	// was settled is not opened. Marks are written if those that are there are
 	// zero or have got further. Put may be repeated.
 	Put(ctx context.Context, r Record) (bool, error)
