@@ -24,9 +24,10 @@ import (
 const Schema = 1
 
 const (
-	// maxData bounds a snapshot, compressed. It is in memory twice, as it is written
-	// and as it is read back, and has to fit into the function's 256 MB.
-	maxData = 64 << 20
+	// maxData bounds a snapshot, compressed: some 45,000 open swaps. It is in memory
+	// twice, as it is written, with as much again that a growing buffer reserves, and
+	// as it is read back, and has to fit into the function's 256 MB.
+	maxData = 32 << 20
 	// maxManifest bounds a manifest.
 	maxManifest = 1 << 20
 	// maxLine bounds one record: the facts of a chain are the largest, and the

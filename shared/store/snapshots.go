@@ -168,7 +168,7 @@ func (v Snapshots) Put(ctx context.Context, r snapshot.Record) (wrote bool, err 
 	case r.Parked != nil:
 		room, err := v.s.Parked().Park(ctx, *r.Parked)
 		if err == nil && !room {
-			err = fmt.Errorf("put parked escrow %s: no room is left on chain %d", r.Parked.Escrow, r.Parked.ChainID)
+			err = fmt.Errorf("put parked escrow %s of chain %d: %w", r.Parked.Escrow, r.Parked.ChainID, snapshot.ErrNoRoom)
 		}
 		return err == nil, err
 	case r.Control != nil:

@@ -235,6 +235,28 @@ func TestRestoredOrdersAreCounted(t *testing.T) {
 	}
 }
 
+// In tables that hold something there may be no room for more parked escrows. That is
+// told, and keeps nothing else from being restored: without the marks, which come
+// last, nothing would ever be followed again.
+func TestRestoredWhereNoRoomIsToPark(t *testing.T) {
+	before, after, bucket := ownTables(t), ownTables(t), snapshottest.NewBucket(nil)
+	sample := populate(t, before, 2)
+	_, err := keeper(before, bucket, sample.Scope).Take(t.Context(), epoch)
+	must(t, err)
+	after.parked.room = 0
+	var log bytes.Buffer
+	r := restorer(after, bucket)
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
+	got, err := r.Restore(t.Context(), snapshot.Options{}, epoch)
+	if err != nil || got.Kept != 1 || !strings.Contains(log.String(), "no room") {
+		t.Errorf("%+v, %v; log %s", got, err, log.String())
+	}
+	facts, err := after.Facts().Provisional(t.Context(), sample.Src)
+	if err != nil || facts.From.Number == 0 {
+		t.Errorf("marks %+v, %v", facts.From, err)
+	}
+}
+
 // Used nonces stay used, each by itself.
 func TestRestoredNoncesAreNotFree(t *testing.T) {
 	s := ownTables(t)
