@@ -44,8 +44,8 @@
 // # What is visible when
 //
 // The data is sent under a key of its own, read back and compared; then its
-// manifest beside it; then the pointer, snapshots/latest.json, is replaced, if it
-// still is what it was at the beginning. A crash before that leaves objects that
+// manifest beside it; then the pointer, snapshots/latest.json or that of the mode, is
+// replaced, if it still is what it was at the beginning. A crash before that leaves objects that
 // nothing names and that expire. A snapshot is refused that has no marks of a chain
 // of which its predecessor has, or a history that is being read anew, or a lower
 // nonce: tables do not forget, so they were lost, and the last good state is what

@@ -97,11 +97,11 @@ func (r *Restorer) Restore(ctx context.Context, o Options, now time.Time) (Resto
 // fetch reads a snapshot and verifies all of it.
 func (r *Restorer) fetch(ctx context.Context, key string) (Manifest, []byte, error) {
 	if key == "" {
-		key = Latest
+		key = latest(r.Mode)
 	}
 	body, _, err := r.Bucket.Get(ctx, key, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Manifest{}, nil, fmt.Errorf("there is no snapshot: %w", err)
+		return Manifest{}, nil, fmt.Errorf("there is no snapshot of mode %s: %w", r.Mode, err)
 	}
 	if err != nil {
 		return Manifest{}, nil, fmt.Errorf("read the manifest: %w", err)

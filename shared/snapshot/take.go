@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	// Latest is the key of the newest manifest.
+	// Latest is the key of the newest manifest of a live stack. Those of other modes
+	// have a key of their own: see latest.
 	Latest = "snapshots/latest.json"
 	// prefix begins the keys of data and manifests; those beneath it expire.
 	prefix = "snapshots/data/"
@@ -34,6 +35,15 @@ const (
 	// many as the executor looks at when a chain shows an older nonce.
 	SettledKept = 64
 )
+
+// latest is the key of the newest manifest of a mode. A stack that is in shadow for a
+// while must not put a snapshot without the live journal in the place of one with it.
+func latest(mode string) string {
+	if mode == "live" {
+		return Latest
+	}
+	return "snapshots/latest-" + mode + ".json"
+}
 
 // Chains reads what is kept of a chain and the open orders. Every reading is
 // consistent.
@@ -164,7 +174,7 @@ func (k *Keeper) Take(ctx context.Context, now time.Time) (Taken, error) {
 // newest reads the manifest of the newest snapshot, and the pointer's tag. One
 // that does not read is replaced like any other; one of a later release is not.
 func (k *Keeper) newest(ctx context.Context) (m Manifest, tag string, err error) {
-	body, tag, err := k.Bucket.Get(ctx, Latest, maxManifest)
+	body, tag, err := k.Bucket.Get(ctx, latest(k.Mode), maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Manifest{}, "", nil
 	}
@@ -173,11 +183,11 @@ func (k *Keeper) newest(ctx context.Context) (m Manifest, tag string, err error)
 	}
 	m, err = readManifest(body)
 	if errors.Is(err, errDamaged) {
-		k.Log.WarnContext(ctx, "the newest manifest is replaced unread", "key", Latest, "error", err)
+		k.Log.WarnContext(ctx, "the newest manifest is replaced unread", "key", latest(k.Mode), "error", err)
 		return Manifest{}, tag, nil
 	}
 	if err != nil {
-		return Manifest{}, "", fmt.Errorf("read the newest manifest: %s: %w", Latest, err)
+		return Manifest{}, "", fmt.Errorf("read the newest manifest: %s: %w", latest(k.Mode), err)
 	}
 	return m, tag, nil
 }
@@ -206,7 +216,7 @@ func (m Manifest) follows(prev Manifest) error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("the tables have lost what the snapshot of %s holds, which stays the newest (restore it, or delete %s if this was meant): %w",
-			prev.Taken.Format(time.RFC3339), Latest, err)
+			prev.Taken.Format(time.RFC3339), latest(m.Mode), err)
 	}
 	return nil
 }
@@ -233,7 +243,7 @@ func (k *Keeper) store(ctx context.Context, m Manifest, data []byte, tag string)
 	}
 	// From here on it is the newest. Whoever has replaced the pointer since it was
 	// read has a younger one.
-	if err := k.Bucket.Replace(ctx, Latest, tag, manifest); err != nil {
+	if err := k.Bucket.Replace(ctx, latest(k.Mode), tag, manifest); err != nil {
 		return fmt.Errorf("make the snapshot the newest: %w", err)
 	}
 	return nil

@@ -361,6 +361,29 @@ func TestNoSnapshotOfAPartOfARestore(t *testing.T) {
 	r.take(t, epoch)
 }
 
+// A stack that is in shadow for a while has snapshots of its own: they take the place
+// of none of the live ones, which have the journal.
+func TestShadowReplacesNoLiveSnapshot(t *testing.T) {
+	r := newRig(t, 2)
+	r.take(t, epoch)
+	old := r.restored(t)
+	shadow := r.keeper
+	shadow.Mode = "shadow"
+	for i := range 2 {
+		got, err := shadow.Take(t.Context(), epoch.Add(time.Duration(1+i)*time.Minute))
+		if err != nil || got.Written != (i == 0) {
+			t.Errorf("run %d: written %t, %v", i, got.Written, err)
+		}
+	}
+	same(t, "the newest live one", old, r.restored(t))
+	into := snapshottest.NewState(nil)
+	other := r.restorer(into)
+	other.Mode = "shadow"
+	if got, err := other.Restore(t.Context(), snapshot.Options{}, epoch); err != nil || got.Mode != "shadow" {
+		t.Errorf("restored %+v, %v", got.Manifest, err)
+	}
+}
+
 // A pointer that does not read is replaced; one of a later release is not.
 func TestUnreadablePointer(t *testing.T) {
 	r := newRig(t, 2)
