@@ -131,7 +131,7 @@ func TestAThousandAlertsAreFewMessages(t *testing.T) {
 				whole += len(messages)
 			}
 			for key, a := range raised {
-				if crowd := strings.Contains("decoy-dst parked-dst hostile-log dst-unproven not-worth-its-gas", string(a.Kind)); crowd && a.Severity < alert.Critical {
+				if crowd := strings.Contains("decoy-dst funds-held parked-dst hostile-log dst-unproven not-worth-its-gas", string(a.Kind)); crowd && a.Severity < alert.Critical {
 					continue // told with their number
 				}
 				if e, err := w.Load(t.Context(), key); err != nil || e.NotifiedAt.IsZero() {

@@ -10,12 +10,13 @@ import (
 )
 
 // crowds are the kinds of which anybody can make as many as he likes for the
-// price of their gas: escrows that name our takers, logs that lie. Short of
+// price of their gas: escrows that name our takers, logs that lie; and what has
+// one cause for all of a chain, a taker without a path. Short of
 // critical they are told together, one alert for each kind and chain, with how
 // many there were and one of them as an example: a flood of them must not drown
 // what matters, fill the store or cost a message each. What is critical keeps an
 // alert of its own, whatever its kind.
-var crowds = map[Kind]bool{DecoyDst: true, ParkedDst: true, HostileLog: true, UnprovenDst: true, Worthless: true}
+var crowds = map[Kind]bool{DecoyDst: true, FundsHeld: true, ParkedDst: true, HostileLog: true, UnprovenDst: true, Worthless: true}
 
 // keepCrowd is after how long without a new one a crowd is over: what comes then
 // is announced as new.

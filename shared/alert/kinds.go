@@ -17,6 +17,7 @@ const (
 	TokensAstray      Kind = "tokens-astray"
 	FundsGone         Kind = "funds-gone"
 	DepositMissing    Kind = "deposit-missing"
+	FundsHeld         Kind = "funds-held"
 	NegativeGap       Kind = "negative-safety-gap"
 	UnprovenDst       Kind = "dst-unproven"
 	Worthless         Kind = "not-worth-its-gas"
@@ -95,6 +96,9 @@ var Kinds = map[Kind]KindInfo{
 	DepositMissing: {Critical,
 		"An escrow holds less than its safety deposit: its calls revert until the deposit is there.",
 		"Send the missing native coin to the escrow's address before its cancellation time, or do not reveal the secret."},
+	FundsHeld: {Warning,
+		"Escrows that have ended hold funds that this system cannot fetch, or their balances cannot be read.",
+		"Give the taker a path and rescueFunds a fee cap in the chains file: then they are fetched after the rescue delay. Or call rescueFunds by hand as the taker. Which escrows they are is in the log, under counted. Their orders are kept until the escrows are seen empty, and looked at twice a day."},
 	NegativeGap: {Warning,
 		"The source leg can be cancelled while the destination leg can still be withdrawn.",
 		"The source leg is not cancelled before the destination leg is settled. Choose timelocks whose source cancellation lies after the destination's."},

@@ -126,9 +126,12 @@ func (b *Bucket) Get(ctx context.Context, key string, most int64) (body []byte, 
 	if n := aws.ToInt64(out.ContentLength); n > most {
 		return nil, "", fmt.Errorf("get object %s: %d bytes, at most %d: %w", key, n, most, ErrTooLarge)
 	}
-	if body, err = io.ReadAll(io.LimitReader(out.Body, most+1)); err != nil {
+	var in bytes.Buffer
+	in.Grow(int(max(0, aws.ToInt64(out.ContentLength))) + bytes.MinRead) // large ones fit but once
+	if _, err = in.ReadFrom(io.LimitReader(out.Body, most+1)); err != nil {
 		return nil, "", fmt.Errorf("get object %s: %w", key, err)
 	}
+	body = in.Bytes()
 	if int64(len(body)) > most {
 		return nil, "", fmt.Errorf("get object %s: more than %d bytes: %w", key, most, ErrTooLarge)
 	}

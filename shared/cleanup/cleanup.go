@@ -35,6 +35,9 @@ const (
 	workers = 8
 	// maxObject bounds an archived batch, compressed.
 	maxObject = 32 << 20
+	// maxStuck is how many orders that cannot be archived a run goes past: it lists
+	// them again with each batch.
+	maxStuck = 1000
 )
 
 // Due is a closed order whose time has come.
@@ -109,40 +112,68 @@ type Cleaned struct {
 }
 
 // Run finishes the batch that is under way, and then archives what is due for as
-// long as there is time. Orders that cannot be read stay and are told; they do not
-// keep the others.
+// long as there is time for another batch. Orders that cannot be read stay and are
+// told; they do not keep the others.
 func (c *Cleaner) Run(ctx context.Context, now time.Time) (sum Cleaned, err error) {
-	var told error
-	for {
+	stuck := map[swap.OrderID]bool{} // in this run
+	var left []error
+	var longest time.Duration
+	for len(stuck) < maxStuck {
+		start := time.Now()
+		if end, ok := ctx.Deadline(); ok && sum.Batches > 0 && end.Sub(start) < 2*longest {
+			break
+		}
 		b, begun, err := c.Batches.Batch(ctx)
 		if err != nil {
-			return sum, errors.Join(told, fmt.Errorf("look for a batch under way: %w", err))
+			return sum, errors.Join(told(left), fmt.Errorf("look for a batch under way: %w", err))
 		}
 		if !begun {
-			if b, begun, err = c.begin(ctx, now); err != nil || !begun {
-				return sum, errors.Join(told, err)
+			if b, begun, err = c.begin(ctx, stuck, now); err != nil || !begun {
+				return sum, errors.Join(told(left), err)
 			}
 		}
-		removed := sum.Removed
-		unread, err := c.finish(ctx, b, &sum)
+		gone := sum.Removed
+		stay, err := c.finish(ctx, b, &sum)
+		for _, s := range stay {
+			stuck[s.order] = true
+			left = append(left, s.why)
+		}
 		if err != nil {
-			return sum, errors.Join(told, fmt.Errorf("archive %d orders in %s: %w", len(b.Orders), b.Key, err))
+			return sum, errors.Join(told(left), fmt.Errorf("archive %d orders in %s: %w", len(b.Orders), b.Key, err))
 		}
-		if unread != nil { // the same ones come again with each batch of this run
-			told = fmt.Errorf("archive %d orders in %s: %w", len(b.Orders), b.Key, unread)
+		if sum.Batches++; sum.Removed == gone { // each was written meanwhile, or cannot be read
+			for _, d := range b.Orders {
+				stuck[d.Order] = true
+			}
 		}
-		if sum.Batches++; sum.Removed == removed {
-			return sum, told // what is left is left for the next run
-		}
+		longest = max(longest, time.Since(start))
 	}
+	return sum, told(left)
 }
 
-// begin fixes the next batch; false if nothing is due.
-func (c *Cleaner) begin(ctx context.Context, now time.Time) (Batch, bool, error) {
-	due, err := c.Orders.Due(ctx, now.Add(-c.Keep), batchSize)
+// stays is an order that cannot be archived.
+type stays struct {
+	order swap.OrderID
+	why   error
+}
+
+// told are the errors of orders that stay, the first of them by name.
+func told(left []error) error {
+	const named = 20
+	if len(left) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d orders cannot be archived: %w", len(left), errors.Join(left[:min(named, len(left))]...))
+}
+
+// begin fixes the next batch; false if nothing is due but what is stuck.
+func (c *Cleaner) begin(ctx context.Context, stuck map[swap.OrderID]bool, now time.Time) (Batch, bool, error) {
+	due, err := c.Orders.Due(ctx, now.Add(-c.Keep), batchSize+len(stuck))
 	if err != nil {
 		return Batch{}, false, fmt.Errorf("list what is due: %w", err)
 	}
+	due = slices.DeleteFunc(due, func(d Due) bool { return stuck[d.Order] })
+	due = due[:min(len(due), batchSize)]
 	if len(due) == 0 {
 		return Batch{}, false, nil
 	}
@@ -167,11 +198,11 @@ func (c *Cleaner) begin(ctx context.Context, now time.Time) (Batch, bool, error)
 	return b, true, nil
 }
 
-// finish does what is left of a batch. unread is of orders that cannot be read.
-func (c *Cleaner) finish(ctx context.Context, b Batch, sum *Cleaned) (unread, err error) {
-	archived, unread, err := c.archive(ctx, b)
+// finish does what is left of a batch, but for the orders that stay.
+func (c *Cleaner) finish(ctx context.Context, b Batch, sum *Cleaned) (stay []stays, err error) {
+	archived, stay, err := c.archive(ctx, b)
 	if err != nil {
-		return unread, err
+		return stay, err
 	}
 	sum.Archived += len(archived)
 	var removed, left atomic.Int64
@@ -196,18 +227,18 @@ func (c *Cleaner) finish(ctx context.Context, b Batch, sum *Cleaned) (unread, er
 	sum.Removed += int(removed.Load())
 	sum.Left += int(left.Load())
 	if err != nil {
-		return unread, err
+		return stay, err
 	}
 	if err := c.Batches.End(ctx, b.Key); err != nil {
-		return unread, fmt.Errorf("end the batch: %w", err)
+		return stay, fmt.Errorf("end the batch: %w", err)
 	}
-	return unread, nil
+	return stay, nil
 }
 
 // archive makes sure that the batch's object is there, and returns what is in it:
-// nothing if nothing of the batch could be read. The second error is of orders
-// that cannot be read: they stay, and the others go.
-func (c *Cleaner) archive(ctx context.Context, b Batch) (archived []Finished, unread, err error) {
+// nothing if nothing of the batch could be read. Orders that cannot be read, or
+// written, stay, and the others go.
+func (c *Cleaner) archive(ctx context.Context, b Batch) (archived []Finished, stay []stays, err error) {
 	body, _, err := c.Bucket.Get(ctx, b.Key, maxObject)
 	switch {
 	case err == nil: // a run before this one wrote it
@@ -216,38 +247,40 @@ func (c *Cleaner) archive(ctx context.Context, b Batch) (archived []Finished, un
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, nil, fmt.Errorf("look for the object: %w", err)
 	}
-	finished, unread := c.read(ctx, b)
+	finished, stay := c.read(ctx, b)
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	body = nil
-	if len(finished) > 0 {
-		if body, err = encode(finished); err != nil {
-			return nil, nil, err
-		}
+	body, large, err := encode(finished)
+	if err != nil {
+		return nil, stay, err
+	}
+	stay = append(stay, large...)
+	nothing := body == nil
+	if !nothing {
 		err = c.Bucket.Create(ctx, b.Key, body)
 		if errors.Is(err, fs.ErrExist) {
 			body = nil // another run was faster, and has perhaps begun to delete: its object counts
 		} else if err != nil {
-			return nil, nil, fmt.Errorf("store the object: %w", err)
+			return nil, stay, fmt.Errorf("store the object: %w", err)
 		}
 	}
 	there, _, err := c.Bucket.Get(ctx, b.Key, maxObject)
 	switch {
-	case len(finished) == 0 && errors.Is(err, fs.ErrNotExist):
-		return nil, unread, nil
+	case nothing && errors.Is(err, fs.ErrNotExist):
+		return nil, stay, nil
 	case err != nil:
-		return nil, nil, fmt.Errorf("read the object back: %w", err)
+		return nil, stay, fmt.Errorf("read the object back: %w", err)
 	case body != nil && !bytes.Equal(there, body):
-		return nil, nil, fmt.Errorf("read the object back: %d bytes that are not the %d that were stored", len(there), len(body))
+		return nil, stay, fmt.Errorf("read the object back: %d bytes that are not the %d that were stored", len(there), len(body))
 	}
 	archived, err = decode(there)
-	return archived, unread, err
+	return archived, stay, err
 }
 
 // read reads the orders of a batch, in its order. Those that are not closed any
 // more are left out.
-func (c *Cleaner) read(ctx context.Context, b Batch) (finished []Finished, unread error) {
+func (c *Cleaner) read(ctx context.Context, b Batch) (finished []Finished, stay []stays) {
 	found := make([]*Finished, len(b.Orders))
 	errs := make([]error, len(b.Orders))
 	var g errgroup.Group
@@ -255,19 +288,21 @@ func (c *Cleaner) read(ctx context.Context, b Batch) (finished []Finished, unrea
 	for i, d := range b.Orders {
 		g.Go(func() error {
 			f, ok, err := c.Orders.Read(ctx, d)
-			if err != nil {
-				errs[i] = fmt.Errorf("read order %s: %w", d.Order, err)
-			} else if ok {
+			if ok && err == nil {
 				found[i] = &f
 			}
+			errs[i] = err
 			return nil
 		})
 	}
-	errs = append(errs, g.Wait())
-	for _, f := range found {
-		if f != nil {
-			finished = append(finished, *f)
+	_ = g.Wait() // each has its own error
+	for i, d := range b.Orders {
+		switch {
+		case errs[i] != nil:
+			stay = append(stay, stays{d.Order, fmt.Errorf("read order %s: %w", d.Order, errs[i])})
+		case found[i] != nil:
+			finished = append(finished, *found[i])
 		}
 	}
-	return finished, errors.Join(errs...)
+	return finished, stay
 }

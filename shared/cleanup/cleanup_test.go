@@ -5,18 +5,23 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
 	"github.com/bridge-me-not/resolver-cron/shared/cleanup/cleanuptest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
@@ -407,6 +412,100 @@ func TestAnUnreadableOrder(t *testing.T) {
 	}
 	if there, _ := r.tables.All(); len(there) != 1 || there[0].Order.ID != bad {
 		t.Errorf("%d orders are left, want the damaged one", len(there))
+	}
+}
+
+// Orders that cannot be read keep nobody, however many they are, and although they
+// are the oldest and all that is due of their day.
+func TestUnreadableOrdersKeepNobody(t *testing.T) {
+	r := newRig(0)
+	for i := range 130 {
+		r.tables.Damage(r.add(noon.Add(time.Duration(i)*time.Second), 0).Order.ID)
+	}
+	for i := range 130 {
+		r.add(noon.Add(time.Hour+time.Duration(i)*time.Second), 0)
+	}
+	r.tables.Damage(r.add(noon.Add(24*time.Hour), 0).Order.ID)
+	last := r.add(noon.Add(48*time.Hour), 1).Order.ID
+	for i := range 2 {
+		got, err := r.cleaner.Run(t.Context(), noon.Add(72*time.Hour+time.Duration(i)*time.Minute))
+		if want := 131 * (1 - i); !errors.Is(err, watchtest.ErrDamaged) || got.Removed != want {
+			t.Errorf("run %d: %+v, %v; want %d removed, and the damaged ones told", i, got, err, want)
+		}
+		if err != nil && (len(err.Error()) > 10_000 || !strings.Contains(err.Error(), "131 orders")) {
+			t.Errorf("run %d: %d bytes of error: %.200s", i, len(err.Error()), err)
+		}
+	}
+	there, _ := r.tables.All()
+	if len(there) != 131 || slices.ContainsFunc(there, func(f cleanup.Finished) bool { return f.Order.ID == last }) {
+		t.Errorf("%d orders are left, want the damaged ones", len(there))
+	}
+	if keys := r.bucket.Keys("orders/"); len(keys) != 3 {
+		t.Errorf("objects %q", keys)
+	}
+}
+
+// Much to do is no failure: a run begins no batch that it could not finish.
+func TestARunEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(350)
+		r.cleaner.Bucket = &slow{r.bucket}
+		removed := 0
+		for i := 0; removed < 350; i++ {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			got, err := r.cleaner.Run(ctx, noon.Add(2*time.Hour+time.Duration(i)*time.Minute))
+			cancel()
+			if err != nil || got.Removed == 0 || i > 3 {
+				t.Fatalf("run %d: %+v, %v", i, got, err)
+			}
+			removed += got.Removed
+		}
+		r.done(t, "in the end")
+	})
+}
+
+// slow takes six seconds for each object.
+type slow struct{ *snapshottest.Bucket }
+
+func (b *slow) Create(ctx context.Context, key string, body []byte) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(6 * time.Second):
+		return b.Bucket.Create(ctx, key, body)
+	}
+}
+
+// An order whose history is too long for a line stays and is told; what is too
+// much for one object comes in several.
+func TestTooLarge(t *testing.T) {
+	r := newRig(0)
+	// No text that compression makes small, in whole items.
+	body := func(n int) []cleanup.Item {
+		noise := make([]byte, n*3/4)
+		source := rand.NewChaCha8([32]byte{byte(n)})
+		_, _ = source.Read(noise) // never fails
+		return []cleanup.Item{{Key: "hist#work#1", Version: 1, Body: json.RawMessage(strconv.Quote(base64.StdEncoding.EncodeToString(noise)))}}
+	}
+	add := func(i, size int) swap.OrderID {
+		f := cleanuptest.Finished(noon.Add(time.Duration(i)*time.Second), 0)
+		f.History = body(size)
+		r.tables.Save(f)
+		return f.Order.ID
+	}
+	huge := add(0, 5<<20)
+	for i := range 5 {
+		add(1+i, 15<<18)
+	}
+	got, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+	if err == nil || !strings.Contains(err.Error(), huge.String()) || got.Removed != 5 {
+		t.Errorf("%+v, %v; want 5 removed, and %s told", got, err, huge)
+	}
+	if there, _ := r.tables.All(); len(there) != 1 || there[0].Order.ID != huge {
+		t.Errorf("%d orders are left", len(there))
+	}
+	if keys := r.bucket.Keys("orders/"); len(keys) != 2 {
+		t.Errorf("objects %q, want two", keys)
 	}
 }
 

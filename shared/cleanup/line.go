@@ -3,6 +3,7 @@ package cleanup
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -13,10 +14,11 @@ import (
 // Schema is the version of an archived line.
 const Schema = 1
 
-// maxLine bounds a line of the archive; maxContent what an object unpacks to.
 const (
-	maxLine    = 16 << 20
-	maxContent = 1 << 30
+	// maxLine bounds a line of the archive: an order with thousands of works.
+	maxLine = 4 << 20
+	// maxContent bounds what an object unpacks to.
+	maxContent = 16 << 20
 )
 
 // Item is an item of an order's history.
@@ -26,30 +28,35 @@ type Item struct {
 	Body    json.RawMessage `json:"body"`
 }
 
-// encode writes the same lines as the same bytes.
-func encode(finished []Finished) ([]byte, error) {
+// encode writes the same lines as the same bytes: as many of the orders, from the
+// first on, as one object takes. One that is too large by itself is left out, and
+// told.
+func encode(finished []Finished) (body []byte, left []stays, err error) {
 	var out bytes.Buffer
 	zip := gzip.NewWriter(&out)
+	size := 0
 	for _, f := range finished {
 		f.Schema = Schema
 		line, err := json.Marshal(&f) // by pointer, for the sake of the 256-bit numbers in it
-		if err != nil {
-			return nil, fmt.Errorf("encode order %s: %w", f.Order.ID, err)
+		if err != nil || len(line) > maxLine {
+			err = cmp.Or(err, fmt.Errorf("%d bytes, at most %d", len(line), maxLine))
+			left = append(left, stays{f.Order.ID, fmt.Errorf("encode order %s: %w", f.Order.ID, err)})
+			continue
 		}
-		if len(line) > maxLine {
-			return nil, fmt.Errorf("encode order %s: %d bytes, at most %d", f.Order.ID, len(line), maxLine)
+		if size += len(line) + 1; size > maxContent {
+			break
 		}
 		if _, err := zip.Write(append(line, '\n')); err != nil {
-			return nil, fmt.Errorf("compress: %w", err)
+			return nil, nil, fmt.Errorf("compress: %w", err)
 		}
 	}
 	if err := zip.Close(); err != nil {
-		return nil, fmt.Errorf("compress: %w", err)
+		return nil, nil, fmt.Errorf("compress: %w", err)
 	}
-	if out.Len() > maxObject {
-		return nil, fmt.Errorf("%d bytes compressed, at most %d", out.Len(), maxObject)
+	if size == 0 {
+		return nil, left, nil
 	}
-	return out.Bytes(), nil
+	return out.Bytes(), left, nil
 }
 
 // decode reads what encode wrote: all of it or none.

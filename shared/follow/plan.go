@@ -160,7 +160,11 @@ func over(s swap.State) bool {
 func (p *pass) closable(s swap.State) bool {
 	for _, l := range append([]swap.LegState{s.Src}, s.Dsts...) {
 		c := p.chains[l.ChainID]
-		if c == nil || c.stored.From.Number < max(l.Ended.Block, l.Created.Block)+c.Rewind {
+		last := max(l.Ended.Block, l.Created.Block)
+		for _, r := range l.Rescue {
+			last = max(last, r.At.Block)
+		}
+		if c == nil || c.stored.From.Number < last+c.Rewind {
 			return false
 		}
 	}

@@ -21,12 +21,17 @@
 // after it: chains, then orders, then work, then the journal. What a later part
 // knows more does no harm:
 //
+//   - What is parked comes after the orders, since one that is closed may leave its
+//     dst leg there, and nothing is taken from there.
 //   - Marks that are older than the orders have blocks read again whose facts the
 //     orders have already, and every such step is idempotent. The other way round
 //     the marks would have passed a fact that no order holds, and nobody would
 //     look for it again. That is also why orders are read consistently. It costs
 //     about 1.2 read units for each of them, and nearly nothing else: of 1,000
 //     open swaps, every five minutes, ten million units a month.
+//   - Marks that went back meanwhile, so that orders have forgotten what lay above,
+//     name a block that is not on the chain any more, and go back once more when
+//     they are restored.
 //   - An order that closes in between is left out: all it held is gone, by final
 //     facts. One that is created in between, and missed, has its creation behind
 //     marks that have not got there.
@@ -39,11 +44,12 @@
 // # What is visible when
 //
 // The data is sent under a key of its own, read back and compared; then its
-// manifest beside it; then the pointer, snapshots/latest.json, is replaced, if it
-// still is what it was at the beginning. A crash before that leaves objects that
-// nothing names and that expire. A snapshot whose marks or nonces fall behind its
-// predecessor's is refused: tables do not forget, so they were lost, and the last
-// good state is what they have to be restored from.
+// manifest beside it; then the pointer, snapshots/latest.json or that of the mode, is
+// replaced, if it still is what it was at the beginning. A crash before that leaves objects that
+// nothing names and that expire. A snapshot is refused that has no marks of a chain
+// of which its predecessor has, or a history that is being read anew, or a lower
+// nonce: tables do not forget, so they were lost, and the last good state is what
+// they have to be restored from. Marks may go back, when a final block is replaced.
 //
 // One is written when something has changed but the marks, which move with each
 // block, and every hour in any case, so that a restored system has no more than

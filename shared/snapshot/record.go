@@ -24,9 +24,10 @@ import (
 const Schema = 1
 
 const (
-	// maxData bounds a snapshot, compressed. It is in memory twice, as it is written
-	// and as it is read back, and has to fit into the function's 256 MB.
-	maxData = 64 << 20
+	// maxData bounds a snapshot, compressed: some 45,000 open swaps. It is in memory
+	// twice, as it is written, with as much again that a growing buffer reserves, and
+	// as it is read back, and has to fit into the function's 256 MB.
+	maxData = 32 << 20
 	// maxManifest bounds a manifest.
 	maxManifest = 1 << 20
 	// maxLine bounds one record: the facts of a chain are the largest, and the
@@ -104,6 +105,8 @@ type Marks struct {
 	ChainID uint64     `json:"chain"`
 	Final   swap.Block `json:"final"`
 	Seen    swap.Block `json:"seen"`
+	// Done: its history had been read once.
+	Done bool `json:"done,omitempty"`
 }
 
 // writer writes a snapshot.
@@ -115,10 +118,11 @@ type writer struct {
 	chains  []Marks
 	nonces  []Account
 	public  map[[32]byte]bool // secrets that anybody can know
+	orders  map[swap.OrderID]bool
 }
 
 func newWriter() *writer {
-	w := &writer{content: sha256.New(), public: map[[32]byte]bool{}}
+	w := &writer{content: sha256.New(), public: map[[32]byte]bool{}, orders: map[swap.OrderID]bool{}}
 	w.zip = gzip.NewWriter(&w.data)
 	return w
 }

@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	// Latest is the key of the newest manifest.
+	// Latest is the key of the newest manifest of a live stack. Those of other modes
+	// have a key of their own: see latest.
 	Latest = "snapshots/latest.json"
 	// prefix begins the keys of data and manifests; those beneath it expire.
 	prefix = "snapshots/data/"
@@ -34,6 +35,15 @@ const (
 	// many as the executor looks at when a chain shows an older nonce.
 	SettledKept = 64
 )
+
+// latest is the key of the newest manifest of a mode. A stack that is in shadow for a
+// while must not put a snapshot without the live journal in the place of one with it.
+func latest(mode string) string {
+	if mode == "live" {
+		return Latest
+	}
+	return "snapshots/latest-" + mode + ".json"
+}
 
 // Chains reads what is kept of a chain and the open orders. Every reading is
 // consistent.
@@ -151,7 +161,8 @@ func (k *Keeper) Take(ctx context.Context, now time.Time) (Taken, error) {
 	if err := m.follows(prev); err != nil {
 		return Taken{}, err
 	}
-	if m.Content == prev.Content && m.Mode == prev.Mode && now.Sub(prev.Taken) < refresh {
+	age := now.Sub(prev.Taken) // below zero by a clock that was ahead
+	if m.Content == prev.Content && m.Mode == prev.Mode && age >= 0 && age < refresh {
 		return Taken{Manifest: m}, nil
 	}
 	if err := k.store(ctx, m, w.data.Bytes(), tag); err != nil {
@@ -163,7 +174,7 @@ func (k *Keeper) Take(ctx context.Context, now time.Time) (Taken, error) {
 // newest reads the manifest of the newest snapshot, and the pointer's tag. One
 // that does not read is replaced like any other; one of a later release is not.
 func (k *Keeper) newest(ctx context.Context) (m Manifest, tag string, err error) {
-	body, tag, err := k.Bucket.Get(ctx, Latest, maxManifest)
+	body, tag, err := k.Bucket.Get(ctx, latest(k.Mode), maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Manifest{}, "", nil
 	}
@@ -172,11 +183,11 @@ func (k *Keeper) newest(ctx context.Context) (m Manifest, tag string, err error)
 	}
 	m, err = readManifest(body)
 	if errors.Is(err, errDamaged) {
-		k.Log.WarnContext(ctx, "the newest manifest is replaced unread", "key", Latest, "error", err)
+		k.Log.WarnContext(ctx, "the newest manifest is replaced unread", "key", latest(k.Mode), "error", err)
 		return Manifest{}, tag, nil
 	}
 	if err != nil {
-		return Manifest{}, "", fmt.Errorf("read the newest manifest: %s: %w", Latest, err)
+		return Manifest{}, "", fmt.Errorf("read the newest manifest: %s: %w", latest(k.Mode), err)
 	}
 	return m, tag, nil
 }
@@ -189,8 +200,12 @@ func (m Manifest) follows(prev Manifest) error {
 	var errs []error
 	for _, was := range prev.Chains {
 		i := slices.IndexFunc(m.Chains, func(c Marks) bool { return c.ChainID == was.ChainID })
-		if i >= 0 && was.Seen.Number > 0 && m.Chains[i].Seen.Number == 0 {
+		switch {
+		case i < 0:
+		case was.Seen.Number > 0 && m.Chains[i].Seen.Number == 0:
 			errs = append(errs, fmt.Errorf("chain %d had been read to block %d, and has no marks now", was.ChainID, was.Seen.Number))
+		case was.Done && !m.Chains[i].Done: // state-sync sets new marks at once, at the head
+			errs = append(errs, fmt.Errorf("chain %d had been read to block %d, and its history is being read anew", was.ChainID, was.Seen.Number))
 		}
 	}
 	for _, was := range prev.Nonces {
@@ -201,7 +216,7 @@ func (m Manifest) follows(prev Manifest) error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("the tables have lost what the snapshot of %s holds, which stays the newest (restore it, or delete %s if this was meant): %w",
-			prev.Taken.Format(time.RFC3339), Latest, err)
+			prev.Taken.Format(time.RFC3339), latest(m.Mode), err)
 	}
 	return nil
 }
@@ -228,7 +243,7 @@ func (k *Keeper) store(ctx context.Context, m Manifest, data []byte, tag string)
 	}
 	// From here on it is the newest. Whoever has replaced the pointer since it was
 	// read has a younger one.
-	if err := k.Bucket.Replace(ctx, Latest, tag, manifest); err != nil {
+	if err := k.Bucket.Replace(ctx, latest(k.Mode), tag, manifest); err != nil {
 		return fmt.Errorf("make the snapshot the newest: %w", err)
 	}
 	return nil
@@ -239,7 +254,8 @@ func (k *Keeper) read(ctx context.Context, begin Begin, w *writer) error {
 	if err := w.write(Record{Begin: &begin}); err != nil {
 		return err
 	}
-	for _, id := range distinct(k.Scope.Chains, cmp.Compare) {
+	chains := distinct(k.Scope.Chains, cmp.Compare)
+	for _, id := range chains {
 		if err := k.readChain(ctx, id, w); err != nil {
 			return fmt.Errorf("chain %d: %w", id, err)
 		}
@@ -247,6 +263,11 @@ func (k *Keeper) read(ctx context.Context, begin Begin, w *writer) error {
 	takers, err := k.readOrders(ctx, w)
 	if err != nil {
 		return err
+	}
+	for _, id := range chains {
+		if err := k.readParked(ctx, id, w); err != nil {
+			return fmt.Errorf("chain %d: %w", id, err)
+		}
 	}
 	signers, err := k.readWork(ctx, takers, w)
 	if err != nil {
@@ -271,17 +292,25 @@ func (k *Keeper) read(ctx context.Context, begin Begin, w *writer) error {
 }
 
 func (k *Keeper) readChain(ctx context.Context, id uint64, w *writer) error {
-	facts, parked, err := k.Chains.Chain(ctx, id)
+	facts, _, err := k.Chains.Chain(ctx, id)
 	if err != nil {
 		return err
 	}
-	w.chains = append(w.chains, Marks{id, facts.From, facts.To})
+	w.chains = append(w.chains, Marks{id, facts.From, facts.To, facts.Sync.Done})
 	for _, ev := range facts.Events {
 		if ev.Kind == swap.Withdrawn {
 			w.public[ev.Secret] = true
 		}
 	}
-	if err := w.write(Record{Chain: &facts}); err != nil {
+	return w.write(Record{Chain: &facts})
+}
+
+// readParked writes what is parked on a chain. It is read after the orders: an order
+// whose source vanished leaves its dst leg there before it is closed, and nothing is
+// taken from there.
+func (k *Keeper) readParked(ctx context.Context, id uint64, w *writer) error {
+	_, parked, err := k.Chains.Chain(ctx, id)
+	if err != nil {
 		return err
 	}
 	slices.SortFunc(parked, func(a, b swap.DstCreated) int { return cmp.Or(a.Hashlock.Cmp(b.Hashlock), a.Escrow.Cmp(b.Escrow)) })
@@ -293,7 +322,7 @@ func (k *Keeper) readChain(ctx context.Context, id uint64, w *writer) error {
 	return nil
 }
 
-// readOrders writes the open orders and returns the takers to look for.
+// readOrders writes the open orders, notes them, and returns the takers to look for.
 func (k *Keeper) readOrders(ctx context.Context, w *writer) ([]Taker, error) {
 	var ids []swap.OrderID
 	for _, chain := range k.Scope.Chains {
@@ -327,6 +356,7 @@ func (k *Keeper) readOrders(ctx context.Context, w *writer) ([]Taker, error) {
 			if err := w.write(Record{Order: o}); err != nil {
 				return nil, fmt.Errorf("order %s: %w", o.ID, err)
 			}
+			w.orders[o.ID] = true
 		}
 	}
 	return distinct(slices.Collect(maps.Keys(takers)), func(a, b Taker) int {
@@ -346,7 +376,14 @@ func (k *Keeper) readWork(ctx context.Context, takers []Taker, w *writer) ([]txn
 			return nil, fmt.Errorf("read the work of %s on chain %d: %w", t.Address, t.ChainID, err)
 		}
 		slices.SortFunc(work, func(a, b swap.Work) int { return cmp.Compare(a.Key().String(), b.Key().String()) })
+		over, err := k.over(ctx, work, w)
+		if err != nil {
+			return nil, err
+		}
 		for i := range work {
+			if over[work[i].Order] {
+				continue
+			}
 			if work[i].Signer != (common.Address{}) {
 				signers[txn.Account{ChainID: work[i].ChainID, Signer: work[i].Signer}] = true
 			}
@@ -358,6 +395,31 @@ func (k *Keeper) readWork(ctx context.Context, takers []Taker, w *writer) ([]txn
 	return distinct(slices.Collect(maps.Keys(signers)), func(a, b txn.Account) int {
 		return cmp.Or(cmp.Compare(a.ChainID, b.ChainID), a.Signer.Cmp(b.Signer))
 	}), nil
+}
+
+// over are the orders of some work that are closed, or gone, and thus not in the
+// snapshot: their work has only not been ended yet, and of restored work nobody
+// would ever plan the order again.
+func (k *Keeper) over(ctx context.Context, work []swap.Work, w *writer) (map[swap.OrderID]bool, error) {
+	over := map[swap.OrderID]bool{}
+	for i := range work {
+		if id := work[i].Order; !w.orders[id] {
+			over[id] = true
+		}
+	}
+	if len(over) == 0 {
+		return over, nil
+	}
+	orders, err := k.Chains.Load(ctx, slices.SortedFunc(maps.Keys(over), compareOrders))
+	if err != nil {
+		return nil, fmt.Errorf("read orders of work: %w", err)
+	}
+	for i := range orders {
+		if !orders[i].Closed {
+			delete(over, orders[i].ID) // it came since they were listed
+		}
+	}
+	return over, nil
 }
 
 func (k *Keeper) readJournal(ctx context.Context, a txn.Account, w *writer) error {
@@ -372,12 +434,38 @@ func (k *Keeper) readJournal(ctx context.Context, a txn.Account, w *writer) erro
 	}
 	slices.SortFunc(entries, func(a, b txn.Entry) int { return cmp.Compare(a.Nonce, b.Nonce) })
 	for i := range entries {
-		if w.withholds(entries[i]) {
+		withheld := w.withholds(entries[i])
+		if withheld {
+			if err := k.learnClosed(ctx, entries[i], w); err != nil {
+				return err
+			}
+			withheld = w.withholds(entries[i])
+		}
+		if withheld {
 			w.counts.Withheld++
 			continue
 		}
 		if err := w.write(Record{Entry: &entries[i]}); err != nil {
 			return fmt.Errorf("nonce %d of %s on chain %d: %w", entries[i].Nonce, a.Signer, a.ChainID, err)
+		}
+	}
+	return nil
+}
+
+// learnClosed learns the public secrets of the orders that an entry is about: one
+// may have been closed while a transaction for it was still under way.
+func (k *Keeper) learnClosed(ctx context.Context, e txn.Entry, w *writer) error {
+	var ids []swap.OrderID
+	for _, a := range e.Acts {
+		ids = append(ids, a.Order)
+	}
+	orders, err := k.Chains.Load(ctx, distinct(ids, compareOrders))
+	if err != nil {
+		return fmt.Errorf("read the orders of nonce %d of %s on chain %d: %w", e.Nonce, e.Signer, e.ChainID, err)
+	}
+	for i := range orders {
+		if s := orders[i].Secret; s != nil {
+			w.public[*s] = true
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func (m *meter) run(b *testing.B, name string, op func(b *testing.B)) (reads flo
 	return reads, took
 }
 
-func must(b *testing.B, err error) {
+func must(b testing.TB, err error) {
 	b.Helper()
 	if err != nil {
 		b.Fatal(err)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/tally"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
@@ -167,7 +168,7 @@ func (v Snapshots) Put(ctx context.Context, r snapshot.Record) (wrote bool, err 
 	case r.Parked != nil:
 		room, err := v.s.Parked().Park(ctx, *r.Parked)
 		if err == nil && !room {
-			err = fmt.Errorf("put parked escrow %s: no room is left on chain %d", r.Parked.Escrow, r.Parked.ChainID)
+			err = fmt.Errorf("put parked escrow %s of chain %d: %w", r.Parked.Escrow, r.Parked.ChainID, snapshot.ErrNoRoom)
 		}
 		return err == nil, err
 	case r.Control != nil:
@@ -203,11 +204,14 @@ func (v Snapshots) putOrder(ctx context.Context, o swap.Order) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("put order %s: %w", o.ID, err)
 	}
-	write := func(stored item, old []item) error {
+	write := func(stored item, old []item, happened []tally.Event) error {
 		ops := []types.TransactWriteItem{put(v.s.tables.Orders, it, since(stored.uint(attrVersion)))}
-		return v.s.write(ctx, append(ops, v.s.replaceRows(old, indexRows(o, 0))...)...)
+		ops = append(ops, v.s.replaceRows(old, indexRows(o, 0))...)
+		// Whoever writes it next takes for told what it says now.
+		ops = append(ops, v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, o.Version), happened, tally.OfOrder(o))...)
+		return v.s.write(ctx, ops...)
 	}
-	err = write(nil, nil)
+	err = write(nil, nil, nil)
 	if refusedAt(err, 0) { // there is one, or the answer to its own success was lost
 		stored, errRead := v.s.get(ctx, v.s.tables.Orders, orderKey(o.ID))
 		if errRead != nil {
@@ -220,7 +224,11 @@ func (v Snapshots) putOrder(ctx context.Context, o swap.Order) (bool, error) {
 		if errRead != nil {
 			return false, fmt.Errorf("put order %s: read it: %w", o.ID, errRead)
 		}
-		err = write(stored, indexRows(was, stored.int(attrClosed)))
+		var happened []tally.Event
+		if stored.int(attrFed) == feedRules {
+			happened = tally.OfOrder(was)
+		}
+		err = write(stored, indexRows(was, stored.int(attrClosed)), happened)
 	}
 	if err := ours(err, 0, token, swap.ErrConflict, "put order %s", o.ID); err != nil {
 		return false, err

@@ -19,6 +19,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
+	"github.com/bridge-me-not/resolver-cron/shared/tally"
+	"github.com/bridge-me-not/resolver-cron/shared/tally/tallytest"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -187,6 +189,71 @@ func TestARestoredSystemPlansTheSameAndGoesOn(t *testing.T) {
 	e.State = txn.Mined
 	if err := after.Journal().Settle(t.Context(), e, []swap.Work{done}); err != nil {
 		t.Errorf("settle a restored entry: %v", err)
+	}
+}
+
+// What happened by the restored orders is counted again: their events, and what is
+// to be counted anew, are those of the lost tables. Put twice it is the same.
+func TestRestoredOrdersAreCounted(t *testing.T) {
+	before, after := apart(t), apart(t)
+	o, secret := watchtest.Order(watchtest.Chain(), watchtest.Chain())
+	created := tallytest.Epoch.Add(-30 * time.Minute)
+	o.Src.Final, o.Src.Created.Time = true, swap.ChainTime(created.Unix())
+	must(t, before.Orders().Save(t.Context(), o))
+	o.Version++
+	events := func(s aside) (out []tally.Event, hours []tally.Hour) {
+		t.Helper()
+		out, err := s.Feed().Events(t.Context(), tally.HourAt(created))
+		must(t, err)
+		marks, err := s.Feed().Marks(t.Context(), 10)
+		must(t, err)
+		for _, m := range marks {
+			hours = append(hours, m.Hours...)
+		}
+		slices.Sort(hours)
+		return out, slices.Compact(hours)
+	}
+	want, hours := events(before)
+	if len(want) != 1 || len(hours) != 1 {
+		t.Fatalf("%d events in %d hours", len(want), len(hours))
+	}
+	for range 2 {
+		_, err := after.Snapshots().Put(t.Context(), snapshot.Record{Order: &o})
+		must(t, err)
+		got, fresh := events(after)
+		watchtest.Equal(t, "events", want, got)
+		watchtest.Equal(t, "hours to be counted anew", hours, fresh)
+	}
+	// A later version takes the place of what an earlier one told.
+	o.Version++
+	o.Src.Created.Time++
+	o.Learn(secret)
+	_, err := after.Snapshots().Put(t.Context(), snapshot.Record{Order: &o})
+	must(t, err)
+	if got, _ := events(after); len(got) != 1 || got[0].At != o.Src.Created.Time {
+		t.Errorf("events %+v, want one a second later", got)
+	}
+}
+
+// In tables that hold something there may be no room for more parked escrows. That is
+// told, and keeps nothing else from being restored: without the marks, which come
+// last, nothing would ever be followed again.
+func TestRestoredWhereNoRoomIsToPark(t *testing.T) {
+	before, after, bucket := ownTables(t), ownTables(t), snapshottest.NewBucket(nil)
+	sample := populate(t, before, 2)
+	_, err := keeper(before, bucket, sample.Scope).Take(t.Context(), epoch)
+	must(t, err)
+	after.parked.room = 0
+	var log bytes.Buffer
+	r := restorer(after, bucket)
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
+	got, err := r.Restore(t.Context(), snapshot.Options{}, epoch)
+	if err != nil || got.Kept != 1 || !strings.Contains(log.String(), "no room") {
+		t.Errorf("%+v, %v; log %s", got, err, log.String())
+	}
+	facts, err := after.Facts().Provisional(t.Context(), sample.Src)
+	if err != nil || facts.From.Number == 0 {
+		t.Errorf("marks %+v, %v", facts.From, err)
 	}
 }
 

@@ -1,5 +1,11 @@
 package swap
 
+import (
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
 // Balance probes. A leg's events tell where its money went; balances tell when
 // an event was missed, a deposit never came, or something was left behind.
 const (
@@ -54,6 +60,12 @@ func (l *LegState) wantBalance(v ChainView) bool {
 	if l.Side == Src || l.Ours {
 		again = probeAgain
 	}
+	// While a rescue of what was left can still be undone, the empty escrow on
+	// record would not be the one on the chain.
+	var rescued uint64
+	if n := len(l.Rescue); n > 0 {
+		rescued = l.Rescue[n-1].At.Block
+	}
 	switch {
 	case !l.Balance.Known() && !l.ended():
 		return true
@@ -61,13 +73,18 @@ func (l *LegState) wantBalance(v ChainView) bool {
 		// Once that is final; at once where the event may have moved nothing.
 		return l.Final || l.Family == BMNv4 && l.Side == Dst && l.Status == LegCancelled
 	case l.ended():
-		return l.Final && !l.empty() && l.Balance.olderThan(head, probeSeldom)
-	case len(l.Rescue) > 0 && l.Balance.Block.Number < l.Rescue[len(l.Rescue)-1].At.Block:
+		return l.Final && !l.empty() && rescued <= v.Final.Number && (l.Balance.Block.Number < rescued || l.Balance.olderThan(head, probeSeldom))
+	case l.Balance.Block.Number < rescued:
 		return true
 	case l.short():
 		return l.Balance.olderThan(head, again)
 	}
 	return head.Time >= probe && l.Balance.Block.Time < probe && probe > l.Created.Time
+}
+
+// fetched reports that a token has been rescued since the balances were read.
+func (l *LegState) fetched(token common.Address) bool {
+	return slices.ContainsFunc(l.Rescue, func(e EscrowEvent) bool { return e.Token == token && e.At.Block > l.Balance.Block.Number })
 }
 
 func (b Balance) olderThan(head Block, seconds ChainTime) bool {

@@ -33,6 +33,7 @@ const (
 	TokensAstray      FindingCode = "tokens-astray"
 	FundsGone         FindingCode = "funds-gone" // balance missing without an event that explains it
 	DepositMissing    FindingCode = "deposit-missing"
+	FundsHeld         FindingCode = "funds-held" // an ended escrow holds, or may hold, what nobody here can fetch; one alert a chain
 	NegativeGap       FindingCode = "negative-safety-gap"
 	UnprovenDst       FindingCode = "dst-unproven"
 	Worthless         FindingCode = "not-worth-its-gas"

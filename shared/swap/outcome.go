@@ -212,6 +212,10 @@ func (c *CandidateState) readBeforeEnd() bool {
 func (pl *planner) warnUnproven() {
 	for i := range pl.Unproven {
 		c := &pl.Unproven[i]
+		if pl.Src.ended() && !c.Balance.Known() && !pl.settled(c) && pl.overlong(c) {
+			pl.unproven(c, "its balance of what the maker expects cannot be read")
+			continue
+		}
 		if pl.candidate(c) != CandidateUnproven {
 			continue
 		}
@@ -263,6 +267,23 @@ func (pl *planner) checkBalance(l *LegState) {
 	}
 }
 
+// settled reports whether an unproven dst escrow keeps no order open that has
+// ended: it paid the maker for good, or it has been seen for good not to hold
+// what he expects. Of one that was never read nothing is known, unless what it
+// could hold is of a token that the operator does not list.
+func (pl *planner) settled(c *CandidateState) bool {
+	switch want := intOf(pl.Expect.Amount); {
+	case want.IsZero(), c.Status == LegWithdrawn && c.Final:
+		return true
+	case !c.Balance.Known():
+		worthless := pl.dst.dust(addressOf(pl.Expect.Token))
+		return worthless.Eq(new(uint256.Int).SetAllOne())
+	case pl.pays(c.Candidate):
+		return false
+	}
+	return !pl.dst.known || c.Balance.Block.Number <= pl.dst.view.Final.Number
+}
+
 // stray is what lies in an escrow and is worth a rescue, zero if nothing is.
 type stray struct{ token, native uint256.Int }
 
@@ -272,26 +293,41 @@ func (s stray) any() bool { return !s.token.IsZero() || !s.native.IsZero() }
 // operator's dust, and worth more than the rescue may cost. Of a token without
 // a price it must be a thousandth of the leg's amount: a single unit, which
 // anyone can send, is not worth a transaction.
+//
+// Whether a key of ours can make the rescue does not enter: what lies there is
+// there. On a chain without any fee cap, where nothing says what a transaction is
+// worth, a thousandth of what the leg held counts.
 func (pl *planner) strays(l *LegState) (s stray) {
 	if !l.Balance.Known() || l.empty() {
 		return s
 	}
 	on := pl.on(&l.Leg)
-	a := pl.call(&l.Leg, RescueFunds)
-	if a.Refused != "" {
-		return s
-	}
-	token := l.Immutables.TokenAddress()
+	price, priced := on.rescuePrice()
+	part := func(of uint256.Int) *uint256.Int { return of.Div(&of, uint256.NewInt(1000)) }
+	token, amount, deposit := l.Immutables.TokenAddress(), l.Immutables.AmountInt(), l.Immutables.DepositInt()
 	if have := l.Balance.Token; have.Gt(ptr(on.dust(token))) {
 		value, priceless, _ := on.value(token, have)
-		part := l.Immutables.AmountInt()
-		part.Div(&part, uint256.NewInt(1000))
-		if priceless && !have.Lt(&part) || !priceless && value.Gt(&a.FeeCap) {
+		if (priceless || value.Gt(&price)) && (priced && !priceless || !have.Lt(part(amount))) {
 			s.token = have
 		}
 	}
-	if have := l.Balance.Native; !l.IsNative() && have.Gt(&on.NativeDust) && have.Gt(&a.FeeCap) {
+	if have := l.Balance.Native; !l.IsNative() && have.Gt(&on.NativeDust) && have.Gt(&price) &&
+		(priced || !deposit.IsZero() && !have.Lt(part(deposit))) {
 		s.native = have
 	}
 	return s
+}
+
+// rescuePrice is what a rescue may cost, in wei: its cap, or else the highest of
+// the other calls. priced is false on a chain without any.
+func (c ChainPolicy) rescuePrice() (wei uint256.Int, priced bool) {
+	if wei, priced = c.FeeCap[RescueFunds]; priced {
+		return wei, true
+	}
+	for _, limit := range c.FeeCap {
+		if priced = true; limit.Gt(&wei) {
+			wei = limit
+		}
+	}
+	return wei, priced
 }

@@ -1,6 +1,7 @@
 package swap
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -14,6 +15,10 @@ import (
 const (
 	worthlessRecheck = 3600
 	helplessRecheck  = 600
+	// keptRecheck is for orders that are over but for funds that only a person can
+	// fetch. There may be many of them, for ever, so each costs next to nothing; twice
+	// a day is often enough for the alert that all of a chain share to last.
+	keptRecheck = 12 * 3600
 )
 
 // minParameters is what a v1.1 dst leg must carry in bytes for withdraw to
@@ -106,6 +111,8 @@ func Plan(s State, views Views, p Policy) (Decision, error) {
 	case pl.Finished:
 		// Whoever writes orders closes this one when it looks next.
 		pl.Actions, pl.Wakes = nil, Wakes{Src: max(1, pl.Src.Created.Time)}
+	case pl.Wakes == Wakes{} && pl.kept != nil && pl.still():
+		pl.wake(&pl.kept.Leg, pl.seldom(&pl.kept.Leg))
 	case pl.Wakes == Wakes{}:
 		// Waits for finality or a log, which plan it anew. The sweep looks too.
 		pl.wake(&pl.Src.Leg, pl.recheck(&pl.Src.Leg, helplessRecheck))
@@ -148,6 +155,7 @@ type planner struct {
 	paid     *LegState  // the dst leg that paid the maker, nil if none is known
 	payer    int        // index of the dst leg to pay the maker by, if src was taken; -1: none can
 	claim    bool       // src may be claimed now
+	kept     *LegState  // an escrow that has ended and keeps the order open for a person, nil if there is none
 	// claimWait is why a claim that may become due has to wait.
 	claimWait Reason
 }
@@ -360,8 +368,30 @@ func (pl *planner) recheck(l *Leg, period ChainTime) ChainTime {
 	return (pl.on(l).view.Head.Time/period + 1) * period
 }
 
-// finished: every leg that exists has ended for good and is empty, a leg that
-// does not exist cannot come back, and no dst leg can be waiting unseen.
+// still reports whether every leg has ended for good: nothing more comes of an
+// order by itself.
+func (pl *planner) still() bool {
+	ended := func(l *LegState) bool {
+		return l.ended() && l.Final || l.Status == LegAbsent || l.Side == Dst && pl.hollow(l)
+	}
+	for i := range pl.Dsts {
+		if !ended(&pl.Dsts[i]) {
+			return false
+		}
+	}
+	return ended(&pl.Src)
+}
+
+// seldom is the next of the times, one in each keptRecheck, at which this leg is
+// looked at. Each has times of its own, so that not all of them come at once.
+func (pl *planner) seldom(l *Leg) ChainTime {
+	own := ChainTime(binary.BigEndian.Uint32(l.Escrow[common.AddressLength-4:]) % keptRecheck)
+	return ((pl.on(l).view.Head.Time-own)/keptRecheck+1)*keptRecheck + own
+}
+
+// finished: every leg that exists has ended for good and has been seen empty
+// since, whoever could fetch what it holds; a leg that does not exist cannot come
+// back; and no dst leg can be waiting unseen.
 func (pl *planner) finished() bool {
 	closed := func(l *LegState) bool {
 		on := pl.on(&l.Leg)
@@ -383,7 +413,7 @@ func (pl *planner) finished() bool {
 		}
 	}
 	for i := range pl.Unproven {
-		if c := &pl.Unproven[i]; pl.pays(c.Candidate) && !(c.Status == LegWithdrawn && c.Final) {
+		if !pl.settled(&pl.Unproven[i]) {
 			return false
 		}
 	}

@@ -186,6 +186,16 @@ func TestPlanWorthless(t *testing.T) {
 		im.Amount = word(5000)
 		w.replaceSrc(im)
 	}
+	deposit := func(v uint64) step {
+		return func(w *world) {
+			im := w.order.Src.Immutables
+			im.SafetyDeposit = word(v)
+			w.replaceSrc(im)
+		}
+	}
+	largeDeposit, noDeposit := deposit(5000), deposit(0)
+	caps := func(c map[Call]uint256.Int) step { return on(srcChain, func(p *ChainPolicy) { p.FeeCap = c }) }
+	noTaker := on(srcChain, func(p *ChainPolicy) { p.Takers = nil })
 	done := []step{withDst, paid, final("src", Withdrawn, 101)}
 	given := func(more ...step) []step { return append(append([]step{}, done...), more...) }
 	runAll(t, []situation{
@@ -220,8 +230,57 @@ func TestPlanWorthless(t *testing.T) {
 		{name: "strays of a token that nobody lists", given: given(unlisted, holding("src", 200, 1<<60, 0)), moments: []moment{
 			bothAt(210, "finished"),
 		}},
+		{name: "strays of which the token has been fetched since, not for good", given: given(holding("src", 200, 11, 11), seen("src", Rescued, 691200)), moments: []moment{
+			bothAt(691202, "src.rescueFunds(coin)"),
+		}},
+		// What nobody may fetch is held all the same, and told.
 		{name: "strays that no key of ours can fetch", given: given(takerPath(PathNone, common.Address{}), holding("src", 200, 11, 11)), moments: []moment{
+			bothAt(210, "src.rescueFunds!no-path src.rescueFunds(coin)!no-path", "funds-held:warning@src"),
+			bothAt(691200, "src.rescueFunds!no-path src.rescueFunds(coin)!no-path", "funds-held:warning@src"),
+		}},
+		{name: "no key of ours, and not worth a rescue", given: given(takerPath(PathNone, common.Address{}), holding("src", 200, 10, 10)), moments: []moment{
 			bothAt(210, "finished"),
+		}},
+		{name: "strays that an access token does not open", given: given(byToken, holding("dst", 200, 0, 11)), moments: []moment{
+			bothAt(210, "dst.rescueFunds(coin)!no-path", "funds-held:warning@dst"),
+		}},
+		{name: "strays of a taker that is not configured any more", given: given(noTaker, holding("src", 200, 11, 0)), moments: []moment{
+			bothAt(210, "src.rescueFunds!no-path", "funds-held:warning@src"),
+		}},
+		{name: "no cap for a rescue: the dearest of the others is its price", given: given(caps(map[Call]uint256.Int{Withdraw: *uint256.NewInt(5), Cancel: *uint256.NewInt(10)}), holding("src", 200, 11, 10)), moments: []moment{
+			bothAt(210, "src.rescueFunds!no-fee-cap", "funds-held:warning@src"),
+		}},
+		{name: "no cap for a rescue, and dust by the others", given: given(caps(map[Call]uint256.Int{Withdraw: *uint256.NewInt(5), Cancel: *uint256.NewInt(10)}), holding("src", 200, 10, 10)), moments: []moment{
+			bothAt(210, "finished"),
+		}},
+		{name: "no cap at all: a thousandth of the amount", given: append([]step{large}, given(caps(nil), holding("src", 200, 5, 0))...), moments: []moment{
+			bothAt(210, "src.rescueFunds!no-fee-cap", "funds-held:warning@src"),
+		}},
+		{name: "no cap at all: less than that", given: append([]step{large}, given(caps(nil), holding("src", 200, 4, 0))...), moments: []moment{
+			bothAt(210, "finished"),
+		}},
+		{name: "no cap at all: a thousandth of the deposit", given: append([]step{largeDeposit}, given(caps(nil), holding("src", 200, 0, 5))...), moments: []moment{
+			bothAt(210, "src.rescueFunds(coin)!no-fee-cap", "funds-held:warning@src"),
+		}},
+		{name: "no cap at all: less of the deposit", given: append([]step{largeDeposit}, given(caps(nil), holding("src", 200, 0, 4))...), moments: []moment{
+			bothAt(210, "finished"),
+		}},
+		{name: "no cap at all: native coin in an escrow that never had a deposit", given: append([]step{noDeposit}, given(caps(nil), holding("src", 200, 0, 1<<60))...), moments: []moment{
+			bothAt(210, "finished"),
+		}},
+		{name: "strays of a token that nobody lists, and no key", given: given(unlisted, takerPath(PathNone, common.Address{}), holding("src", 200, 1<<60, 0)), moments: []moment{
+			bothAt(210, "finished"),
+		}},
+		// No proof of zero without a reading since the end.
+		{name: "balances not read since the end", given: given(change(func(w *world) { w.leg("src").Balance.Block = block(100) })), moments: []moment{
+			bothAt(110, ""),
+			bothAt(101+depth+overdue+syncLag, ""),
+			bothAt(102+depth+overdue+syncLag, "", "funds-held:warning@src"),
+		}},
+		{name: "balances never read", given: given(change(func(w *world) { w.leg("dst").Balance = Balance{} })), moments: []moment{
+			bothAt(75+depth+overdue+syncLag, ""),
+			bothAt(76+depth+overdue+syncLag, "", "funds-held:warning@dst"),
+			bothAt(691200, "", "funds-held:warning@dst"),
 		}},
 	})
 }

@@ -1,6 +1,7 @@
 package swap
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
@@ -28,6 +29,19 @@ func TestPlanWakes(t *testing.T) {
 		im.Timelocks = locks.Pack()
 		w.replaceSrc(im)
 	})
+	done := []step{withDst, paid, final("src", Withdrawn, 101)}
+	done = done[:len(done):len(done)]
+	noPath := takerPath(PathNone, zeroAddress)
+	unread := change(func(w *world) { w.leg("src").Balance = Balance{} })
+	next := func(at int64) string { // one time in each twelve hours, by the address of the leg
+		own := int64(binary.BigEndian.Uint32(newWorld(OneInchV1).order.ID.Escrow[16:])) % (12 * 3600)
+		for t := own - int64(zeroTime)%(12*3600) - 12*3600; ; t += 12 * 3600 {
+			if t > at {
+				return fmt.Sprint(t, " -")
+			}
+		}
+	}
+	kept, keptLater := next(120), next(100_000)
 	for _, c := range []struct {
 		name  string
 		given []step
@@ -49,6 +63,10 @@ func TestPlanWakes(t *testing.T) {
 			c.FeeCap = map[Call]uint256.Int{Cancel: *uint256.NewInt(1000)}
 		})}, 350, "2800 -"},
 		{"when it waits for finality", []step{withDst, seen("dst", Withdrawn, 75), seen("src", Withdrawn, 101)}, 105, "400 -"},
+		{"seldom where only funds are kept that nobody can fetch", append(done, noPath, holding("src", 110, 11, 0)), 120, kept},
+		{"with a back-off while something else is not final", []step{withDst, seen("dst", Withdrawn, 75), final("src", Withdrawn, 101), noPath, holding("src", 110, 11, 0)}, 120, "400 -"},
+		{"with a back-off where balances could not be read", append(done, unread), 200, "400 -"},
+		{"seldom where they cannot be read for long", append(done, unread), 100_000, keptLater},
 		{"at once when it is finished, to be closed", []step{withDst, paid, final("src", Withdrawn, 101)}, 110, "0 -"},
 		{"never once it is closed", []step{change(func(w *world) { w.order.Closed = true })}, 110, "- -"},
 		{"when balances are probed", []step{long}, 110, "700 -"},
@@ -154,5 +172,36 @@ func TestPlanNeedsTheSourceChain(t *testing.T) {
 	delete(w.policy.Chains, srcChain)
 	if _, err := Plan(Fold(w.order, nil), w.views, w.policy); err == nil {
 		t.Error("planned without a policy for the source chain")
+	}
+}
+
+// Orders that are kept for a person cost two looks a day, each at a time of its own,
+// and a look in between writes nothing.
+func TestKeptOrdersAreSeldomLookedAt(t *testing.T) {
+	times := map[ChainTime]bool{}
+	for n := range uint64(20) {
+		w := newWorld(OneInchV1, change(func(w *world) {
+			im := w.order.Src.Immutables
+			im.OrderHash[31] = byte(n)
+			w.replaceSrc(im)
+		}), withDst, final("dst", Withdrawn, 75), final("src", Withdrawn, 101), takerPath(PathNone, zeroAddress), holding("src", 110, 11, 0))
+		looks := 0
+		var last Wakes
+		for at := int64(200); at < 200+10*24*3600; at += 600 {
+			_, d := w.plan(t, at, at)
+			if d.Finished || len(d.Findings) != 1 || d.Findings[0].Code != FundsHeld || d.Findings[0].AtRisk != *uint256.NewInt(11) {
+				t.Fatalf("at %d: finished %t, %+v", at, d.Finished, d.Findings)
+			}
+			if d.Wakes != last {
+				looks, last = looks+1, d.Wakes
+				times[last.Src%(12*3600)] = true
+			}
+		}
+		if looks > 21 {
+			t.Errorf("%d wakes in ten days", looks)
+		}
+	}
+	if len(times) < 15 {
+		t.Errorf("20 orders wake at %d times of the day", len(times))
 	}
 }

@@ -1,5 +1,10 @@
 package swap
 
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
 // planDst plans one destination leg.
 func (pl *planner) planDst(i int) {
 	d := &pl.Dsts[i]
@@ -110,23 +115,62 @@ func (pl *planner) dstSpoken() Reason {
 
 // rescueLeftover plans to fetch what still lies in an escrow after it has
 // ended: strays of the leg's own token or of native coin, since its own were
-// paid out. What is not worth its gas is left, and keeps no order open.
+// paid out. What is not worth its gas is left, and keeps no order open. What no
+// key of ours may fetch keeps it open and is told: so does an escrow of which
+// nobody could read what it holds.
 func (pl *planner) rescueLeftover(l *LegState) {
-	if !l.Final || !l.balanceSince() {
+	if !l.Final {
+		return
+	}
+	if !l.balanceSince() {
+		pl.warnUnreadEnd(l)
 		return
 	}
 	left := pl.strays(l)
-	fetch := func(a Action) {
+	var held uint256.Int
+	var why Reason
+	fetch := func(token common.Address, amount uint256.Int) {
+		if amount.IsZero() || l.fetched(token) {
+			return
+		}
+		a := pl.rescue(l, token, amount)
+		if a.Refused != "" { // no path, or no cap
+			why = a.Refused
+			addTo(&held, &a.AtRisk)
+			pl.Actions = append(pl.Actions, a)
+			return
+		}
 		// In a dst leg that did not pay him they may be all the maker can get.
 		if l.Side == Dst && l.Status != LegWithdrawn {
 			a.refuse(pl.mayTakeDst(l))
 		}
 		pl.want(a, &l.Leg, true)
 	}
-	if !left.token.IsZero() {
-		fetch(pl.rescue(l, l.Immutables.TokenAddress(), left.token))
+	fetch(l.Immutables.TokenAddress(), left.token)
+	fetch(zeroAddress, left.native)
+	if why != "" {
+		pl.kept = l
+		pl.tellHeld(l, held, "funds lie in an escrow that has ended, and nothing here can fetch them: "+string(why))
 	}
-	if !left.native.IsZero() {
-		fetch(pl.rescue(l, zeroAddress, left.native))
+}
+
+// warnUnreadEnd reports an escrow that has ended for good and whose balances
+// nobody has been able to read since, although state-sync has had the time to.
+func (pl *planner) warnUnreadEnd(l *LegState) {
+	since := pl.on(&l.Leg).view.Final.Time.Sub(l.Ended.Time) // nobody reads them before the end is final
+	if pl.Src.open() || since <= pl.policy.Overdue+pl.policy.SyncLag {
+		return // nothing is kept open by it yet
 	}
+	if since > keptRecheck { // before that it is mostly a matter of hours
+		pl.kept = l
+	}
+	pl.tellHeld(l, uint256.Int{}, "the balances of an escrow that has ended cannot be read")
+}
+
+// tellHeld reports what keeps an order open that has ended otherwise, until a
+// person has seen to it.
+func (pl *planner) tellHeld(l *LegState, held uint256.Int, detail string) {
+	f := pl.finding(FundsHeld, Warning, &l.Leg, nil, detail)
+	f.AtRisk = held
+	pl.Findings = append(pl.Findings, f)
 }

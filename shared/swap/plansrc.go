@@ -125,10 +125,16 @@ func (pl *planner) warnUnread(a *Action) {
 	for i := range pl.Unproven {
 		c := &pl.Unproven[i]
 		unread := !c.Balance.Known() || c.readBeforeEnd()
-		if known := max(c.Created.Time, c.Ended.Time); unread && pl.candidate(c) == WaitCandidate && pl.dst.view.Head.Time.Sub(known) > patience {
+		if unread && pl.candidate(c) == WaitCandidate && pl.overlong(c) {
 			pl.unproven(c, "its balance of what the maker expects cannot be read")
 		}
 	}
+}
+
+// overlong reports whether state-sync has had the time to read the balance of an
+// unproven dst escrow.
+func (pl *planner) overlong(c *CandidateState) bool {
+	return pl.dst.view.Head.Time.Sub(max(c.Created.Time, c.Ended.Time)) > pl.policy.Overdue+pl.policy.SyncLag
 }
 
 // provenEnd reports whether the leg is known to be empty after a cancellation.
@@ -175,16 +181,19 @@ func (pl *planner) rescuePaid() {
 // much of its own token, and the native coin if it is worth its gas, each by a
 // call of its own. why is the reason not to, if there is one.
 func (pl *planner) rescueHeld(l *LegState, amount uint256.Int, why Reason, committed bool) {
-	fetch := func(token common.Address, amount uint256.Int) {
-		if amount.IsZero() {
-			return
+	fetch := func(token common.Address, amount uint256.Int) (helpless bool) {
+		if amount.IsZero() || l.fetched(token) {
+			return false
 		}
 		a := pl.rescue(l, token, amount)
+		helpless = a.Refused != ""
 		a.refuse(why)
 		pl.want(a, &l.Leg, committed)
+		return helpless
 	}
-	fetch(l.Immutables.TokenAddress(), amount)
-	fetch(zeroAddress, pl.strays(l).native)
+	if !fetch(l.Immutables.TokenAddress(), amount) { // else that has been told
+		fetch(zeroAddress, pl.strays(l).native)
+	}
 }
 
 // vanished: the block that created src was replaced. The fill will be mined
