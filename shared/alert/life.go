@@ -115,14 +115,14 @@ func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 		next.State, next.NotifiedAt, next.ExpiresAt = Suspected, now, now.Add(forgetSuspicion)
 		return next, false
 	}
-	next.OpenedAt, next.AgeFrom, next.Repeats = old.OpenedAt, old.ageFrom(now), old.Repeats
+	next.OpenedAt, next.EscalatedAt, next.AgeFrom, next.Repeats = old.OpenedAt, old.EscalatedAt, old.ageFrom(now), old.Repeats
 	if p := patienceOf(a.Kind); p > 0 && a.Severity == Warning && old.State != Acknowledged && now.Sub(next.AgeFrom) >= p {
 		next.Severity = Critical
 		next.What = clean(fmt.Sprintf("It has lasted since %s and nobody has acknowledged it. %s", next.AgeFrom.UTC().Format(time.RFC3339), a.What), maxField)
 	}
 	switch {
 	case tighter(next.Alert, old.Alert):
-		next.State = Escalated
+		next.State, next.EscalatedAt = Escalated, now
 		if old.State == Acknowledged {
 			next.AgeFrom = now
 		}

@@ -49,7 +49,7 @@
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced: its severity (rank), and since when (ms)
 //	         open-alerts             <key>                one that is open, escalated or acknowledged; likewise
-//	         resolved-alerts         <when>#<key>         one that was resolved; TTL 25 h
+//	         resolved-alerts         <when>#<key>         a life that ended then, whole; TTL 51 h
 //	         alert-rate#<what>       count                how many messages a window has had; TTL its end
 //	         control                 control              the pauses
 //	         balance#<chain>         <scheduled time>     what accounts held; 7 days
