@@ -69,7 +69,7 @@
 // Lease keys are job#<job>, signer#<chain>#<address> and slot#<number>. The
 // watchdog's book is a watchdog.Book: times in RFC 3339, durations in nanoseconds;
 // it does not expire, and whoever reads it compares its time with the clock. Run
-// items are kept for job.Kept, a day or more.
+// items are kept for job.Kept, two days or more.
 //
 // Hours are written 2006-01-02T15, in UTC; times of blocks and margins are in
 // seconds, of requests in milliseconds, amounts in a token's smallest unit and
