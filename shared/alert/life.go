@@ -58,6 +58,7 @@ var patience = map[Kind]time.Duration{
 	Paused:          4 * time.Hour,    // longer than any pause that was not renewed
 	DeadlineNear:    0,                // it escalates by the time left
 	NegativeGap:     0,                // as it was filled; nothing changes it
+	Unhealthy:       0,                // it says itself how bad it is; what concerns money has an alert of its own
 }
 
 // patienceOf is how long a warning of that kind may last; zero: for ever.

@@ -256,7 +256,9 @@ type Balance struct {
 	Account string
 	Token   Amount  // at the end of the day
 	Points  []Point // of the day, in any order
-	Low     uint256.Int
+	Low     uint256.Int // threshold; zero: there is none
+	// Short: it was judged low by more than its threshold, such as by what is open and has to be paid for.
+	Short bool
 	// Runway is how many actions the balance still pays for; negative: it pays
 	// for none by its nature, as a token does not.
 	Runway int

@@ -51,34 +51,6 @@ func (v Runs) Finished(ctx context.Context, name string, scheduled time.Time) (b
 	return job.State(it.int(attrRank)) == job.Done, nil
 }
 
-// Last reads the latest run of a job that has not expired at now, consistently; the zero Record if there
-// is none. ever says whether one was ever counted.
-func (v Runs) Last(ctx context.Context, name string, now time.Time) (last job.Record, ever bool, err error) {
-	fail := func(err error) (job.Record, bool, error) { //nolint:unparam // the shape of the return
-		return job.Record{}, false, fmt.Errorf("read the last run of %s: %w", name, err)
-	}
-	in := partition(v.s.tables.Jobs, runPrefix+name, "")
-	in.ScanIndexForward, in.Limit = aws.Bool(false), aws.Int32(1)
-	for it, err := range v.s.query(ctx, in) {
-		if err != nil {
-			return fail(err)
-		}
-		r, err := readRecord(it)
-		if err != nil {
-			return fail(err)
-		}
-		if it.int(attrExpires) <= now.Unix() {
-			return job.Record{}, true, nil
-		}
-		return r, true, nil
-	}
-	sum, err := v.s.get(ctx, v.s.tables.Jobs, statsKey(name))
-	if err != nil {
-		return fail(err)
-	}
-	return job.Record{}, sum != nil, nil
-}
-
 // Record implements job.Recorder. The sums follow in a write of their own: a
 // transaction would make them exact, and an idle run dearer by half.
 func (v Runs) Record(ctx context.Context, r job.Record) error {

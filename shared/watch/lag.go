@@ -152,7 +152,9 @@ func (s *Sweeper) unseen(looks []look, lags map[uint64]chainLag, orders []swap.O
 		if err != nil {
 			continue // its facts cannot be read, which is an error of its own
 		}
-		if slices.ContainsFunc(blind, func(chain uint64) bool { return swap.Past(swap.Case{State: st, Decision: d}, chain, views[chain], s.Policy) }) {
+		if slices.ContainsFunc(blind, func(chain uint64) bool {
+			return swap.Past(swap.Case{State: st, Decision: d}, chain, views[chain], s.Policy)
+		}) {
 			out = append(out, o.ID)
 		}
 	}
