@@ -254,8 +254,8 @@ func (r Runs) due() int { return r.Done + r.Failed + r.Abandoned + r.Missed }
 type Balance struct {
 	Chain   string
 	Account string
-	Token   Amount  // at the end of the day
-	Points  []Point // of the day, in any order
+	Token   Amount      // at the end of the day
+	Points  []Point     // of the day, in any order
 	Low     uint256.Int // threshold; zero: there is none
 	// Short: it was judged low by more than its threshold, such as by what is open and has to be paid for.
 	Short bool
