@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"alert":    {},
 	"balance":  {"alert", "swap"},
 	"watchdog": {"alert", "job"},
-	"health":   {"alert", "balance", "job", "swap"},
+	"health":   {"alert", "balance", "swap", "watchdog"},
 	"control":  {},
 	"report":   {},
 	"snapshot": {"swap", "txn"},
@@ -41,11 +41,12 @@ var rooms = map[string][]string{
 	"queue":     {"watch", "job", "health", "metrics"},
 	"notify":    {"alert", "metrics"},
 	"invoke":    {},
+	"account":   {"health"},
 	"kmssigner": {},
 	// Where they meet.
 	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "store", "tally"},
 	"boot/bucket": {"archive", "boot"},
-	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch"},
+	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch", "watchdog"},
 	"boot/daily":  {"alert", "balance", "boot", "env", "health", "job", "report", "swap", "tally"},
 }
 
@@ -136,6 +137,9 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 		}
 		if got, want := links("invoke"), name == "pacer"; got != want {
 			t.Errorf("%s links invoke: %v, want %v", name, got, want)
+		}
+		if got, want := links("account"), name == "health-check"; got != want {
+			t.Errorf("%s links account: %v, want %v", name, got, want)
 		}
 		if got, want := links("chain"), !slices.Contains([]string{"pacer", "job-watchdog", "state-persistence", "order-cleanup", "metrics-aggregator", "daily-report"}, name); got != want {
 			t.Errorf("%s links chain: %v, want %v", name, got, want)

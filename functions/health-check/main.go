@@ -5,8 +5,12 @@ package main
 import (
 	"context"
 
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/bridge-me-not/resolver-cron/shared/account"
 	"github.com/bridge-me-not/resolver-cron/shared/boot/chains"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/health"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 )
 
@@ -16,6 +20,9 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return p.Scheduled(job.HealthCheck, p.HealthCheck())
+		client := lambda.NewFromConfig(p.AWS)
+		return p.Scheduled(job.HealthCheck, p.HealthCheck(func(ctx context.Context) (health.Concurrency, error) {
+			return account.Concurrency(ctx, client)
+		}))
 	})
 }

@@ -28,7 +28,9 @@ func main() {
 			r.Note("closed", res.Closed)
 			r.Note("complete", res.Complete)
 			r.Note("chains", res.Chains)
-			r.Metrics.Put(metrics.HeadAge, int64(res.HeadAge/time.Second))
+			if res.HeadAge >= 0 { // what is not known is not zero
+				r.Metrics.Put(metrics.HeadAge, int64(res.HeadAge/time.Second))
+			}
 			return errors.Join(unproven, err)
 		})
 	})

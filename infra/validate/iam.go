@@ -152,8 +152,8 @@ func roles(doc *template.Document, s *template.Stack) []string {
 				if strings.Contains(action, "*") {
 					findings = append(findings, fmt.Sprintf("%s: grants %s", id, action))
 				}
-				// X-Ray knows no resources.
-				if slices.Contains(st.Resources, "*") && !strings.HasPrefix(action, "xray:") {
+				// X-Ray and the account's settings know no resources.
+				if slices.Contains(st.Resources, "*") && !strings.HasPrefix(action, "xray:") && action != "lambda:GetAccountSettings" {
 					findings = append(findings, fmt.Sprintf("%s: grants %s on every resource", id, action))
 				}
 			}

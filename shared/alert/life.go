@@ -58,6 +58,7 @@ var patience = map[Kind]time.Duration{
 	Paused:          4 * time.Hour,    // longer than any pause that was not renewed
 	DeadlineNear:    0,                // it escalates by the time left
 	NegativeGap:     0,                // as it was filled; nothing changes it
+	Unhealthy:       0,                // it says itself how bad it is; what concerns money has an alert of its own
 }
 
 // patienceOf is how long a warning of that kind may last; zero: for ever.
@@ -115,14 +116,14 @@ func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 		next.State, next.NotifiedAt, next.ExpiresAt = Suspected, now, now.Add(forgetSuspicion)
 		return next, false
 	}
-	next.OpenedAt, next.AgeFrom, next.Repeats = old.OpenedAt, old.ageFrom(now), old.Repeats
+	next.OpenedAt, next.EscalatedAt, next.AgeFrom, next.Repeats = old.OpenedAt, old.EscalatedAt, old.ageFrom(now), old.Repeats
 	if p := patienceOf(a.Kind); p > 0 && a.Severity == Warning && old.State != Acknowledged && now.Sub(next.AgeFrom) >= p {
 		next.Severity = Critical
 		next.What = clean(fmt.Sprintf("It has lasted since %s and nobody has acknowledged it. %s", next.AgeFrom.UTC().Format(time.RFC3339), a.What), maxField)
 	}
 	switch {
 	case tighter(next.Alert, old.Alert):
-		next.State = Escalated
+		next.State, next.EscalatedAt = Escalated, now
 		if old.State == Acknowledged {
 			next.AgeFrom = now
 		}

@@ -33,6 +33,7 @@ func TestLifeCycle(t *testing.T) {
 
 	escalated := open
 	escalated.State, escalated.RaisedAt = Escalated, t0.Add(-10*time.Minute) // quiet for 20 minutes
+	escalated.EscalatedAt = t0.Add(-2 * time.Hour)
 	acked := open
 	acked.State, acked.AckedAt, acked.AckedBy = Acknowledged, t0, "somebody"
 	tests := []struct {
@@ -85,6 +86,12 @@ func TestLifeCycle(t *testing.T) {
 			}
 			want := Entry{Alert: tt.a, State: tt.state, Version: tt.old.Version, OpenedAt: t0.Add(tt.opened), RaisedAt: now, SeenAt: now,
 				AgeFrom: got.AgeFrom, QuietUntil: now.Add(tt.quiet), ExpiresAt: now.Add(keepOpen), Repeats: tt.repeats}
+			switch { // when it became worse, and not when it was last told
+			case tt.state == Escalated && tt.old.State != Escalated:
+				want.EscalatedAt = now
+			case tt.state == Escalated:
+				want.EscalatedAt = tt.old.EscalatedAt
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

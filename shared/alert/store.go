@@ -24,22 +24,23 @@ const (
 // millisecond.
 type Entry struct {
 	Alert
-	State      State
-	Version    int64     // set by the store: 0 = not stored, else counts up with each Save
-	Write      string    // token of the write that stored this version, fresh for every write
-	OpenedAt   time.Time // of this life: a resolved alert that comes back opens anew
-	RaisedAt   time.Time // when the present announcement became due
-	SeenAt     time.Time // when it was last raised, to within seenEvery; zero: not noted since RaisedAt
-	AgeFrom    time.Time // since when it has lasted with no break and nobody looking after it; zero: OpenedAt
-	QuietUntil time.Time // until then the same alert, not tighter, not more severe, is not announced again
-	NotifiedAt time.Time // zero: the present announcement is not delivered yet
-	ExpiresAt  time.Time // for TTL only; nothing may depend on its being deleted in time
-	Repeats    int       // how often it was announced before in this life
-	Count      int       // of a crowd: how many there were in this life
-	Proof      string    // of a resolved one: what shows that it is over
-	AckedAt    time.Time // when a person took it over; zero: nobody has
-	AckedBy    string    // who
-	AckNote    string    // what that person has to say
+	State       State
+	Version     int64     // set by the store: 0 = not stored, else counts up with each Save
+	Write       string    // token of the write that stored this version, fresh for every write
+	OpenedAt    time.Time // of this life: a resolved alert that comes back opens anew
+	RaisedAt    time.Time // when the present announcement became due
+	EscalatedAt time.Time // when it last became tighter or more severe in this life; zero: it has not
+	SeenAt      time.Time // when it was last raised, to within seenEvery; zero: not noted since RaisedAt
+	AgeFrom     time.Time // since when it has lasted with no break and nobody looking after it; zero: OpenedAt
+	QuietUntil  time.Time // until then the same alert, not tighter, not more severe, is not announced again
+	NotifiedAt  time.Time // zero: the present announcement is not delivered yet
+	ExpiresAt   time.Time // for TTL only; nothing may depend on its being deleted in time
+	Repeats     int       // how often it was announced before in this life
+	Count       int       // of a crowd: how many there were in this life
+	Proof       string    // of a resolved one: what shows that it is over
+	AckedAt     time.Time // when a person took it over; zero: nobody has
+	AckedBy     string    // who
+	AckNote     string    // what that person has to say
 }
 
 // ErrConflict says that the stored version is another than the one the entry was read at.
@@ -71,6 +72,10 @@ type Store interface {
 	Book(ctx context.Context, name string, n, limit int, until time.Time) (bool, error)
 }
 
+// Listed is how long the life of an alert is listed after its end: two days, so that a day can still be told
+// a day after it is over, and somewhat more.
+const Listed = 50 * time.Hour
+
 // List is what those who report on alerts read. Its cost follows what it returns, not what was ever
 // stored. It is strongly consistent, across all pages, and safe for concurrent use.
 type List interface {
@@ -78,8 +83,9 @@ type List interface {
 	// ExpiresAt at now, in the order of their keys.
 	Open(ctx context.Context, now time.Time) ([]Entry, error)
 
-	// Resolved returns the alerts resolved at since or later, at most a day before now, that are
-	// still resolved, the oldest first.
+	// Resolved returns the lives of alerts that ended at since or later, at most Listed before now,
+	// the oldest first, each as it ended: an alert that has opened again since is there with its
+	// former lives.
 	Resolved(ctx context.Context, since, now time.Time) ([]Entry, error)
 
 	// Undelivered tells how many alerts wait for their announcement, and since when the oldest

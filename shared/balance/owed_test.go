@@ -55,19 +55,14 @@ func TestOwed(t *testing.T) {
 	}
 }
 
-func TestTrend(t *testing.T) {
+// What was not read is no point of a series.
+func TestSeries(t *testing.T) {
 	h := Holding{Account: common.Address{1}}
 	snap := func(amount uint64, failed string) Snapshot {
 		return Snapshot{Holdings: []Held{{Account: h.Account, Amount: n(amount), Failed: failed}}}
 	}
 	points := Series([]Snapshot{snap(10, ""), snap(0, "reverted"), {}, snap(4, "")}, h)
-	if change, down, ok := Trend(points); len(points) != 2 || change != n(6) || !down || !ok {
-		t.Errorf("%v: %s, down %v, %v", points, &change, down, ok)
-	}
-	if change, down, ok := Trend([]Point{{Amount: n(4)}, {Amount: n(10)}}); change != n(6) || down || !ok {
-		t.Errorf("up: %s, down %v, %v", &change, down, ok)
-	}
-	if _, _, ok := Trend(points[:1]); ok {
-		t.Error("one point is no trend")
+	if len(points) != 2 || points[0].Amount != n(10) || points[1].Amount != n(4) {
+		t.Errorf("%v", points)
 	}
 }

@@ -22,15 +22,3 @@ func Series(snapshots []Snapshot, h Holding) []Point {
 	}
 	return out
 }
-
-// Trend is the change from the first point to the last; down says its sign. False without two.
-func Trend(points []Point) (change uint256.Int, down, ok bool) {
-	if len(points) < 2 {
-		return change, false, false
-	}
-	first, last := points[0].Amount, points[len(points)-1].Amount
-	if last.Lt(&first) {
-		return *change.Sub(&first, &last), true, true
-	}
-	return *change.Sub(&last, &first), false, true
-}

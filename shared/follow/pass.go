@@ -51,7 +51,7 @@ type Result struct {
 	Events   int           // final events stored
 	Closed   int           // orders finished
 	Saved    int           // order writes
-	HeadAge  time.Duration // of the oldest head, by the wall clock
+	HeadAge  time.Duration // of the oldest head, by the wall clock; negative: none is known. See chainPass.seen
 	Complete bool          // every chain was read to its head and has no history left to read
 }
 
@@ -141,6 +141,7 @@ type chainPass struct {
 	age    time.Duration
 	mark   swap.Block // what the chain has at the final mark
 	start  uint64     // final mark at the start of the pass
+	opened bool       // its marks could be read
 
 	out     bool  // not read, or not any more
 	err     error // why, if it is a failure
@@ -256,7 +257,7 @@ func (p *pass) openChain(ctx context.Context, c *chainPass) error {
 	if c.stored, err = p.Facts.Provisional(ctx, c.id); err != nil {
 		return fmt.Errorf("read marks of chain %d: %w", c.id, err)
 	}
-	c.facts, c.start = c.stored, c.stored.From.Number
+	c.facts, c.start, c.opened = c.stored, c.stored.From.Number, true
 	rows, err := p.Orders.Watched(ctx, c.id)
 	if err != nil {
 		return fmt.Errorf("read watch book of chain %d: %w", c.id, err)
@@ -339,11 +340,29 @@ func (p *pass) loadDue(ctx context.Context) error {
 }
 
 func (p *pass) summarise() {
-	p.res.Chains, p.res.Complete = map[uint64]Progress{}, len(p.chains) > 0
+	p.res.Chains, p.res.Complete, p.res.HeadAge = map[uint64]Progress{}, len(p.chains) > 0, -1
 	for id, c := range p.chains {
 		p.res.Chains[id] = Progress{From: c.start, Final: c.stored.From.Number, Seen: c.stored.To.Number, Head: c.head.Number,
 			Trail: c.stored.Sync.Trail.Number}
 		p.res.Complete = p.res.Complete && c.done && c.err == nil && c.stored.Sync.Done && c.stored.Sync.Trail == (swap.Block{})
-		p.res.HeadAge = max(p.res.HeadAge, c.age)
+		if c.opened { // else its marks could not be read, which says nothing of the chain
+			p.res.HeadAge = max(p.res.HeadAge, c.seen(p.started))
+		}
 	}
+}
+
+// unseen is the age of a head that nobody has ever seen: old by any measure.
+const unseen = 24 * time.Hour
+
+// seen is how old, at now, the newest block is that anybody has seen of the chain: its
+// head or, where that cannot be read, the last block whose logs were. A chain that
+// shows nothing is not a fresh one.
+func (c *chainPass) seen(now time.Time) time.Duration {
+	switch {
+	case c.head != (swap.Block{}):
+		return c.age
+	case c.stored.To == (swap.Block{}):
+		return unseen
+	}
+	return max(0, now.Sub(time.Unix(int64(c.stored.To.Time), 0)))
 }

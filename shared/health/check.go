@@ -27,6 +27,11 @@ var ErrConflict = errors.New("health was changed by another run")
 // Alert identifies the one alert about the whole. Nothing that changes is part of its key.
 func Alert() alert.Alert { return alert.Alert{Kind: alert.Unhealthy} }
 
+// AlertOf identifies the alert about one component that is told by itself.
+func AlertOf(component string) alert.Alert {
+	return alert.Alert{Kind: alert.Unhealthy, Account: component}
+}
+
 // tellShare is the part of a check's time, as a divisor, that is kept back from looking for telling
 // and keeping what was found.
 const tellShare = 3
@@ -77,11 +82,44 @@ func (c Checker) Check(ctx context.Context, desk Desk, probes []Probe, at, now t
 		return s, err
 	}
 	s := old.Next(r)
-	err := c.Store.Save(ctx, s)
-	if err != nil {
-		err = fmt.Errorf("keep the health: %w", err)
+	err := gone(ctx, desk, old.State, s, now)
+	if err == nil { // else nobody would know of what is gone
+		if err = c.Store.Save(ctx, s); err != nil {
+			err = fmt.Errorf("keep the health: %w", err)
+		}
 	}
-	return s, errors.Join(err, c.tell(ctx, desk, s, now))
+	return s, errors.Join(err, c.tell(ctx, desk, s, now), tellEach(ctx, desk, s, now))
+}
+
+// tellEach brings the alerts about single components in line with what was found of them: raised by every
+// check while one is not well, which is quiet, and taken back by every check while it is, which changes
+// nothing where nothing is open. As with the whole it takes worseRow checks, or betterRow.
+func tellEach(ctx context.Context, desk Desk, s State, now time.Time) error {
+	var errs []error
+	for _, c := range s.Latest.Components {
+		switch a := AlertOf(c.Name); {
+		case c.ToDo == "":
+		case c.bad() && c.Row >= worseRow:
+			a.Severity = alert.Warning
+			a.What = fmt.Sprintf("%s is %s since the check of %s: %s.", c.Name, c.Status, stamp(c.Since), c.Detail)
+			a.WhatToDo = c.ToDo
+			errs = append(errs, desk.Raise(ctx, a, now))
+		case c.well() && c.Row >= betterRow:
+			errs = append(errs, desk.Resolve(ctx, a.Key(), "it is well since the check of "+stamp(c.Since), now))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// gone ends the alerts about components that are not looked at any more.
+func gone(ctx context.Context, desk Desk, was, is State, now time.Time) error {
+	var errs []error
+	for _, c := range was.Latest.Components {
+		if c.Own && !slices.ContainsFunc(is.Latest.Components, func(o Component) bool { return o.Name == c.Name }) {
+			errs = append(errs, desk.Resolve(ctx, AlertOf(c.Name).Key(), "it is no part of the system any more", now))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // tell brings the alert in line with what is settled. It looks at what was told, and not at what has
@@ -95,7 +133,7 @@ func (c Checker) tell(ctx context.Context, desk Desk, s State, now time.Time) er
 	a := say(s)
 	switch {
 	case s.Settled < Degraded && !over:
-		return desk.Resolve(ctx, a.Key(), fmt.Sprintf("%d components are well, checked at %s", len(s.Latest.Components), s.Latest.At.UTC().Format(time.RFC3339)), now)
+		return desk.Resolve(ctx, a.Key(), fmt.Sprintf("%d components are well, checked at %s", len(s.Latest.Components), stamp(s.Latest.At)), now)
 	case s.Settled >= Degraded && (over || e.Severity != a.Severity):
 		return desk.Raise(ctx, a, now)
 	}
@@ -129,6 +167,8 @@ func Summary(all []Component) string {
 	}
 	return strings.Join(words, "; ")
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // rank puts what is critical before what is as bad.
 func rank(c Component) int {

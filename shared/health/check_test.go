@@ -189,6 +189,14 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 		}
 		kept.Version = 0
 		kept.Since, kept.Latest.At, kept.Previous.At = time.Time{}, time.Time{}, time.Time{}
+		for i := range kept.Changes {
+			kept.Changes[i].At = time.Time{}
+		}
+		for _, r := range []health.Report{kept.Latest, kept.Previous} {
+			for i := range r.Components { // in the latest check it may have been found twice
+				r.Components[i].Since, r.Components[i].Row = time.Time{}, 0
+			}
+		}
 		return end{e.State, kept}
 	}
 	for _, before := range [][]health.Status{{h}, {u, h, h}} { // it gets bad, or good

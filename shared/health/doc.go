@@ -17,11 +17,20 @@
 //   - degraded, if any other component is unhealthy, or any is degraded;
 //   - healthy else. What is unknown, because nothing was measured yet, counts as nothing.
 //
+// Jobs are as job-watchdog has judged them, which is the only judge of jobs: missing or hung is unhealthy,
+// failing or slow degraded. A watchdog that stands still says nothing of them, and is told itself.
+// Concurrency is what the account allows against what the stack can need in one moment, see
+// ConcurrencyProbe. A dead queue is degraded for as long as anything lies in it.
+//
 // # Flapping
 //
 // What is announced is the settled status, see State.Next: unhealthy counts at once, degraded at the
 // second check in a row that is worse than what is settled, and better at the third in a row that is
 // better, as far as the worst of those three. One alert says so, and only when it changes.
+//
+// A component that no other alert tells of, such as a queue, has an alert of its own: since when it is
+// as it is, as far as checks have seen, and what to do. So it is seen although the whole is degraded by
+// something else already. It is open from the second check in a row to the third that finds it well.
 //
 // # Killed or run twice
 //

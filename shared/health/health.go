@@ -50,14 +50,27 @@ type Component struct {
 	Detail  string `json:"detail,omitempty"` // for a person; no secret
 	// Numbers are what was measured, by the names of log fields.
 	Numbers map[string]int64 `json:"numbers,omitempty"`
+	// ToDo is what a person has to do where it is not well. A component that has it is told by itself,
+	// too: no other alert tells of it.
+	ToDo string `json:"-"`
+
+	// Since is the first check in a row that found it as well, or not as well, as this one, and Row how
+	// many such checks there are, counted up to longestRow; zero while it is unknown. What a check
+	// finds may have begun at any time after the one before. Own: it had ToDo. State.Next sets them.
+	Since time.Time `json:"since,omitzero"`
+	Row   int       `json:"row,omitempty"`
+	Own   bool      `json:"own,omitempty"`
 }
+
+// well reports whether it is; what is unknown is neither well nor not.
+func (c *Component) well() bool { return c.Status == Healthy }
+
+// bad reports whether somebody should look at it.
+func (c *Component) bad() bool { return c.Status >= Degraded }
 
 // worsen takes the worse status, with its words.
 func (c *Component) worsen(s Status, format string, args ...any) {
-	detail := fmt.Sprintf(format, args...)
-	if len(detail) > maxDetail {
-		detail = strings.ToValidUTF8(detail[:maxDetail], "") + "…"
-	}
+	detail := cut(fmt.Sprintf(format, args...))
 	switch {
 	case s > c.Status:
 		c.Status, c.Detail = s, detail
@@ -68,6 +81,13 @@ func (c *Component) worsen(s Status, format string, args ...any) {
 
 // maxDetail bounds the words of a component, in bytes: they quote errors.
 const maxDetail = 300
+
+func cut(s string) string {
+	if len(s) > maxDetail {
+		s = strings.ToValidUTF8(s[:maxDetail], "") + "…"
+	}
+	return s
+}
 
 // Overall joins the components by the rule of the package.
 func Overall(all []Component) Status {

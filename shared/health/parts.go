@@ -10,7 +10,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/balance"
-	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
 )
 
 // asked runs a question and notes how long it took. An error is what the component says.
@@ -41,11 +41,13 @@ func StoreProbe(read func(context.Context) error) Probe {
 // Depth is how many messages a queue holds, about.
 type Depth struct{ Waiting, InFlight, Delayed int64 }
 
-// Queue is one queue. What lies in a dead one nobody reads: a person has to look, and then empty it.
+// Queue is one queue. What lies in a dead one nobody reads: a person has to look, and then empty it. It is
+// kept for two weeks, and the queue is degraded for as long.
 type Queue struct {
 	Name string
 	URL  string
 	Dead bool
+	ToDo string // what a person has to do, see Component
 }
 
 // backlog is how many messages may wait, their time come, before a queue is degraded: each sweep rings
@@ -57,19 +59,26 @@ const backlog = 1000
 func QueueProbe(q Queue, depth func(ctx context.Context, url string) (Depth, error)) Probe {
 	name := "queue " + q.Name
 	return Probe{Name: name, Look: func(ctx context.Context) []Component {
-		c := Component{Name: name, Status: Healthy}
+		c := Component{Name: name, Status: Healthy, ToDo: q.ToDo}
 		var d Depth
 		if asked(&c, Unhealthy, func() (err error) { d, err = depth(ctx, q.URL); return err }) {
 			c.Numbers = map[string]int64{"waiting": d.Waiting, "in_flight": d.InFlight, "delayed": d.Delayed}
 			switch {
 			case q.Dead && d.Waiting+d.InFlight > 0:
-				c.worsen(Degraded, "%d messages lie in it", d.Waiting+d.InFlight)
+				c.worsen(Degraded, "%s in it, which nobody reads", plural(d.Waiting+d.InFlight, "message lies", "messages lie"))
 			case d.Waiting >= backlog:
 				c.worsen(Degraded, "%d messages wait", d.Waiting)
 			}
 		}
 		return []Component{c}
 	}}
+}
+
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // SubscriptionsProbe asks who gets the alerts. Without anybody, or while somebody has not confirmed,
@@ -132,7 +141,8 @@ func OutboxProbe(pending func(ctx context.Context, limit int) ([]alert.Entry, er
 // tenths of it degraded, at all of it unhealthy, though nothing is refused.
 func CapacityProbe(chains []uint64, open func(ctx context.Context, chain uint64) (int, error), limit int) Probe {
 	return Probe{Name: "capacity", Look: func(ctx context.Context) []Component {
-		c := Component{Name: "capacity", Status: Healthy}
+		c := Component{Name: "capacity", Status: Healthy,
+			ToDo: "Fill fewer orders or, if the jobs have time and memory to spare, raise maxOpenSwaps in the chains file."}
 		total := 0
 		if asked(&c, Degraded, func() error {
 			for _, id := range chains {
@@ -272,50 +282,65 @@ func (k Signer) look(ctx context.Context, s balance.Snapshot, now time.Time) Com
 	return c
 }
 
-// Job is how the last run of a job ended, as far as anybody recorded it.
-type Job struct {
-	Name     string
-	Critical bool
-	Period   time.Duration
-	Grace    time.Duration // after its last run, before it is missing
-	// Last is the latest run of the last job.RunTTL, zero if there is none; Ever says whether there was
-	// one at all.
-	Last job.Record
-	Ever bool
-}
-
-// JobsProbe tells of every job by its last run.
-func JobsProbe(read func(context.Context) ([]Job, error), now time.Time) Probe {
+// JobsProbe tells of every job as job-watchdog has judged it, but for the one that asks, which runs. read
+// returns what the watchdog found and when its last pass was, zero before the first; fresh is how old that
+// may be. A watchdog that stands still says nothing of the others, and is what is told.
+func JobsProbe(read func(context.Context) (jobs []watchdog.Health, at time.Time, err error), self string, fresh time.Duration, now time.Time) Probe {
 	return Probe{Name: "jobs", Look: func(ctx context.Context) []Component {
 		whole := Component{Name: "jobs", Status: Healthy}
-		var jobs []Job
-		asked(&whole, Degraded, func() (err error) { jobs, err = read(ctx); return err })
+		var jobs []watchdog.Health
+		var at time.Time
+		if !asked(&whole, Degraded, func() (err error) { jobs, at, err = read(ctx); return err }) {
+			return []Component{whole}
+		}
+		if at.IsZero() {
+			whole.Status, whole.Detail = Unknown, "the watchdog has not looked yet"
+			return []Component{whole}
+		}
+		age := max(0, now.Sub(at))
+		if whole.Numbers = map[string]int64{"age_s": int64(age / time.Second)}; age > fresh {
+			whole.worsen(Unhealthy, "the watchdog last looked %s ago", age.Round(time.Second))
+			return []Component{whole}
+		}
 		out := []Component{whole}
 		for _, j := range jobs {
-			out = append(out, j.judge(now))
+			if j.Job != self {
+				out = append(out, judgeJob(j, at, now))
+			}
 		}
 		return out
 	}}
 }
 
-func (j Job) judge(now time.Time) Component {
-	c := Component{Name: "job " + j.Name, Status: Healthy, Critical: j.Critical}
-	switch {
-	case !j.Last.Ended.IsZero():
-	case j.Ever:
-		c.worsen(Unhealthy, "has not run for %s", job.RunTTL)
-		return c
-	default:
+// judgeJob is what the watchdog's judgement means for the whole. A job that fails is degraded, however
+// critical: what it could do it has done, and what it could not is what its error names.
+func judgeJob(j watchdog.Health, at, now time.Time) Component {
+	c := Component{Name: "job " + j.Job, Status: Healthy, Critical: j.Critical, Numbers: map[string]int64{"rate": int64(j.Rate()), "failed_in_a_row": int64(j.InARow)}}
+	if !j.Last.Ended.IsZero() {
+		c.Numbers["age_s"] = int64(max(0, now.Sub(j.Last.Ended)) / time.Second)
+		c.Numbers["took_ms"] = j.Last.Ended.Sub(j.Last.Started).Milliseconds()
+	}
+	switch j.State {
+	case watchdog.Well:
+	case watchdog.New:
 		c.Status, c.Detail = Unknown, "has not run yet"
-		return c
+	case watchdog.Slow:
+		c.worsen(Degraded, "its runs take %s of %s", j.Lately.Round(time.Millisecond), j.Budget)
+	case watchdog.Failing:
+		c.worsen(Degraded, "its last %d runs failed", j.InARow)
+	case watchdog.Hung:
+		c.worsen(Unhealthy, "its run for %s began and did not end", stamp(j.Hanging))
+	case watchdog.Missing:
+		if j.Last.Scheduled.IsZero() {
+			c.worsen(Unhealthy, "no run of it is known")
+		} else {
+			c.worsen(Unhealthy, "has not run since %s", stamp(j.Last.Scheduled))
+		}
+	default:
+		c.worsen(Degraded, "is %q", j.State)
 	}
-	age := max(0, now.Sub(j.Last.Ended))
-	c.Numbers = map[string]int64{"age_s": int64(age / time.Second), "took_ms": j.Last.Ended.Sub(j.Last.Started).Milliseconds()}
-	if j.Last.State != job.Done {
-		c.worsen(Degraded, "its last run %s", map[job.State]string{job.Failed: "failed", job.Abandoned: "was abandoned"}[j.Last.State])
-	}
-	if age > j.Period+j.Grace {
-		c.worsen(Unhealthy, "its last run ended %s ago", age.Round(time.Second))
+	if j.At.Before(at) { // its page could not be read since
+		c.worsen(Degraded, "last looked at %s", stamp(j.At))
 	}
 	return c
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/balance"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
 )
 
 // expectation is what one component has to be.
@@ -68,7 +69,7 @@ func TestQueueProbe(t *testing.T) {
 	check(t, "busy", probe(false, Depth{Waiting: 999, InFlight: 5000, Delayed: 5000}, nil), expectation{Healthy, false, ""})
 	check(t, "nobody listens", probe(false, Depth{Waiting: 1000}, nil), expectation{Degraded, false, "1000 messages wait"})
 	check(t, "dead and empty", probe(true, Depth{}, nil), expectation{Healthy, false, ""})
-	check(t, "dead and not", probe(true, Depth{Waiting: 1}, nil), expectation{Degraded, false, "1 messages lie in it"})
+	check(t, "dead and not", probe(true, Depth{Waiting: 1}, nil), expectation{Degraded, false, "1 message lies in it, which nobody reads"})
 	check(t, "dead and being looked at", probe(true, Depth{InFlight: 2}, nil), expectation{Degraded, false, "2 messages lie in it"})
 	check(t, "gone", probe(false, Depth{}, errDown), expectation{Unhealthy, false, "down"})
 }
@@ -178,34 +179,53 @@ func TestSignersProbe(t *testing.T) {
 }
 
 func TestJobsProbe(t *testing.T) {
-	j := func(critical, ever bool, state job.State, age time.Duration) Job {
-		out := Job{Name: "x", Critical: critical, Period: time.Minute, Grace: 2 * time.Minute, Ever: ever}
-		if state != 0 {
-			out.Last = job.Record{State: state, Started: begin.Add(-age - time.Second), Ended: begin.Add(-age)}
-		}
-		return out
+	j := func(critical bool, state watchdog.State) watchdog.Health {
+		return watchdog.Health{Job: "x", Critical: critical, State: state, At: begin, Runs: 20, Done: 18, InARow: 2, Lately: 3 * time.Second, Budget: 4 * time.Second,
+			Last: job.Record{State: job.Failed, Scheduled: begin.Add(-2 * time.Minute), Started: begin.Add(-119 * time.Second), Ended: begin.Add(-time.Minute)}, Hanging: begin.Add(-time.Hour)}
 	}
+	well := expectation{Healthy, false, ""}
 	for _, c := range []struct {
 		name string
-		job  Job
+		job  watchdog.Health
 		want expectation
 	}{
-		{"done", j(true, true, job.Done, time.Minute), expectation{Healthy, true, ""}},
-		{"done in time", j(true, true, job.Done, 3*time.Minute), expectation{Healthy, true, ""}},
-		{"missing", j(true, true, job.Done, 3*time.Minute+time.Second), expectation{Unhealthy, true, "ended 3m1s ago"}},
-		{"missing, not critical", j(false, true, job.Done, 3*time.Minute+time.Second), expectation{Unhealthy, false, "ended 3m1s ago"}},
-		{"failed", j(true, true, job.Failed, time.Minute), expectation{Degraded, true, "its last run failed"}},
-		{"abandoned", j(true, true, job.Abandoned, time.Minute), expectation{Degraded, true, "was abandoned"}},
-		{"failed and missing", j(true, true, job.Failed, time.Hour), expectation{Unhealthy, true, "1h0m0s ago"}},
-		{"never", j(true, false, 0, 0), expectation{Unknown, true, "has not run yet"}},
-		{"not any more", j(true, true, 0, 0), expectation{Unhealthy, true, "has not run for 24h0m0s"}},
-		{"a clock that went back", j(true, true, job.Done, -time.Hour), expectation{Healthy, true, ""}},
+		{"well", j(true, watchdog.Well), expectation{Healthy, true, ""}},
+		{"new", j(true, watchdog.New), expectation{Unknown, true, "has not run yet"}},
+		{"slow", j(true, watchdog.Slow), expectation{Degraded, true, "its runs take 3s of 4s"}},
+		{"failing", j(true, watchdog.Failing), expectation{Degraded, true, "its last 2 runs failed"}},
+		{"hung", j(true, watchdog.Hung), expectation{Unhealthy, true, "its run for 2026-03-01T11:00:00Z began and did not end"}},
+		{"missing", j(true, watchdog.Missing), expectation{Unhealthy, true, "has not run since 2026-03-01T11:58:00Z"}},
+		{"missing, not critical", j(false, watchdog.Missing), expectation{Unhealthy, false, "has not run since"}},
+		{"never seen", func() watchdog.Health { h := j(true, watchdog.Missing); h.Last = job.Record{}; return h }(), expectation{Unhealthy, true, "no run of it is known"}},
+		{"in a state that is not known", j(true, "odd"), expectation{Degraded, true, "odd"}},
+		{"looked at before the others", func() watchdog.Health { h := j(true, watchdog.Well); h.At = begin.Add(-time.Minute); return h }(),
+			expectation{Degraded, true, "last looked at 2026-03-01T11:59:00Z"}},
+		{"a clock that went back", func() watchdog.Health { h := j(true, watchdog.Well); h.Last.Ended = begin.Add(time.Hour); return h }(), expectation{Healthy, true, ""}},
 	} {
-		got := look1(t, JobsProbe(func(context.Context) ([]Job, error) { return []Job{c.job}, nil }, begin))
-		check(t, c.name, got, expectation{Healthy, false, ""}, c.want)
+		read := func(context.Context) ([]watchdog.Health, time.Time, error) {
+			return []watchdog.Health{c.job}, begin, nil
+		}
+		check(t, c.name, look1(t, JobsProbe(read, "self", 4*time.Minute, begin)), well, c.want)
 	}
-	got := look1(t, JobsProbe(func(context.Context) ([]Job, error) { return []Job{j(true, true, job.Done, 0)}, errDown }, begin))
-	check(t, "read in part", got, expectation{Degraded, false, "down"}, expectation{Healthy, true, ""})
+	// Of whoever asks nothing is said: it runs.
+	self := func(context.Context) ([]watchdog.Health, time.Time, error) {
+		return []watchdog.Health{j(true, watchdog.Missing)}, begin, nil
+	}
+	check(t, "itself", look1(t, JobsProbe(self, "x", 4*time.Minute, begin)), well)
+	check(t, "not read", look1(t, JobsProbe(func(context.Context) ([]watchdog.Health, time.Time, error) { return nil, time.Time{}, errDown }, "self", 4*time.Minute, begin)), expectation{Degraded, false, "down"})
+	check(t, "no pass yet", look1(t, JobsProbe(func(context.Context) ([]watchdog.Health, time.Time, error) { return nil, time.Time{}, nil }, "self", 4*time.Minute, begin)),
+		expectation{Unknown, false, "the watchdog has not looked yet"})
+	// A watchdog that stands still says nothing of the jobs any more: neither that they are well, nor that they are not.
+	for age, want := range map[time.Duration][]expectation{
+		4 * time.Minute:                  {well, {Unhealthy, true, "not run since"}},
+		4*time.Minute + time.Second:      {{Unhealthy, false, "the watchdog last looked 4m1s ago"}},
+		-time.Hour /* a clock behind */ : {well, {Unhealthy, true, "not run since"}},
+	} {
+		read := func(context.Context) ([]watchdog.Health, time.Time, error) {
+			return []watchdog.Health{j(true, watchdog.Missing)}, begin, nil
+		}
+		check(t, age.String(), look1(t, JobsProbe(read, "self", 4*time.Minute, begin.Add(age))), want...)
+	}
 }
 
 // DOMAIN §6: the balance health check is a stub. Ours is what balance-monitor read last: it says

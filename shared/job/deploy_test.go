@@ -64,6 +64,9 @@ func TestTemplateKeepsToTheTable(t *testing.T) {
 				t.Errorf("%s in %s: %d queues", s.Name, profile, len(f.Queues))
 			}
 			for _, mapping := range f.Queues {
+				if mapping.MaxConcurrency != s.Mapping {
+					t.Errorf("%s in %s: %d executions for its queue at once, want %d", s.Name, profile, mapping.MaxConcurrency, s.Mapping)
+				}
 				queue, ok := stack.QueueByARN(mapping.QueueARN)
 				if !ok || queue.Visibility < 6*f.Timeout || !mapping.ReportFailures {
 					t.Errorf("%s in %s: visibility %s for a timeout of %s, reports failures %v", s.Name, profile, queue.Visibility, f.Timeout, mapping.ReportFailures)

@@ -25,8 +25,9 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", int(s))
 }
 
-// RunTTL is how long a run item is kept at least.
-const RunTTL = 24 * time.Hour
+// RunTTL is how long a run item is kept at least: two days and somewhat more. The daily report tells a day
+// after it is over, up to a day late, and a run that is no longer there would look missed.
+const RunTTL = 50 * time.Hour
 
 // Keep is how long the run items of a job of that period are kept: at least six of them, so that
 // those of a daily job show that it ran.

@@ -33,8 +33,10 @@ type Spec struct {
 	Prompt    bool // not critical, and yet never deferred: what critical jobs hang on
 	Exclusive bool
 	Queue     bool // messages start it, beside its schedule if it has one
-	Test      Cadence
-	Mainnet   Cadence
+	// Mapping is how many executions its queue's mapping starts at once, 0 without a queue.
+	Mapping int
+	Test    Cadence
+	Mainnet Cadence
 }
 
 // The names of the jobs, which are those of their functions.
@@ -75,7 +77,7 @@ var Table = []Spec{
 	{
 		// Doorbells start it at the right second. The schedule is for those that never arrive; it is not
 		// exclusive, because a drain that waits for its block must not keep the next tick from the other accounts.
-		Name: ActionExecutor, Critical: true, Queue: true,
+		Name: ActionExecutor, Critical: true, Queue: true, Mapping: 4,
 		Test:    Cadence{30 * time.Second, 30 * time.Second, 2 * time.Second, 0, nil, time.Minute},
 		Mainnet: Cadence{time.Minute, 60 * time.Second, 3 * time.Second, 0, nil, 2 * time.Minute},
 	},
@@ -121,7 +123,7 @@ var Table = []Spec{
 		Mainnet: Cadence{24 * time.Hour, 120 * time.Second, 3 * time.Second, 2, []time.Duration{5 * time.Second, 15 * time.Second}, time.Hour},
 	},
 	{
-		Name: PacerJob, Prompt: true, Exclusive: true, Queue: true, // its own ticks come by queue
+		Name: PacerJob, Prompt: true, Exclusive: true, Queue: true, Mapping: 2, // its own ticks come by queue
 		Test: Cadence{time.Minute, 10 * time.Second, 2 * time.Second, 2, []time.Duration{time.Second, 2 * time.Second}, 2 * time.Minute},
 	},
 }
@@ -155,6 +157,19 @@ func (s Spec) Cadence(p Profile) Cadence {
 		return s.Mainnet
 	}
 	return s.Test
+}
+
+// AtOnce is how many executions the job can have in the same moment in a profile: one of its schedule and
+// those of its queue; 0 if it is not deployed there. A second one for the same tick leaves at once.
+func (s Spec) AtOnce(p Profile) int {
+	c := s.Cadence(p)
+	switch {
+	case c.Timeout == 0:
+		return 0
+	case c.Period == 0:
+		return s.Mapping
+	}
+	return 1 + s.Mapping
 }
 
 // Deferrable jobs wait for one of Slots: all but the critical ones and what those hang on. What

@@ -29,9 +29,11 @@ var (
 	Done = &Metric{"Done", "Count", true}
 	// Dropped counts events and ticks that were not acted on: stale, duplicate, or lease held.
 	Dropped = &Metric{"Dropped", "Count", false}
-	// Overdue is the number of open swaps with an action past its time that is not final.
+	// Overdue is the number of open swaps with an action past its time that is not final. On a chain
+	// whose head cannot be read the wall clock says what is past.
 	Overdue = &Metric{"Overdue", "Count", false}
-	// HeadAge is the age of the oldest chain head, wall clock minus block time.
+	// HeadAge is the age of the oldest chain head, wall clock minus block time. Of a chain whose head
+	// cannot be read it is the age of the last block that was, and a day if none ever was.
 	HeadAge = &Metric{"HeadAge", "Seconds", false}
 	// AlertsUndelivered is the number of alerts that a pass could not deliver.
 	AlertsUndelivered = &Metric{"AlertsUndelivered", "Count", false}

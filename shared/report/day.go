@@ -87,7 +87,7 @@ type Swaps struct {
 	Before   *Counts // of the day before; nil: not known
 	Hours    []Hour  // those in which anything happened, in any order
 	Volume   []Volume
-	Duration Spread // from creation to the end, of those that ended
+	Duration Spread // from creation to completion, of those that were completed
 	Losses   []Loss
 	Errors   []ErrorClass
 }
@@ -126,14 +126,14 @@ type Spread struct {
 	P50, P95, Max time.Duration
 }
 
-// Margins is how much time was left to the hard deadline when a swap was safe.
+// Margins is how much time was left to the hard deadline when transactions were included.
 type Margins struct {
 	Objective time.Duration // the time that should be left
 	Target    int           // the share that has to reach it, in 1/100 of a percent
 	Met       int           // how many reached it
 	Buckets   []Bucket      // of all, in any order
 	Least     time.Duration // negative: too late
-	P01, P50  time.Duration // percentiles: 1 % had less than P01
+	P01, P50  time.Duration // 99 % had at least P01, half at least P50; never too much
 }
 
 // Bucket counts margins of at least From.
@@ -254,9 +254,11 @@ func (r Runs) due() int { return r.Done + r.Failed + r.Abandoned + r.Missed }
 type Balance struct {
 	Chain   string
 	Account string
-	Token   Amount  // at the end of the day
-	Points  []Point // of the day, in any order
-	Low     uint256.Int
+	Token   Amount      // at the end of the day
+	Points  []Point     // of the day, in any order
+	Low     uint256.Int // threshold; zero: there is none
+	// Short: it was judged low by more than its threshold, such as by what is open and has to be paid for.
+	Short bool
 	// Runway is how many actions the balance still pays for; negative: it pays
 	// for none by its nature, as a token does not.
 	Runway int

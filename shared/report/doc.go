@@ -7,7 +7,7 @@
 // Both are pure: the same day gives the same bytes, whatever the order in which
 // its parts were read. Their size is bounded, whatever the day.
 //
-// [Gatherer] reads the parts, each from whoever keeps it, writes the page and
-// tells of it once. What cannot be read is said on the page, and is the run's
-// error.
+// [Gatherer] reads the parts, each from whoever keeps it, writes down what it read,
+// then the page, and tells of it once. What cannot be read is said on the page, and is
+// the run's error. A run that is repeated makes the same page of what was written down.
 package report

@@ -19,9 +19,9 @@ type Tallied struct {
 }
 
 // Sources read the parts of a day, each by itself and all at once. What they
-// return is of [from, until) and as it was known at until: what was stored later
-// does not change it, so that a day that is told again is told in the same words.
-// They may return it in any order. An error makes the part, or the parts of it, a
+// return is of [from, until) and, as far as they can, as it was known at until. A
+// source that has answered without an error is not asked again, so that a day that is
+// told again is told in the same words. They may return it in any order. An error makes the part, or the parts of it, a
 // gap; what is returned beside it is told all the same.
 type Sources struct {
 	Tally     func(ctx context.Context, from, until time.Time) (Tallied, error)
@@ -33,11 +33,14 @@ type Sources struct {
 	Health   func(ctx context.Context, from, until time.Time) (Health, error)
 }
 
-// Shelf keeps pages.
+// Shelf keeps pages and records.
 type Shelf interface {
 	// Put stores the page under key, whole or not at all, in place of what was
 	// there. After an error it may or may not be stored, and may be put again.
 	Put(ctx context.Context, key, contentType string, page []byte) error
+	// Get reads what was put, if it is no more than that many bytes; fs.ErrNotExist
+	// if nothing was. A Put that returned nil is seen. The tag is not used.
+	Get(ctx context.Context, key string, most int64) (page []byte, tag string, err error)
 }
 
 // Notes remembers which pages were told of. It is safe for concurrent use by many
@@ -104,14 +107,37 @@ type Result struct {
 const reserve = 15 * time.Second
 
 // Run tells the day of the run that was due at tick. check is asked before each
-// effect. The page is written first, then told of, then that is noted: a run that is
-// repeated writes the same page again, and tells of it if no run has noted that. If it
-// dies between telling and its note, the same few lines are sent twice, which is
-// better than never. Gaps are an error, after all the rest was done.
+// effect. What is to be told is written down first, then the page, then it is told of,
+// then that is noted: a run that is repeated makes the same page of the same record,
+// and tells of it if no run has noted that. If it dies between telling and its note,
+// the same few lines are sent twice, which is better than never. Gaps are an error,
+// after all the rest was done; a run that is repeated reads those parts again, and only
+// those.
 func (g *Gatherer) Run(ctx context.Context, tick time.Time, check func() error) (Result, error) {
 	start, until := DayOf(tick)
-	day, err := g.gather(ctx, start, until)
-	res := Result{Key: Key(start, until), Gaps: len(day.Gaps)}
+	res := Result{Key: Key(start, until)}
+	day, known, broken := g.recorded(ctx, recordKey(res.Key), start, until)
+	if broken != nil {
+		return res, broken
+	}
+	if !known {
+		day = Day{Start: start, Until: until, Stack: g.Stack, Mode: g.Mode}
+	}
+	var err error
+	if !known || len(day.Gaps) > 0 {
+		err = g.gather(ctx, &day, known)
+		var data []byte
+		if data, day, broken = write(day); broken != nil {
+			return res, errors.Join(err, broken)
+		}
+		if lost := check(); lost != nil {
+			return res, errors.Join(err, lost)
+		}
+		if broken = g.Shelf.Put(ctx, recordKey(res.Key), "application/json", data); broken != nil {
+			return res, errors.Join(err, fmt.Errorf("store %s: %w", recordKey(res.Key), broken))
+		}
+	}
+	res.Gaps = len(day.Gaps)
 	page, broken := HTML(day, g.Zone)
 	if broken != nil {
 		return res, errors.Join(err, broken)
@@ -144,9 +170,11 @@ func (g *Gatherer) Run(ctx context.Context, tick time.Time, check func() error) 
 	return res, err
 }
 
-// gather reads all parts at once. The error says what is missing.
-func (g *Gatherer) gather(ctx context.Context, start, until time.Time) (Day, error) {
-	d := Day{Start: start, Until: until, Stack: g.Stack, Mode: g.Mode}
+// gather reads all parts of a day at once or, of one that is known, those that are
+// missing. The error says what still is.
+func (g *Gatherer) gather(ctx context.Context, d *Day, known bool) error {
+	start, until, gaps := d.Start, d.Until, d.Gaps
+	d.Gaps = nil
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
@@ -156,6 +184,9 @@ func (g *Gatherer) gather(ctx context.Context, start, until time.Time) (Day, err
 	var wg sync.WaitGroup
 	var errs []error
 	read := func(what string, parts []Part, from func() error) {
+		if known && !slices.ContainsFunc(gaps, func(g Gap) bool { return slices.Contains(parts, g.Part) }) {
+			return
+		}
 		wg.Go(func() {
 			err := from()
 			if err == nil {
@@ -200,7 +231,7 @@ func (g *Gatherer) gather(ctx context.Context, start, until time.Time) (Day, err
 	})
 	wg.Wait()
 	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-	return d, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // touching are the alerts that were open at any time of the day, as they were known

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -49,10 +50,11 @@ type world struct {
 	pages map[string]string
 	sent  []string
 	notes map[string]time.Time
+	asked map[string]int // by source
 }
 
 func newWorld(d Day) *world {
-	return &world{day: d, fails: map[string]bool{}, pages: map[string]string{}, notes: map[string]time.Time{},
+	return &world{day: d, fails: map[string]bool{}, pages: map[string]string{}, notes: map[string]time.Time{}, asked: map[string]int{},
 		effect: func(string) (error, error) { return nil, nil }}
 }
 
@@ -67,8 +69,27 @@ func (w *world) do(name string, apply func()) error {
 	return after
 }
 
-func (w *world) Put(_ context.Context, key, _ string, page []byte) error {
-	return w.do("put", func() { w.pages[key] = string(page) })
+func (w *world) Put(_ context.Context, key, contentType string, page []byte) error {
+	name := "put"
+	if strings.HasSuffix(key, ".json") {
+		name = "record"
+	}
+	if strings.HasPrefix(contentType, "text/html") != (name == "put") {
+		return fmt.Errorf("%s is put as %s", key, contentType)
+	}
+	return w.do(name, func() { w.pages[key] = string(page) })
+}
+
+func (w *world) Get(_ context.Context, key string, most int64) (page []byte, tag string, err error) {
+	err = w.do("get", func() {
+		if text, ok := w.pages[key]; ok && int64(len(text)) <= most {
+			page = []byte(text)
+		}
+	})
+	if err == nil && page == nil {
+		err = fs.ErrNotExist
+	}
+	return page, "", err
 }
 
 func (w *world) Told(_ context.Context, key string, now time.Time) (told bool, err error) {
@@ -93,6 +114,9 @@ func from[T any](w *world, name string, v T) func(context.Context, time.Time, ti
 		if !start.Equal(w.day.Start) || !until.Equal(w.day.Until) {
 			return v, fmt.Errorf("asked for %s to %s", start, until)
 		}
+		w.mu.Lock()
+		w.asked[name]++
+		w.mu.Unlock()
 		if w.fails[name] {
 			var none T
 			return none, fmt.Errorf("%s: %w", name, errInjected)
@@ -146,7 +170,7 @@ func TestKilledAtAnyEffect(t *testing.T) {
 	if _, err := whole.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, point := range []string{"put", "told", "publish", "note"} {
+	for _, point := range []string{"get", "record", "put", "told", "publish", "note"} {
 		for _, applied := range []bool{false, true} {
 			w := newWorld(richDay())
 			dead := false
@@ -244,7 +268,7 @@ func TestASourceThatHangs(t *testing.T) {
 
 // A run that has lost its lease does nothing more.
 func TestALostLease(t *testing.T) {
-	for allowed := range 2 {
+	for allowed := range 3 {
 		w, asked := newWorld(richDay()), 0
 		_, err := w.gatherer().Run(t.Context(), w.day.Until, func() error {
 			if asked++; asked > allowed {
@@ -258,8 +282,35 @@ func TestALostLease(t *testing.T) {
 	}
 }
 
-// What comes after the day does not change it.
+// What comes after the day does not change it, and neither does what is no longer there: what was
+// told is told again, byte by byte, and nobody is asked for it.
 func TestADayIsToldAsItWasKnown(t *testing.T) {
+	w := newWorld(richDay())
+	if _, err := w.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := maps.Clone(w.pages)
+	asked := maps.Clone(w.asked)
+	start, until := w.day.Start, w.day.Until
+	w.day = Day{Start: start, Until: until, Stack: "another", Mode: "off"} // all of it is gone
+	delete(w.pages, "reports/2026-11-28.html")
+	clear(w.notes)
+	if _, err := w.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(w.pages, before) {
+		t.Error("the page has changed")
+	}
+	if !maps.Equal(w.asked, asked) {
+		t.Errorf("asked again: %v, before %v", w.asked, asked)
+	}
+	if len(w.sent) != 2 || w.sent[0] != w.sent[1] {
+		t.Errorf("told in other words: %q", w.sent)
+	}
+}
+
+// What is told of alerts is what was known at the end of the day.
+func TestAlertsAsTheyWereKnown(t *testing.T) {
 	w := newWorld(richDay())
 	if _, err := w.run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -271,10 +322,74 @@ func TestADayIsToldAsItWasKnown(t *testing.T) {
 	}
 	w.day.Alerts = append(w.day.Alerts, Alert{Kind: "new", Severity: Critical, Marks: []Mark{{w.day.Until, Opened, ""}}},
 		Alert{Kind: "old", Marks: []Mark{{at(-9, 0), Opened, ""}, {at(-8, 0), Resolved, ""}}})
+	clear(w.pages) // the record too
 	if _, err := w.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if w.pages["reports/2026-11-28.html"] != page {
 		t.Error("the page has changed")
+	}
+}
+
+// A gap is read again by the next run, and nothing else: the page is then the whole one.
+func TestAGapIsFilledLater(t *testing.T) {
+	whole := newWorld(richDay())
+	if _, err := whole.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range []string{"tally", "exposures", "alerts", "jobs", "balances", "health"} {
+		w := newWorld(richDay())
+		w.fails[source] = true
+		if _, err := w.run(t.Context()); err == nil {
+			t.Fatalf("%s: no error", source)
+		}
+		w.fails[source] = false
+		res, err := w.run(t.Context())
+		if err != nil || res.Gaps != 0 || !maps.Equal(w.pages, whole.pages) {
+			t.Errorf("%s: %+v, %v; the page is whole: %v", source, res, err, maps.Equal(w.pages, whole.pages))
+		}
+		for name, n := range w.asked {
+			if want := map[bool]int{true: 2, false: 1}[name == source]; n != want {
+				t.Errorf("%s was missing, %s asked %d times", source, name, n)
+			}
+		}
+	}
+}
+
+// A record that cannot be read, or is of something else, is not overwritten: the run ends with an
+// error that names it.
+func TestABadRecordIsRefused(t *testing.T) {
+	const key = "reports/2026-11-28.json"
+	for name, text := range map[string]string{
+		"cut short": `{"Schema":1,"Day":{"Start":"2026-11-28T00:00:00Z"`,
+		"newer":     `{"Schema":2,"Day":{"Start":"2026-11-28T00:00:00Z","Until":"2026-11-29T00:00:00Z"}}`,
+		"other day": `{"Schema":1,"Day":{"Start":"2026-11-27T00:00:00Z","Until":"2026-11-28T00:00:00Z"}}`,
+		"no day":    `null`,
+	} {
+		w := newWorld(richDay())
+		w.pages[key] = text
+		_, err := w.run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), key) || len(w.sent) != 0 || len(w.pages) != 1 || w.pages[key] != text {
+			t.Errorf("%s: %v; %d pages, sent %q", name, err, len(w.pages), w.sent)
+		}
+	}
+}
+
+// The record holds all of a day: what is read back makes the same page, whatever strangers wrote into it.
+func TestTheRecordHoldsTheDay(t *testing.T) {
+	d := richDay()
+	d.Alerts[0].What = "half a character \xe2\x82, <script>, and \u2028 a line"
+	d.Swaps.Volume[0].Token.Raw.SetAllOne()
+	_, as, err := write(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, err := HTML(d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := HTML(as, nil)
+	if err != nil || string(is) != string(was) {
+		t.Errorf("what is read back makes another page: %v", err)
 	}
 }

@@ -242,7 +242,7 @@ func (v viewer) swaps() section {
 	}
 	s.Chart.Key = append(s.Chart.Key, key{"dash", "created"})
 	if sp := v.Swaps.Duration; sp.N > 0 {
-		s.Facts = []fact{{"Half ended within", spell(sp.P50), ""}, {"95 % within", spell(sp.P95), ""}, {"Longest", spell(sp.Max), ""}}
+		s.Facts = []fact{{"Half completed within", spell(sp.P50), ""}, {"95 % within", spell(sp.P95), ""}, {"Longest", spell(sp.Max), ""}}
 	}
 	return s
 }
@@ -276,7 +276,7 @@ func (v viewer) margins() section {
 	}
 	top := evenly(most)
 	wide := len(buckets) * 100
-	d := newDrawing("margins-chart", wide, "How much time was left", fmt.Sprintf("Of %d, %d had at least %s left. The least was %s, half had more than %s.",
+	d := newDrawing("margins-chart", wide, "How much time was left", fmt.Sprintf("Of %d, %d had at least %s left. The least was %s, half had at least %s.",
 		total, m.Met, spell(m.Objective), spell(m.Least), spell(m.P50)))
 	grid(d)
 	c := &chart{Under: true, Y: []yLabel{{0, count(top)}, {50, count(top / 2)}}}

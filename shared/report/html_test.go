@@ -273,3 +273,23 @@ func BenchmarkHTML(b *testing.B) {
 		})
 	}
 }
+
+// What balance-monitor judged too low is told as that, though it is above its threshold or has none: a
+// signer that cannot pay for what is open.
+func TestABalanceThatIsShortIsTold(t *testing.T) {
+	d := richDay()
+	d.Balances = []Balance{{Chain: "ten", Account: "resolver", Token: Wei(gwei(7)), Short: true, Runway: 0, Points: []Point{{At: at(1, 0), Raw: gwei(7)}}}}
+	page, err := HTML(d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1 balance is too low", "1 is too low; dashed lines show thresholds", ">too low<"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	d.Balances[0].Short = false
+	if page, err = HTML(d, nil); err != nil || strings.Contains(string(page), "1 balance is too low") || !strings.Contains(string(page), "none is too low") {
+		t.Errorf("told though it is not; %v", err)
+	}
+}

@@ -127,8 +127,8 @@ func (h Health) last() string {
 	return state
 }
 
-// low tells whether the balance is below its threshold.
-func (b Balance) low() bool { return b.Token.Raw.Lt(&b.Low) }
+// low tells whether the balance is too low.
+func (b Balance) low() bool { return b.Short || b.Token.Raw.Lt(&b.Low) }
 
 // maxNamed is how many jobs a verdict names.
 const maxNamed = 4
@@ -214,7 +214,7 @@ func (v viewer) verdict() verdict {
 		low += btoi(b.low())
 	}
 	if low > 0 {
-		worse(warn, plural(low, "balance is below its threshold", "balances are below their thresholds"))
+		worse(warn, plural(low, "balance is too low", "balances are too low"))
 	}
 	if n := len(v.Gaps); n > 0 {
 		worse(warn, "not available: "+v.gapNames())

@@ -317,11 +317,11 @@ func (v viewer) balances() section {
 	for _, b := range v.Balances {
 		low += btoi(b.low())
 	}
-	s.Note = plural(low, "is below its threshold", "are below their thresholds")
+	s.Note = plural(low, "is too low", "are too low")
 	if low == 0 {
-		s.Note = "all above their thresholds"
+		s.Note = "none is too low"
 	}
-	s.Note += ", which the dashed lines show"
+	s.Note += "; dashed lines show thresholds"
 	t := &table{Cols: []col{{Name: "Account"}, {Name: "Balance", Class: "n"}, {Name: "In the day", Class: "n"}, {Name: "Pays for", Class: "n"}, {Name: "Trend", Class: "spark"}}}
 	for i, b := range v.Balances {
 		if i == maxBalances {
@@ -330,7 +330,10 @@ func (v viewer) balances() section {
 		}
 		now := cell{Text: b.Token.String()}
 		if b.low() {
-			now.Class, now.Sub = "n bad-t", "below "+Amount{Raw: b.Low, Decimals: b.Token.Decimals}.Number()
+			now.Class, now.Sub = "n bad-t", "too low"
+			if b.Token.Raw.Lt(&b.Low) {
+				now.Sub = "below " + Amount{Raw: b.Low, Decimals: b.Token.Decimals}.Number()
+			}
 		}
 		diff := cell{Text: "–"}
 		if len(b.Points) > 0 {
@@ -403,6 +406,9 @@ func (v viewer) health() section {
 	}
 	if len(h.Changes) == 0 {
 		s.None = "It did not change."
+		if h.First == "" {
+			s.None = "Nothing is known of it."
+		}
 		return s
 	}
 	t := &table{Cols: []col{{Name: "Time"}, {Name: "What"}, {Name: "Became"}, {Name: "Why", Class: "wide"}}}

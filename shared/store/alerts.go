@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -19,8 +17,8 @@ import (
 //
 // Each alert is an item. Rows that hold its key alone are written in the same
 // transaction: one in the outbox while it still has to be announced, one among
-// the open ones while it is open, and one for each time that it was resolved. So
-// what is pending, open or lately resolved is found without reading the rest.
+// the open ones while it is open. Each of its lives that has ended has a row with all
+// of it. So what is pending, open or lately resolved is found without reading the rest.
 type Alerts struct{ s *Store }
 
 const (
@@ -32,8 +30,8 @@ const (
 
 	attrSince = "since" // epoch milliseconds
 
-	// listResolved is how long a resolved alert is listed, and somewhat more.
-	listResolved = 25 * time.Hour
+	// listResolved is how long a life is kept that has ended: as long as it is listed, and somewhat more.
+	listResolved = alert.Listed + time.Hour
 	// resolvedLayout sorts as text in the order of time.
 	resolvedLayout = "2006-01-02T15:04:05.000Z"
 )
@@ -83,7 +81,7 @@ func (v Alerts) Save(ctx context.Context, e alert.Entry) error {
 		row(openPK, e.State != alert.Resolved && e.State != alert.Suspected)}
 	if e.State == alert.Resolved {
 		r := newItem(resolvedPK, e.RaisedAt.UTC().Format(resolvedLayout)+"#"+e.Key())
-		r[attrExpires] = number(e.RaisedAt.Add(listResolved).Unix())
+		r[attrVersion], r[attrBody], r[attrExpires] = it[attrVersion], it[attrBody], number(e.RaisedAt.Add(listResolved).Unix())
 		ops = append(ops, overwrite(v.s.tables.Jobs, r))
 	}
 	err = v.s.write(ctx, ops...)
@@ -198,28 +196,25 @@ func (v Alerts) Open(ctx context.Context, now time.Time) ([]alert.Entry, error) 
 
 // Resolved implements alert.List.
 func (v Alerts) Resolved(ctx context.Context, since, now time.Time) ([]alert.Entry, error) {
-	if first := now.Add(-24 * time.Hour); since.Before(first) {
+	if first := now.Add(-alert.Listed); since.Before(first) {
 		since = first
 	}
-	in := between(v.s.tables.Jobs, resolvedPK, since.UTC().Format(resolvedLayout), now.UTC().Format(resolvedLayout)+"~")
-	found := map[string]bool{}
-	for it, err := range v.s.query(ctx, in) {
+	var entries []alert.Entry
+	var errs []error
+	for it, err := range v.s.query(ctx, between(v.s.tables.Jobs, resolvedPK, since.UTC().Format(resolvedLayout), now.UTC().Format(resolvedLayout)+"~")) {
 		if err != nil {
 			return nil, fmt.Errorf("list resolved alerts: %w", err)
 		}
-		_, k, _ := strings.Cut(it.text(attrSK), "#")
-		found[k] = true
-	}
-	entries, err := v.load(ctx, slices.Collect(maps.Keys(found)), func(e alert.Entry) bool {
-		return e.State == alert.Resolved && !e.RaisedAt.Before(since)
-	})
-	if err != nil {
-		err = fmt.Errorf("read resolved alerts: %w", err)
+		if e, err := readAlert(it); err != nil { // it does not hide the others
+			errs = append(errs, fmt.Errorf("read resolved alert %s: %w", it.text(attrSK), err))
+		} else if !e.RaisedAt.Before(since) {
+			entries = append(entries, e)
+		}
 	}
 	slices.SortFunc(entries, func(a, b alert.Entry) int {
 		return cmp.Or(a.RaisedAt.Compare(b.RaisedAt), cmp.Compare(a.Key(), b.Key()))
 	})
-	return entries, err
+	return entries, errors.Join(errs...)
 }
 
 // Undelivered implements alert.List.

@@ -51,7 +51,7 @@
 //	         alert#<key>             entry                an alert
 //	         outbox                  <key>                an alert to be announced: its severity (rank), and since when (ms)
 //	         open-alerts             <key>                one that is open, escalated or acknowledged; likewise
-//	         resolved-alerts         <when>#<key>         one that was resolved; TTL 25 h
+//	         resolved-alerts         <when>#<key>         a life that ended then, whole; TTL 51 h
 //	         alert-rate#<what>       count                how many messages a window has had; TTL its end
 //	         control                 control              the pauses
 //	         balance#<chain>         <scheduled time>     what accounts held; 7 days
@@ -71,7 +71,7 @@
 // Lease keys are job#<job>, signer#<chain>#<address> and slot#<number>. The
 // watchdog's book is a watchdog.Book: times in RFC 3339, durations in nanoseconds;
 // it does not expire, and whoever reads it compares its time with the clock. Run
-// items are kept for job.Kept, a day or more.
+// items are kept for job.Kept, two days or more.
 //
 // Hours are written 2006-01-02T15, in UTC; times of blocks and margins are in
 // seconds, of requests in milliseconds, amounts in a token's smallest unit and

@@ -1,6 +1,7 @@
 package swap
 
 import (
+	"slices"
 	"time"
 
 	"github.com/holiman/uint256"
@@ -90,6 +91,16 @@ func Waiting(c Case, views Views, p Policy) map[uint64]uint256.Int {
 		}
 	}
 	return out
+}
+
+// Past reports whether an action of an order on a chain should have been done by the wall clock: it
+// has been legal for longer than one period of the net, as far as v shows, and nothing but what is
+// not read of a chain speaks against it.
+func Past(c Case, chain uint64, v ChainView, p Policy) bool {
+	now := (&ground{view: v}).now()
+	return slices.ContainsFunc(c.Decision.Actions, func(a Action) bool {
+		return a.ChainID == chain && (a.Refused == "" || a.Refused.Waits()) && now.Sub(a.From) > p.Overdue
+	})
 }
 
 // readFor is the chain that has to be read further for a refusal to end; zero if

@@ -43,10 +43,17 @@ type Counts struct {
 	Gas       []Gas     `json:"gas,omitempty"`      // by chain, in their order
 	Inclusion Histogram `json:"inclusion,omitzero"` // seconds from first sending to the block
 	// SentMargin is the time left to the hard deadline when a transaction was
-	// included, in seconds, of those that had one; Late counts those after it.
+	// included, in seconds, of those that had one; Late counts those after it, and
+	// LateBy is by how many seconds the latest of them was. Tight are those in
+	// time with less than Objective left: a histogram's cell may lie across it.
 	SentMargin Histogram `json:"sent_margin,omitzero"`
+	Tight      uint64    `json:"tight,omitempty"`
 	Late       uint64    `json:"late,omitempty"`
+	LateBy     uint64    `json:"late_by,omitempty"`
 }
+
+// Objective is the time that should be left to the hard deadline.
+const Objective = 5 * time.Minute
 
 // Numbers are counts by a word.
 type Numbers map[string]uint64
@@ -138,8 +145,12 @@ func (c *Counts) add(e *Event) {
 		switch {
 		case e.Timed && e.Margin < 0:
 			c.Late++
+			c.LateBy = max(c.LateBy, -uint64(e.Margin)) // right of the least number, too
 		case e.Timed:
 			c.SentMargin.Add(e.Margin)
+			if e.Margin < int64(Objective/time.Second) {
+				c.Tight++
+			}
 		}
 	}
 }
@@ -164,7 +175,7 @@ func (c *Counts) merge(o Counts) {
 	}
 	c.Inclusion.Merge(o.Inclusion)
 	c.SentMargin.Merge(o.SentMargin)
-	c.Late = plus(c.Late, o.Late)
+	c.Tight, c.Late, c.LateBy = plus(c.Tight, o.Tight), plus(c.Late, o.Late), max(c.LateBy, o.LateBy)
 }
 
 // MaxSummed bounds the tokens of a sum over hours and days.

@@ -102,6 +102,30 @@ func (h *Histogram) Percentile(p uint64) uint64 {
 	return h.Max
 }
 
+// Reached is a value that at least n of the values reach, zero if there are fewer
+// or n is zero. It is never above the true one and below it by less than a part in
+// 32: what a promise is held against, as Percentile is what a wait is.
+func (h *Histogram) Reached(n uint64) uint64 {
+	if n == 0 || n > h.N {
+		return 0
+	}
+	seen := uint64(0)
+	for _, c := range slices.Backward(h.Cells) {
+		if seen = plus(seen, c[1]); seen >= n {
+			return max(h.Min, min(first(c[0]), h.Max))
+		}
+	}
+	return h.Min
+}
+
+// first is the least value of a cell.
+func first(cell uint64) uint64 {
+	if cell == 0 {
+		return 0
+	}
+	return plus(last(cell-1), 1)
+}
+
 // Mean is the sum divided by the number, rounded down; zero if there are no values.
 func (h *Histogram) Mean() uint64 {
 	if h.N == 0 {

@@ -127,6 +127,40 @@ func (s *Sweeper) behind(lags map[uint64]chainLag, orders []swap.Order) []swap.F
 	return out
 }
 
+// unseen lists the orders with an action that should have been done by the wall clock, on a chain
+// whose head cannot be read. Nobody can say whether it was, so it is no finding about the order;
+// but what counts what is overdue must not fall because a chain is out of sight.
+func (s *Sweeper) unseen(looks []look, lags map[uint64]chainLag, orders []swap.Order) []swap.OrderID {
+	facts, views, blind := map[uint64]swap.Provisional{}, swap.Views{}, []uint64(nil)
+	for _, l := range looks {
+		c, known := lags[l.chain]
+		if !known {
+			continue
+		}
+		facts[l.chain], views[l.chain] = c.fact, c.view
+		if l.err != nil {
+			blind = append(blind, l.chain)
+		}
+	}
+	if len(blind) == 0 {
+		return nil
+	}
+	var out []swap.OrderID
+	for _, o := range orders {
+		st := swap.Fold(o, facts)
+		d, err := swap.Plan(st, views, s.Policy)
+		if err != nil {
+			continue // its facts cannot be read, which is an error of its own
+		}
+		if slices.ContainsFunc(blind, func(chain uint64) bool {
+			return swap.Past(swap.Case{State: st, Decision: d}, chain, views[chain], s.Policy)
+		}) {
+			out = append(out, o.ID)
+		}
+	}
+	return out
+}
+
 // recovered takes back what was told of chains that are followed closely again.
 func (s *Sweeper) recovered(ctx context.Context, lags map[uint64]chainLag) error {
 	if s.Over == nil {

@@ -208,3 +208,32 @@ func TestStakesAreAddedUp(t *testing.T) {
 		t.Errorf("%d at stake, of %d each", stake, one)
 	}
 }
+
+// What is overdue does not look done because its chain is out of sight: from one period (60 s) after
+// a claim that is legal from 100 on counts by the wall clock, once for its order. An order that a
+// chain in sight shows to be late counts as before.
+func TestOutOfSightIsNotDone(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		down uint64
+		wall int64
+		want int
+	}{
+		{"within the period", srcChain, 160, 0},
+		{"after it", srcChain, 161, 1},
+		{"long after it", srcChain, 290, 1},
+		{"the other chain", dstChain, 290, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig()
+			r.put(t, paid)
+			r.at(90)
+			r.broken[fmt.Sprint("head ", c.down)] = true
+			time.Sleep(time.Until(time.Unix(int64(epoch.Add(c.wall)), 0)))
+			res, err := r.Sweep(t.Context(), watch.Overdue)
+			if err == nil || res.Overdue != c.want {
+				t.Errorf("%s: %d overdue, want %d; %v", c.name, res.Overdue, c.want, err)
+			}
+		})
+	}
+}

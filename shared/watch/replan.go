@@ -51,7 +51,7 @@ type Result struct {
 	Saved     int // work items written
 	Rung      int // doorbells sent
 	Findings  int // reported
-	Overdue   int // findings of work that should have been done
+	Overdue   int // orders with work that should have been done; see Sweeper.unseen
 	Conflicts int // writes left to somebody faster
 }
 
@@ -67,11 +67,12 @@ type Result struct {
 // succeeded: a crash or an error in between leaves the order due. Of a chain
 // without a view nothing is written: what is not seen is no reason to change.
 func (p *Planner) Replan(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) (Result, error) {
-	return p.replan(ctx, orders, facts, views, nil)
+	return p.replan(ctx, orders, facts, views, nil, nil)
 }
 
-// replan is Replan with findings of the caller's, to be told with the others.
-func (p *Planner) replan(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views, more []swap.Finding) (Result, error) {
+// replan is Replan with findings of the caller's, to be told with the others, and orders
+// that are overdue whatever is found.
+func (p *Planner) replan(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views, more []swap.Finding, unseen []swap.OrderID) (Result, error) {
 	res := Result{Orders: len(orders)}
 	decided, err := p.decide(ctx, orders, facts, views)
 	errs := []error{err}
@@ -120,11 +121,16 @@ func (p *Planner) replan(ctx context.Context, orders []swap.Order, facts map[uin
 		told = told && err == nil
 		errs = append(errs, err)
 	}
+	late := map[swap.OrderID]bool{}
+	for _, id := range unseen {
+		late[id] = true
+	}
 	for _, f := range findings {
 		if f.Code == swap.ActionOverdue {
-			res.Overdue++
+			late[f.Order] = true
 		}
 	}
+	res.Overdue = len(late)
 	res.Rung, res.Findings = len(out), len(findings)
 	if !told {
 		return res, errors.Join(errs...)

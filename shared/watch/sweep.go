@@ -63,7 +63,7 @@ func (s *Sweeper) Sweep(ctx context.Context, sel Selection) (Result, error) {
 		errs = append(errs, fmt.Errorf("load due orders: %w", err))
 	}
 	orders = slices.DeleteFunc(orders, func(o swap.Order) bool { return o.Closed || o.Held })
-	behind := s.behind(lags, orders)
+	behind, unseen := s.behind(lags, orders), s.unseen(looks, lags, orders)
 	// An order needs its source chain's view; a missing dst view is Plan's
 	// business and makes it cautious. The index may still show an order that
 	// has no wake times any more.
@@ -71,7 +71,7 @@ func (s *Sweeper) Sweep(ctx context.Context, sel Selection) (Result, error) {
 		_, ok := views[o.ID.ChainID]
 		return !ok
 	})
-	res, err := s.replan(ctx, orders, facts, views, behind)
+	res, err := s.replan(ctx, orders, facts, views, behind, unseen)
 	return res, errors.Join(append(errs, err, s.recovered(ctx, lags))...)
 }
 

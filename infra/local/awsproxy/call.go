@@ -93,6 +93,9 @@ func action(c *Call) string {
 	if _, ok := invokedFunction(c); ok { // REST
 		return "Invoke"
 	}
+	if c.Service == "lambda" && c.Method == http.MethodGet && strings.TrimSuffix(c.path, "/") == "2016-08-19/account-settings" {
+		return "GetAccountSettings"
+	}
 	if c.Service == "s3" {
 		return objectAction(c)
 	}

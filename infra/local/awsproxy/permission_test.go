@@ -41,12 +41,13 @@ func TestPermissionsAndResources(t *testing.T) {
 		{"key by alias", "kms", "Sign", `{"KeyId":"alias/taker"}`, []string{"alias/taker"}, []perm{{"kms:Sign", "alias/taker"}}},
 		{"key by alias ARN", "kms", "Sign", `{"KeyId":"arn:aws:kms:us-east-1:0:alias/taker"}`, []string{"alias/taker"}, []perm{{"kms:Sign", "alias/taker"}}},
 		{"key by ARN", "kms", "Sign", `{"KeyId":"arn:aws:kms:us-east-1:0:key/1234"}`, []string{"1234"}, []perm{{"kms:Sign", "1234"}}},
-		{"function", "lambda", "/2015-03-31/functions/state-sync/invocations", `{}`, []string{"state-sync"}, []perm{{"lambda:InvokeFunction", "state-sync"}}},
-		{"function by ARN", "lambda", "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A0%3Afunction%3Astate-sync%3Alive/invocations", `{}`, []string{"state-sync"}, []perm{{"lambda:InvokeFunction", "state-sync"}}},
+		{"function", "lambda", "POST /2015-03-31/functions/state-sync/invocations", `{}`, []string{"state-sync"}, []perm{{"lambda:InvokeFunction", "state-sync"}}},
+		{"function by ARN", "lambda", "POST /2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A0%3Afunction%3Astate-sync%3Alive/invocations", `{}`, []string{"state-sync"}, []perm{{"lambda:InvokeFunction", "state-sync"}}},
 		{"object", "s3", "GET /archive/snapshots/latest.json?x-id=GetObject", "", []string{"archive/snapshots/latest.json"}, []perm{{"s3:GetObject", "archive/snapshots/latest.json"}}},
 		{"object stored", "s3", "PUT /archive/a%20b?x-id=PutObject", "x", []string{"archive/a b"}, []perm{{"s3:PutObject", "archive/a b"}}},
 		{"object looked at", "s3", "HEAD /archive/a", "", []string{"archive/a"}, []perm{{"s3:GetObject", "archive/a"}}},
 		{"object deleted", "s3", "DELETE /archive/a", "", []string{"archive/a"}, []perm{{"s3:DeleteObject", "archive/a"}}},
+		{"account", "lambda", "GET /2016-08-19/account-settings", "", nil, []perm{{"lambda:GetAccountSettings", "*"}}},
 		{"listing", "s3", "GET /archive?list-type=2&prefix=a", "", []string{"archive"}, []perm{{"s3:ListBucket", "archive"}}},
 		{"object's tags", "s3", "GET /archive/a?tagging=", "", []string{"archive/a"}, []perm{{"s3:GET /archive/a", "archive/a"}}},
 		{"buckets", "s3", "GET /", "", nil, []perm{{"s3:GET /", "*"}}},
@@ -57,11 +58,7 @@ func TestPermissionsAndResources(t *testing.T) {
 			var got []string
 			p.Use(awsproxy.Before(func(c *awsproxy.Call) error { got = c.Resources; return nil }))
 			method, url := http.MethodPost, p.URL("f", tt.service)
-			switch tt.service {
-			case "lambda":
-				url += tt.action
-			case "s3":
-				verb, path, _ := strings.Cut(tt.action, " ")
+			if verb, path, ok := strings.Cut(tt.action, " "); ok {
 				method, url = verb, url+path
 			}
 			r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(tt.body))

@@ -120,10 +120,15 @@ func (r *run) page(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("list reports: %w", err)
 	}
-	if len(list.Contents) == 0 {
+	var newest *string // the last page by its time; the records beside them are none
+	for _, o := range list.Contents {
+		if strings.HasSuffix(*o.Key, ".html") {
+			newest = o.Key
+		}
+	}
+	if newest == nil {
 		return "", errors.New("no report was written")
 	}
-	newest := list.Contents[len(list.Contents)-1].Key
 	object, err := r.stack.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: newest})
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", *newest, err)

@@ -12,12 +12,28 @@ import (
 // maxSync is the largest event of a synchronous invocation (AWS: Lambda quotas).
 const maxSync = 6 << 20
 
-// Handler serves the Invoke action of the Lambda API, for functions that invoke others through the AWS SDK.
-// Functions go by their deployed name or ARN. Signatures are not checked.
+// Handler serves the actions Invoke and GetAccountSettings of the Lambda API, for functions that use it through the
+// AWS SDK. Functions go by their deployed name or ARN. Signatures are not checked.
 func (h *Host) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", h.handleInvoke)
+	mux.HandleFunc("GET /2016-08-19/account-settings", h.handleSettings)
+	mux.HandleFunc("GET /2016-08-19/account-settings/", h.handleSettings)
 	return mux
+}
+
+// handleSettings tells of the account's pool, and of what its functions have left of it.
+func (h *Host) handleSettings(w http.ResponseWriter, r *http.Request) {
+	type limit struct{ ConcurrentExecutions, UnreservedConcurrentExecutions int }
+	unreserved := h.cfg.Concurrency
+	for _, p := range h.pools {
+		unreserved -= p.fn.Reserved
+	}
+	w.Header().Set("Content-Type", "application/json")
+	err := json.NewEncoder(w).Encode(map[string]limit{"AccountLimit": {h.cfg.Concurrency, unreserved}})
+	if err != nil && r.Context().Err() == nil {
+		h.problem(fmt.Errorf("tell of the account: %w", err))
+	}
 }
 
 func (h *Host) handleInvoke(w http.ResponseWriter, r *http.Request) {

@@ -68,6 +68,20 @@ func TestInvokeAPI(t *testing.T) {
 	}
 }
 
+// The account's limits are those of the host; what a function has reserved is not in the rest.
+func TestAccountSettings(t *testing.T) {
+	for reserved, want := range map[int]int32{0: 12, 5: 7} {
+		w := start(t, Config{Concurrency: 12}, function(func(f *Function) { f.Reserved = reserved }))
+		out, err := client(t, w.Host).GetAccountSettings(t.Context(), &awslambda.GetAccountSettingsInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := out.AccountLimit; l == nil || l.ConcurrentExecutions != 12 || aws.ToInt32(l.UnreservedConcurrentExecutions) != want {
+			t.Errorf("%d reserved: %+v", reserved, l)
+		}
+	}
+}
+
 func TestInvokeAPIRefusals(t *testing.T) {
 	w := start(t, Config{}, function(func(f *Function) { f.Reserved = 1 }))
 	c := client(t, w.Host)

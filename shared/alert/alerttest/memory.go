@@ -29,14 +29,18 @@ const (
 type Memory struct {
 	mu      sync.Mutex
 	entries map[string]alert.Entry
+	lives   map[life]alert.Entry // that have ended
 	booked  map[string]int
 	sent    []alert.Message
 	fail    func(op string) Fault
 }
 
+// life is when a life ended, and the alert's key.
+type life struct{ ended, key string }
+
 // NewMemory returns an empty one.
 func NewMemory() *Memory {
-	return &Memory{entries: map[string]alert.Entry{}, booked: map[string]int{}, fail: func(string) Fault { return OK }}
+	return &Memory{entries: map[string]alert.Entry{}, lives: map[life]alert.Entry{}, booked: map[string]int{}, fail: func(string) Fault { return OK }}
 }
 
 // Fail installs the fault plan: f is asked once per call with "load", "save", "pending", "book", "list"
@@ -88,6 +92,9 @@ func (m *Memory) Save(ctx context.Context, e alert.Entry) error {
 		}
 		e.Version++
 		m.entries[e.Key()] = e
+		if e.State == alert.Resolved {
+			m.lives[life{e.RaisedAt.UTC().Format(time.RFC3339Nano), e.Key()}] = e
+		}
 		return nil
 	})
 }
@@ -144,12 +151,18 @@ func (m *Memory) Open(ctx context.Context, now time.Time) (list []alert.Entry, e
 
 // Resolved implements alert.List.
 func (m *Memory) Resolved(ctx context.Context, since, now time.Time) (list []alert.Entry, err error) {
-	if first := now.Add(-24 * time.Hour); since.Before(first) {
+	if first := now.Add(-alert.Listed); since.Before(first) {
 		since = first
 	}
 	err = m.do(ctx, "list", func() error {
-		list = m.those(func(e alert.Entry) bool { return e.State == alert.Resolved && !e.RaisedAt.Before(since) })
-		slices.SortFunc(list, func(a, b alert.Entry) int { return a.RaisedAt.Compare(b.RaisedAt) })
+		for _, e := range m.lives {
+			if !e.RaisedAt.Before(since) && !e.RaisedAt.After(now) {
+				list = append(list, e)
+			}
+		}
+		slices.SortFunc(list, func(a, b alert.Entry) int {
+			return cmp.Or(a.RaisedAt.Compare(b.RaisedAt), cmp.Compare(a.Key(), b.Key()))
+		})
 		return nil
 	})
 	return list, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -14,17 +15,19 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 	"github.com/bridge-me-not/resolver-cron/shared/queue"
+	"github.com/bridge-me-not/resolver-cron/shared/store"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
+	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
 )
 
-// HealthCheck is the body of the job that looks at every part.
-func (p *Parts) HealthCheck() func(context.Context, *job.Run) error {
+// HealthCheck is the body of the job that looks at every part. concurrency asks what the account allows.
+func (p *Parts) HealthCheck(concurrency func(context.Context) (health.Concurrency, error)) func(context.Context, *job.Run) error {
 	client := sqs.NewFromConfig(p.AWS)
 	depth := func(ctx context.Context, url string) (health.Depth, error) { return queue.Depth(ctx, client, url) }
 	checker := health.Checker{Store: p.Store.Health(), Told: p.Store.Alerts().Load}
 	return func(ctx context.Context, r *job.Run) error {
 		now := time.Now()
-		s, err := checker.Check(ctx, p.desk.Load(), p.probes(depth, now), r.Scheduled, now)
+		s, err := checker.Check(ctx, p.desk.Load(), p.probes(depth, concurrency, now), r.Scheduled, now)
 		r.Note("health", s.Settled.String())
 		r.Note("since", s.Since)
 		r.Note("found", s.Latest.Found.String())
@@ -35,23 +38,15 @@ func (p *Parts) HealthCheck() func(context.Context, *job.Run) error {
 }
 
 // probes are those of one check, at now.
-func (p *Parts) probes(depth func(context.Context, string) (health.Depth, error), now time.Time) []health.Probe {
+func (p *Parts) probes(depth func(context.Context, string) (health.Depth, error), concurrency func(context.Context) (health.Concurrency, error), now time.Time) []health.Probe {
 	all := []health.Probe{
 		health.StoreProbe(p.Store.Ping),
 		health.SubscriptionsProbe(p.topic.Subscriptions),
 		health.OutboxProbe(p.Store.Alerts().Pending, now),
-		health.JobsProbe(func(ctx context.Context) ([]health.Job, error) { return p.jobs(ctx, now) }, now),
+		health.JobsProbe(p.jobs, job.HealthCheck, watchPeriods*p.period(job.JobWatchdog), now),
 	}
-	for _, q := range []health.Queue{
-		{Name: "doorbells", URL: p.Config.DoorbellQueueURL},
-		{Name: "doorbells-dead", URL: p.Config.DoorbellDeadURL, Dead: true},
-		{Name: "failed-events", URL: p.Config.FailedEventsURL, Dead: true},
-		{Name: "pacer-ticks", URL: p.Config.PacerQueueURL},
-		{Name: "pacer-ticks-dead", URL: p.Config.PacerDeadURL, Dead: true},
-	} {
-		if q.URL != "" { // the pacer's are those of the test profile
-			all = append(all, health.QueueProbe(q, depth))
-		}
+	for _, q := range queues(p.Config) {
+		all = append(all, health.QueueProbe(q, depth))
 	}
 	var ids []uint64
 	signers := p.signers(now)
@@ -65,7 +60,41 @@ func (p *Parts) probes(depth func(context.Context, string) (health.Depth, error)
 			health.FactoriesProbe(c.ID, func(ctx context.Context) (int, []string, error) { return p.factoriesOf(ctx, c) }),
 			health.SignersProbe(c.ID, p.Store.Balances().Latest, signers[c.ID], balancePeriods*p.period(job.BalanceMonitor), now))
 	}
-	return append(all, health.CapacityProbe(ids, p.Store.Orders().Open, p.Config.MaxOpenSwaps))
+	return append(all, health.CapacityProbe(ids, p.Store.Orders().Open, p.Config.MaxOpenSwaps), health.ConcurrencyProbe(concurrency, demand(p.Profile)))
+}
+
+// demand is what the functions of a profile need at once.
+func demand(profile job.Profile) (d health.Demand) {
+	for _, s := range job.Table {
+		n := s.AtOnce(profile)
+		if d.All += n; !s.Deferrable() {
+			d.Prompt += n
+		}
+	}
+	return d
+}
+
+// queues are those of a stack, with what to do about each: the pacer's are those of the test profile. None of
+// them has anything in it that would have to be sent again: what is due stands in the tables, and every tick
+// rings for it anew.
+func queues(c env.Config) []health.Queue {
+	const (
+		unread = "See in the log and the metrics of its function whether it is throttled, fails or has no time left. What it holds is rung for again by every tick."
+		empty  = "Look: aws sqs receive-message --queue-url %[1]s --max-number-of-messages 10. %[2]s Then empty it, nothing is lost by that: aws sqs purge-queue --queue-url %[1]s"
+	)
+	all := []health.Queue{
+		{Name: "doorbells", URL: c.DoorbellQueueURL, ToDo: unread},
+		{Name: "doorbells-dead", URL: c.DoorbellDeadURL, Dead: true, ToDo: "Doorbells that the executor could not handle: find out why in its log."},
+		{Name: "failed-events", URL: c.FailedEventsURL, Dead: true, ToDo: "Each names its function and error; a tick is never made up for."},
+		{Name: "pacer-ticks", URL: c.PacerQueueURL, ToDo: unread},
+		{Name: "pacer-ticks-dead", URL: c.PacerDeadURL, Dead: true, ToDo: "Ticks that the pacer could not pass on: find out why in its log."},
+	}
+	for i, q := range all {
+		if q.Dead {
+			all[i].ToDo = fmt.Sprintf(empty, q.URL, q.ToDo)
+		}
+	}
+	return slices.DeleteFunc(all, func(q health.Queue) bool { return q.URL == "" })
 }
 
 // balancePeriods is how many periods of balance-monitor a reading serves.
@@ -80,23 +109,16 @@ func (p *Parts) period(name string) time.Duration {
 	return s.Cadence(p.Profile).Period
 }
 
-// jobs reads the last run of each job that has a schedule, but for the one that asks. What job-watchdog
-// keeps of them can take its place: it is all that health.JobsProbe needs.
-func (p *Parts) jobs(ctx context.Context, now time.Time) (out []health.Job, err error) {
-	var errs []error
-	for _, s := range job.Table {
-		c := s.Cadence(p.Profile)
-		if c.Period == 0 || s.Name == job.HealthCheck {
-			continue
-		}
-		last, ever, err := p.Store.Runs().Last(ctx, s.Name, now)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		out = append(out, health.Job{Name: s.Name, Critical: s.Critical, Period: c.Period, Grace: c.Grace, Last: last, Ever: ever})
+// watchPeriods is how many periods of job-watchdog its last look serves.
+const watchPeriods = 3
+
+// jobs reads how the watchdog has found the jobs.
+func (p *Parts) jobs(ctx context.Context) ([]watchdog.Health, time.Time, error) {
+	all, at, err := p.Store.Runs().JobHealth(ctx)
+	if errors.Is(err, store.ErrNoHealth) {
+		return nil, time.Time{}, nil
 	}
-	return out, errors.Join(errs...)
+	return all, at, err
 }
 
 // factoriesOf proves the factories of a chain, those that this process has not proven yet.

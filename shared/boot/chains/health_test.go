@@ -3,6 +3,7 @@ package chains
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,13 +34,13 @@ func TestEveryPartHasItsProbe(t *testing.T) {
 	names := func(pacer string) (out []string) {
 		p := &Parts{Base: &boot.Base{Profile: job.Mainnet, Store: s, Config: env.Config{DoorbellQueueURL: "d", DoorbellDeadURL: "dd", FailedEventsURL: "f",
 			PacerQueueURL: pacer, PacerDeadURL: pacer, Chains: env.Chains{MaxOpenSwaps: 5, Chains: []env.Chain{{ID: 10}, {ID: 8453}}}}}, topic: topic}
-		for _, probe := range p.probes(func(context.Context, string) (health.Depth, error) { return health.Depth{}, nil }, time.Now()) {
+		for _, probe := range p.probes(func(context.Context, string) (health.Depth, error) { return health.Depth{}, nil }, nil, time.Now()) {
 			out = append(out, probe.Name)
 		}
 		return out
 	}
 	all := []string{"store", "subscriptions", "outbox", "jobs", "queue doorbells", "queue doorbells-dead", "queue failed-events",
-		"chain 10", "factories 10", "balances 10", "chain 8453", "factories 8453", "balances 8453", "capacity"}
+		"chain 10", "factories 10", "balances 10", "chain 8453", "factories 8453", "balances 8453", "capacity", "concurrency"}
 	if got := names(""); !slices.Equal(got, all) {
 		t.Errorf("have %q, want %q", got, all)
 	}
@@ -60,5 +61,31 @@ func TestSignersThatAreLookedAt(t *testing.T) {
 	// What others send is expected of a shared key: nothing is asked.
 	if foreign, err := got[1].Foreign(t.Context()); foreign || err != nil {
 		t.Errorf("%v, %v", foreign, err)
+	}
+}
+
+// What is to be done about a queue fits into an alert, whatever the queue is called, and names it where
+// there is a command to be run on it.
+func TestWhatToDoAboutQueues(t *testing.T) {
+	url := "https://sqs.ap-southeast-2.amazonaws.com/123456789012/" + strings.Repeat("q", 80)
+	all := queues(env.Config{DoorbellQueueURL: url, DoorbellDeadURL: url, FailedEventsURL: url, PacerQueueURL: url, PacerDeadURL: url})
+	if len(all) != 5 {
+		t.Fatalf("%d queues", len(all))
+	}
+	for _, q := range all {
+		commands := strings.Contains(q.ToDo, "receive-message --queue-url "+url) && strings.Contains(q.ToDo, "purge-queue --queue-url "+url)
+		if q.ToDo == "" || len(q.ToDo) > 500 || q.Dead != commands {
+			t.Errorf("%s: %d bytes, %q", q.Name, len(q.ToDo), q.ToDo)
+		}
+	}
+}
+
+// Every job counts with its schedule and its queue's mapping, in its own profile only. A new account's 10
+// executions do for the jobs of mainnet that are never deferred, and for no more.
+func TestDemand(t *testing.T) {
+	for profile, want := range map[job.Profile]health.Demand{job.Mainnet: {Prompt: 10, All: 16}, job.Test: {Prompt: 13, All: 19}} {
+		if got := demand(profile); got != want {
+			t.Errorf("%s: %+v, want %+v", profile, got, want)
+		}
 	}
 }

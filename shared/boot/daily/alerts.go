@@ -11,7 +11,7 @@ import (
 )
 
 // alerts tells the lives of the alerts of a day: those that are open now, and those
-// that were resolved since it began. chains are the names of chains by their id.
+// that ended since it began. Of an alert that opened again each is told by itself. chains are the names of chains by their id.
 func alerts(list alert.List, chains map[uint64]string) func(context.Context, time.Time, time.Time) ([]report.Alert, error) {
 	return func(ctx context.Context, from, _ time.Time) ([]report.Alert, error) {
 		now := time.Now()
@@ -49,8 +49,8 @@ func told(e alert.Entry, chains map[uint64]string) report.Alert {
 		}
 	}
 	a.Where = strings.Join(where, ", ")
-	if e.State == alert.Escalated {
-		a.Marks = append(a.Marks, report.Mark{At: e.RaisedAt, What: report.Escalated})
+	if !e.EscalatedAt.IsZero() {
+		a.Marks = append(a.Marks, report.Mark{At: e.EscalatedAt, What: report.Escalated})
 	}
 	if !e.AckedAt.IsZero() {
 		a.Marks = append(a.Marks, report.Mark{At: e.AckedAt, What: report.Acknowledged, By: e.AckedBy})

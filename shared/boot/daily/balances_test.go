@@ -35,7 +35,7 @@ func TestBalances(t *testing.T) {
 	signer, taker, token := common.Address{1}, common.Address{2}, common.Address{3}
 	five, six, low := *uint256.NewInt(5), *uint256.NewInt(6), *uint256.NewInt(2)
 	of := func(a uint256.Int, failed string) []balance.Held {
-		return []balance.Held{{Account: signer, Amount: a, Symbol: "ETH", Decimals: 18, Failed: failed}, {Account: taker, Token: token, Symbol: "T", Decimals: 6, Amount: a, Least: low}}
+		return []balance.Held{{Account: signer, Amount: a, Symbol: "ETH", Decimals: 18, Failed: failed}, {Account: taker, Token: token, Symbol: "T", Decimals: 6, Amount: a, Least: low, Level: balance.Low}}
 	}
 	h := history{10: {
 		{ChainID: 10, At: start, Holdings: of(five, "")},
@@ -48,7 +48,7 @@ func TestBalances(t *testing.T) {
 	}
 	want := []report.Balance{
 		{Chain: "ten", Account: "resolver", Token: report.Wei(five), Runway: 1<<31 - 1, Points: []report.Point{{At: start, Raw: five}}},
-		{Chain: "ten", Account: taker.Hex(), Token: report.Amount{Raw: six, Decimals: 6, Symbol: "T"}, Low: low, Runway: -1,
+		{Chain: "ten", Account: taker.Hex(), Token: report.Amount{Raw: six, Decimals: 6, Symbol: "T"}, Low: low, Short: true, Runway: -1,
 			Points: []report.Point{{At: start, Raw: five}, {At: start.Add(time.Hour), Raw: six}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -63,18 +63,20 @@ func (k kept) Load(context.Context, time.Time) (health.State, error) { return he
 func TestFitness(t *testing.T) {
 	start := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
 	end := start.Add(24 * time.Hour)
-	bad := []health.Component{{Name: "endpoint", Status: health.Degraded, Detail: "lags"}}
+	change := func(at time.Time, to health.Status, why string) health.Change {
+		return health.Change{At: at, To: to, Why: why}
+	}
 	for name, c := range map[string]struct {
-		state health.State
-		want  report.Health
+		changes []health.Change
+		want    report.Health
 	}{
-		"never":      {health.State{}, report.Health{}},
-		"before":     {health.State{Settled: health.Healthy, Since: start.Add(-1)}, report.Health{First: "healthy"}},
-		"in it":      {health.State{Settled: health.Degraded, Since: start, Latest: health.Report{At: end.Add(-1), Components: bad}}, report.Health{Changes: []report.HealthChange{{At: start, To: "degraded", Why: "endpoint is degraded: lags"}}}},
-		"seen since": {health.State{Settled: health.Degraded, Since: start, Latest: health.Report{At: end, Components: bad}}, report.Health{Changes: []report.HealthChange{{At: start, To: "degraded"}}}},
-		"after it":   {health.State{Settled: health.Degraded, Since: end}, report.Health{}},
+		"never":    {nil, report.Health{}},
+		"before":   {[]health.Change{change(start.Add(-2), health.Degraded, "x"), change(start.Add(-1), health.Healthy, "")}, report.Health{First: "healthy"}},
+		"after it": {[]health.Change{change(end, health.Degraded, "x")}, report.Health{}},
+		"in it, before and after": {[]health.Change{change(start.Add(-1), health.Unhealthy, "y"), change(start, health.Degraded, "x"), change(end.Add(-1), health.Healthy, ""), change(end, health.Unhealthy, "z")},
+			report.Health{First: "unhealthy", Changes: []report.HealthChange{{At: start, To: "degraded", Why: "x"}, {At: end.Add(-1), To: "healthy"}}}},
 	} {
-		got, err := fitness(kept(c.state))(t.Context(), start, end)
+		got, err := fitness(kept{Changes: c.changes})(t.Context(), start, end)
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v\n%s", name, err, diff)
 		}

@@ -15,10 +15,10 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/tally"
 )
 
-// The objective: the time that should be left when a swap becomes safe, and the
-// share of swaps, in 1/100 of a percent, that should have it.
+// The objective: the time that should be left to the hard deadline when a transaction
+// is included, and the share of them, in 1/100 of a percent, that should have it.
 const (
-	objective = 5 * time.Minute
+	objective = tally.Objective
 	target    = 9990
 )
 
@@ -101,37 +101,45 @@ func counts(c tally.Counts) report.Counts {
 }
 
 // margins are those of transactions with a hard deadline: the late ones, and by
-// how much time was left of the others.
+// how much time was left of the others. What reached the objective is exact; the
+// other edges are to within a histogram's cell.
 func margins(c tally.Counts) report.Margins {
 	h := c.SentMargin
 	m := report.Margins{Objective: objective, Target: target}
-	if c.Late > 0 {
-		m.Buckets = append(m.Buckets, report.Bucket{From: -1, N: whole(c.Late)})
-		m.Least, m.P01 = -1, -1
-	} else if h.N > 0 {
-		m.Least = seconds(h.Min)
-	}
-	if h.N == 0 {
+	total := c.Late + h.N
+	if total == 0 {
 		return m
 	}
+	if c.Late > 0 {
+		m.Buckets = append(m.Buckets, report.Bucket{From: -1, N: whole(c.Late)})
+	}
+	m.Met = whole(h.N - min(c.Tight, h.N))
+	under := func(edge time.Duration) uint64 {
+		switch edge {
+		case 0:
+			return 0
+		case objective:
+			return min(c.Tight, h.N)
+		}
+		return below(h, uint64(edge/time.Second)-1)
+	}
 	for i, from := range edges {
-		most := uint64(math.MaxUint64)
+		end := h.N
 		if i+1 < len(edges) {
-			most = uint64(edges[i+1]/time.Second) - 1
+			end = under(edges[i+1])
 		}
-		n := below(h, most)
-		if from > 0 {
-			n -= below(h, uint64(from/time.Second)-1)
-		}
-		m.Buckets = append(m.Buckets, report.Bucket{From: from, N: whole(n)})
-		if from >= objective {
-			m.Met += whole(n)
-		}
+		m.Buckets = append(m.Buckets, report.Bucket{From: from, N: whole(end - under(from))})
 	}
-	if c.Late*100 < h.N {
-		m.P01 = seconds(h.Percentile(1))
+	// reached is what that share of all had, in percent; of those that were late it is known that
+	// none was later than the latest.
+	reached := func(percent uint64) time.Duration {
+		n := (total*percent + 99) / 100
+		if n > h.N {
+			return -seconds(c.LateBy)
+		}
+		return seconds(h.Reached(n))
 	}
-	m.P50 = seconds(h.Percentile(50))
+	m.Least, m.P01, m.P50 = reached(100), reached(99), reached(50)
 	return m
 }
 

@@ -87,31 +87,60 @@ func TestWholeSteps(t *testing.T) {
 	}
 }
 
+// sentWith are the counts of transactions with those margins, in seconds.
+func sentWith(margins ...int64) (c tally.Counts) {
+	for _, m := range margins {
+		if m < 0 {
+			c.Late, c.LateBy = c.Late+1, max(c.LateBy, uint64(-m))
+			continue
+		}
+		c.SentMargin.Add(m)
+		if m < int64(tally.Objective/time.Second) {
+			c.Tight++
+		}
+	}
+	return c
+}
+
+// What reached the objective is exact, what so many had left never too much, and what was late counts among all.
 func TestMargins(t *testing.T) {
-	var c tally.Counts
-	for _, s := range []int64{0, 59, 60, 299, 300, 301, 3599, 3600, 100_000} {
-		c.SentMargin.Add(s)
+	many := func(n int, m int64, more ...int64) []int64 {
+		for range n {
+			more = append(more, m)
+		}
+		return more
 	}
-	c.Late = 2
-	m := margins(c)
-	n := map[time.Duration]int{}
-	for _, b := range m.Buckets {
-		n[b.From] = b.N
-	}
-	if n[-1] != 2 || n[0] != 2 || n[time.Minute] != 1 || n[24*time.Hour] != 1 || m.Total() != 11 || m.Least >= 0 || m.P01 >= 0 {
-		t.Errorf("%+v", m)
-	}
-	// A cell may lie across an edge: what is in it counts as more, by a part in 32 at most.
-	if m.Met < 5 || m.Met > 6 {
-		t.Errorf("%d reached the objective", m.Met)
-	}
-	var none tally.Counts
-	if m := margins(none); m.Total() != 0 || m.Least != 0 {
-		t.Errorf("%+v", m)
-	}
-	none.SentMargin.Add(math.MaxInt64)
-	if m := margins(none); m.Total() != 1 || m.Met != 1 {
-		t.Errorf("%+v", m)
+	for name, c := range map[string]struct {
+		margins         []int64
+		late, met       int
+		least, p01, p50 int64
+	}{
+		"none":                    {nil, 0, 0, 0, 0, 0},
+		"about the objective":     {[]int64{0, 59, 60, 296, 299, 300, 301, 3599, 3600, 100_000}, 0, 5, 0, 0, 296},
+		"some late":               {[]int64{-2, -7, 0, 59, 60, 299, 300, 301, 3599, 3600, 100_000}, 2, 5, -7, -7, 296},
+		"most late":               {[]int64{-2, -7, -3, 4000}, 3, 1, -7, -7, -7},
+		"all late":                {[]int64{-2}, 1, 0, -2, -2, -2},
+		"one of a hundred late":   {many(99, 600, -5), 1, 99, -5, 600, 600},
+		"two of a hundred late":   {many(98, 600, -5, -9), 2, 98, -9, -9, 600},
+		"half of them late":       {[]int64{-1, 20}, 1, 0, -1, -1, 20},
+		"the largest":             {[]int64{math.MaxInt64}, 0, 1, 1 << 32, 1 << 32, 1 << 32},
+		"one before a cell's end": {many(100, 303), 0, 100, 303, 303, 303},
+	} {
+		m := margins(sentWith(c.margins...))
+		n := map[time.Duration]int{}
+		met := 0
+		for _, b := range m.Buckets {
+			if n[b.From] = b.N; b.From >= m.Objective {
+				met += b.N
+			}
+			if b.N < 0 {
+				t.Errorf("%s: %+v", name, b)
+			}
+		}
+		s := func(n int64) time.Duration { return time.Duration(n) * time.Second }
+		if n[-1] != c.late || m.Met != c.met || met != c.met || m.Total() != len(c.margins) || m.Least != s(c.least) || m.P01 != s(c.p01) || m.P50 != s(c.p50) {
+			t.Errorf("%s: %+v", name, m)
+		}
 	}
 }
 

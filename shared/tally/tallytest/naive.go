@@ -20,7 +20,8 @@ type naive struct {
 	mined, reverted                        map[uint64]uint64
 	cost                                   map[uint64]*big.Int
 	inclusion, sentMargin                  []int64
-	late                                   uint64
+	late, tight                            uint64
+	lateBy                                 int64
 
 	done, failed, abandoned             uint64
 	errors                              map[string]uint64
@@ -73,8 +74,12 @@ func count(events []tally.Event, records []job.Record, from, to, now time.Time) 
 			n.inclusion = append(n.inclusion, e.Seconds)
 			if e.Timed && e.Margin < 0 {
 				n.late++
+				n.lateBy = max(n.lateBy, -e.Margin)
 			} else if e.Timed {
 				n.sentMargin = append(n.sentMargin, e.Margin)
+				if e.Margin < 300 {
+					n.tight++
+				}
 			}
 		}
 	}
@@ -134,6 +139,8 @@ func (n *naive) differs(p tally.Period) (out []string) {
 	histogram("inclusion", n.inclusion, c.Inclusion)
 	histogram("sent margin", n.sentMargin, c.SentMargin)
 	bad("late", n.late, c.Late)
+	bad("late by", n.lateBy, c.LateBy)
+	bad("tight", n.tight, c.Tight)
 	bad("chains", len(n.mined), len(c.Gas))
 	for chain, mined := range n.mined {
 		g := c.GasOf(chain)
@@ -156,7 +163,7 @@ func (n *naive) differs(p tally.Period) (out []string) {
 
 // Distribution says what of a histogram does not fit the values: the number, sum
 // and ends are exact, a percentile is never below the true one and less than a
-// part in 32 above it.
+// part in 32 above it, and what so many reach never above it and as little below.
 func Distribution(values []int64, h tally.Histogram) (out []string) {
 	sorted := make([]uint64, len(values))
 	sum := uint64(0)
@@ -184,6 +191,13 @@ func Distribution(values []int64, h tally.Histogram) (out []string) {
 		}
 		if got := h.Percentile(p); got < exact || got-exact > exact/32 {
 			out = append(out, fmt.Sprintf("percentile %d is %d, and truly %d", p, got, exact))
+		}
+		n := (want.N*p + 99) / 100
+		if exact = 0; n > 0 {
+			exact = sorted[want.N-n]
+		}
+		if got := h.Reached(n); got > exact || exact-got > exact/32 {
+			out = append(out, fmt.Sprintf("%d of %d reach %d, and truly %d", n, want.N, got, exact))
 		}
 	}
 	return out
