@@ -425,8 +425,8 @@ type watched struct {
 	itself string
 	// tells counts the alerts, or reports, that an undisturbed life tells of.
 	tells int
-	// dear: it asks thousands of times for what does not change. It is killed at a
-	// few of those requests that have the same name.
+	// dear: it asks thousands of times for what does not change. Of those requests
+	// with one name it is killed before the first, the last and one between.
 	dear bool
 }
 
@@ -559,13 +559,9 @@ func changes(q kill.Request) bool {
 		!strings.Contains(q.Name, ":List")
 }
 
-const (
-	// crowded is how many kills a life has, but for those after a change: each of
-	// them has a life of its own, or shares it with few others where runs are dear.
-	crowded, shared = 12, 4
-	// alike is of how many requests with the same name a dear job is killed at.
-	alike = 4
-)
+// crowded is how many kills a life has, but for those after a change: each of them
+// has a life of its own, or shares it with a few others where runs are dear.
+const crowded, shared = 12, 4
 
 // lives spreads the points over lives. Without other parts of the run at work, a
 // kill before a request leaves what one after the request before it leaves.
@@ -585,8 +581,10 @@ func (p *pass) lives() (all [][]kill.Point) {
 		switch {
 		case changes(q):
 			changed, others = append(changed, after), append(others, before)
-		case !p.dear || n <= alike || i%(n/alike) == 0:
+		case !p.dear:
 			others = append(others, before, after)
+		case i == 0 || i == n/2 || i == n-1:
+			others = append(others, before)
 		}
 	}
 	own := 1
