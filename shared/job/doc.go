@@ -19,7 +19,9 @@
 //     clock, until Skew before its end.
 //
 // What is neither critical nor hung on by what is also takes one of Slots first, so that no more than
-// that many of them work at a time. A critical job never asks for one: nothing defers it.
+// that many of them work at a time. A critical job never asks for one: nothing defers it. A slot is
+// renewed like the lease, so that dead runs keep it from others for seconds only; whoever loses one
+// works on.
 //
 // # Queue-driven work
 //

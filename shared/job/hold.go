@@ -65,11 +65,16 @@ func acquire(ctx context.Context, locker Locker, c Claim, deadline time.Time) (*
 	if err != nil {
 		return nil, fmt.Errorf("acquire lease %s: %w", c.Key, err)
 	}
-	h := &Hold{locker: locker, deadline: deadline, lease: lease, start: c.Now, window: lease.Until.Sub(c.Now) - Skew}
+	return keep(ctx, locker, lease, c.Now, deadline), nil
+}
+
+// keep renews a lease that an attempt begun at start got, until it is released, lost, or ctx ends.
+func keep(ctx context.Context, locker Locker, l Lease, start, deadline time.Time) *Hold {
+	h := &Hold{locker: locker, deadline: deadline, lease: l, start: start, window: l.Until.Sub(start) - Skew}
 	h.ctx, h.cancel = context.WithCancelCause(ctx)
-	h.expire = time.AfterFunc(time.Until(c.Now.Add(h.window)), func() { _ = h.Check(time.Now()) })
+	h.expire = time.AfterFunc(time.Until(start.Add(h.window)), func() { _ = h.Check(time.Now()) })
 	h.keepRenewing()
-	return h, nil
+	return h
 }
 
 // Lease is the lease that is held, for adapters that test its fence in their own transactions.

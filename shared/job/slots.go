@@ -18,7 +18,7 @@ import (
 // executions, which is why it does not wait for longer.
 //
 // It costs a deferrable run that finds a slot at once two writes more: six for an idle one instead of
-// the four of a critical job, which never asks for a slot.
+// the four of a critical job, which never asks for a slot; and one more every RenewEvery while it works.
 const Slots = 4
 
 // SlotKey is the lease of a slot, from 0.
@@ -34,10 +34,11 @@ const (
 // errNoSlot says that as many deferrable jobs were at work all the time.
 var errNoSlot = errors.New("no slot is free")
 
-// takeSlot takes one of the slots, waiting for up to patience until one is free. A slot is not
-// renewed: it is taken until shortly after the invocation is killed, which releases nothing, and being
+// takeSlot takes one of the slots, waiting for up to patience until one is free. It is renewed like any
+// lease while the run works, so that a killed run, which releases nothing, keeps it from others no longer
+// than LeaseTime, and not for what was left of its invocation. A run that loses its slot works on: being
 // without it harms nobody. The claim's key and times are filled in.
-func takeSlot(ctx context.Context, locker Locker, c Claim, deadline time.Time, patience time.Duration) (*Lease, error) {
+func takeSlot(ctx context.Context, locker Locker, c Claim, deadline time.Time, patience time.Duration) (*Hold, error) {
 	end := time.Now().Add(patience)
 	usual := fnv.New32a()
 	_, _ = usual.Write([]byte(c.Job)) // never fails
@@ -46,10 +47,10 @@ func takeSlot(ctx context.Context, locker Locker, c Claim, deadline time.Time, p
 		var failed error
 		for range Slots {
 			c.Key, c.Now = SlotKey(slot), time.Now()
-			c.Until = deadline.Add(Skew)
+			c.Until = endOf(c.Now, deadline)
 			lease, err := locker.Acquire(ctx, c)
 			if err == nil {
-				return &lease, nil
+				return keep(ctx, locker, lease, c.Now, deadline), nil
 			}
 			if !errors.Is(err, ErrHeld) {
 				failed = fmt.Errorf("acquire lease %s: %w", c.Key, err)
@@ -74,16 +75,13 @@ func takeSlot(ctx context.Context, locker Locker, c Claim, deadline time.Time, p
 	}
 }
 
-// leaveSlot gives the slot of this run back, if it has one. That it is lost is no news: it expired.
+// leaveSlot gives the slot of this run back, if it has one. That it is lost is no news.
 func (r *Run) leaveSlot(ctx context.Context) error {
 	if r.slot == nil {
 		return nil
 	}
-	var err error
-	for range 2 { // a lost answer is asked for again
-		if _, err = r.deps.Locker.Release(ctx, *r.slot); err == nil || errors.Is(err, ErrLost) {
-			return nil
-		}
+	if err := r.slot.release(ctx, true); !errors.Is(err, ErrLost) {
+		return err
 	}
-	return fmt.Errorf("release lease %s: %w", r.slot.Key, err)
+	return nil
 }

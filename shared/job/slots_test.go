@@ -101,8 +101,7 @@ func TestDeferred(t *testing.T) {
 	})
 }
 
-// A slot that comes free is taken within seconds; of one whose holder died, when
-// that holder's invocation would have ended.
+// A slot that comes free, or whose lease runs out, is taken within seconds.
 func TestASlotComesFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -117,32 +116,108 @@ func TestASlotComesFree(t *testing.T) {
 	})
 }
 
-// A run that is killed at work gives no slot back: it is free again when the
-// invocation would have ended, and not before.
+// held are the ends of the slots that are taken.
+func (b *bench) held() (ends []time.Time) {
+	for i := range job.Slots {
+		if held, _, _, until := b.Lease(job.SlotKey(i)); held {
+			ends = append(ends, until)
+		}
+	}
+	return ends
+}
+
+// Runs that are killed at work give no slot back: all are free again LeaseTime after
+// their last renewal, though the killed invocations had far longer to go, and
+// whoever comes then is not put off.
 func TestAKilledRunsSlotExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		deadline := time.Now().Add(50 * time.Second)
 		b.Fail(func(op string) jobtest.Fault { // nothing is released
 			if op == "release" {
 				return jobtest.Refused
 			}
 			return jobtest.OK
 		})
-		if err := b.invoke(chore("chore", time.Second), now()); !errors.Is(err, jobtest.ErrInjected) {
-			t.Fatal(err)
-		}
-		taken := 0
+		start := time.Now()
 		for i := range job.Slots {
-			if held, _, _, until := b.Lease(job.SlotKey(i)); held {
-				taken++
-				if !until.Equal(deadline.Add(job.Skew)) {
-					t.Errorf("slot %d until %s, want %s", i, until, deadline.Add(job.Skew))
-				}
+			if err := b.invoke(chore(fmt.Sprintf("chore-%d", i), 5*time.Second), now()); !errors.Is(err, jobtest.ErrInjected) {
+				t.Fatal(err)
+			}
+			// Renewed once, at four seconds of its five.
+			if ends, want := b.held(), time.Since(start)-time.Second+job.LeaseTime; i == 0 && (len(ends) != 1 || ends[0].Sub(start) != want) {
+				t.Fatalf("taken until %v, want %s after %s", ends, want, start)
 			}
 		}
-		if taken != 1 {
-			t.Errorf("%d slots taken", taken)
+		b.Fail(nil)
+		last, killed := chore("last", time.Second), time.Now()
+		if err := b.invoke(last, now()); err != nil {
+			t.Fatal(err)
+		}
+		if line := b.lastLine(); line["outcome"] != "done" || time.Since(killed) > job.LeaseTime+4*time.Second {
+			t.Errorf("after %s: %v", time.Since(killed), line)
+		}
+	})
+}
+
+// A slot is its run's for as long as the run works, however long that is, and no
+// longer than the invocation can last.
+func TestAWorkingRunKeepsItsSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, start := newBench(t), time.Now()
+		b.occupy(start.Add(time.Hour))
+		if _, err := b.Release(t.Context(), job.Lease{Key: job.SlotKey(2), Token: "2", Fence: 1}); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := b.invoke(chore("long", 47*time.Second), now()); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, at := range []time.Duration{time.Second, 22 * time.Second} {
+			time.Sleep(time.Until(start.Add(at)))
+			if err := b.invoke(chore("other", 0), now()); err != nil || b.lastLine()["reason"] != "deferred" {
+				t.Errorf("after %s: %v, %v", at, err, b.lastLine())
+			}
+		}
+		time.Sleep(time.Until(start.Add(46 * time.Second)))
+		if _, _, _, until := b.Lease(job.SlotKey(2)); until.Sub(start) != 50*time.Second+job.Skew {
+			t.Errorf("taken until %s after the start", until.Sub(start))
+		}
+		wg.Wait()
+		if n := len(b.held()); n != job.Slots-1 {
+			t.Errorf("%d slots are held", n)
+		}
+	})
+}
+
+// A run whose slot another one takes, by a clock that is far off, works on and ends
+// well: its own lease is what it needs.
+func TestARunThatLosesItsSlotWorksOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, tick, stolen := newBench(t), now(), 0
+		task := chore("chore", 0)
+		task.Run = func(_ context.Context, r *job.Run) error {
+			for i := range job.Slots {
+				if held, _, _, _ := b.Lease(job.SlotKey(i)); held {
+					stolen++
+					if _, err := b.Acquire(t.Context(), job.Claim{Key: job.SlotKey(i), Token: "thief", Job: "other", Tick: tick,
+						Now: time.Now().Add(time.Hour), Until: time.Now().Add(2 * time.Hour)}); err != nil {
+						return err
+					}
+				}
+			}
+			time.Sleep(30 * time.Second)
+			return r.Check(time.Now())
+		}
+		if err := b.invoke(task, tick); err != nil || stolen != 1 {
+			t.Fatalf("%d stolen, %v", stolen, err)
+		}
+		if rec, _ := b.Run("chore", tick); rec.State != job.Done {
+			t.Errorf("record %+v", rec)
+		}
+		if n := len(b.held()); n != 1 {
+			t.Errorf("%d slots are held, want the thief's", n)
 		}
 	})
 }

@@ -7,15 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
+	"github.com/bridge-me-not/resolver-cron/infra/local/kill"
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
 	"github.com/bridge-me-not/resolver-cron/infra/local/stack"
@@ -365,22 +361,7 @@ func deployed(l judge.Leg) uint64 {
 	return uint64(binary.BigEndian.Uint32(l.Immutables.Timelocks[:4]))
 }
 
-// expire lets the leases of dead processes run out: it moves their ends to the
-// present instead of waiting for twelve seconds each time.
+// expire lets the leases of dead processes run out.
 func (r *rig) expire() error {
-	table := r.TableName("Jobs")
-	out, err := r.DynamoDB.Scan(r.t.Context(), &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("sk = :lease AND held = :yes"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":lease": &types.AttributeValueMemberS{Value: "lease"}, ":yes": &types.AttributeValueMemberBOOL{Value: true}}})
-	if err != nil {
-		return err
-	}
-	now := strconv.FormatInt(time.Now().UnixMilli(), 10)
-	for _, it := range out.Items {
-		if _, err := r.DynamoDB.UpdateItem(r.t.Context(), &dynamodb.UpdateItemInput{TableName: &table,
-			Key: map[string]types.AttributeValue{"pk": it["pk"], "sk": it["sk"]}, UpdateExpression: aws.String("SET ends = :now"),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":now": &types.AttributeValueMemberN{Value: now}}}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return kill.Expire(r.t.Context(), r.DynamoDB, r.TableName("Jobs"))
 }

@@ -39,7 +39,7 @@ func (c crowd) swaps() []*scene.Swap {
 
 // run lets a function do its work undisturbed.
 func (l *lane) run(function string) error {
-	l.watch("", nil, false)
+	l.Watch("", nil)
 	res, err := l.Host.Invoke(l.t.Context(), function, tick(function))
 	if err == nil && res.Failed() {
 		err = fmt.Errorf("%s: %s: %s", function, res.Outcome, res.Payload)

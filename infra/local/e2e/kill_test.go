@@ -1,13 +1,9 @@
 package e2e
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,171 +13,37 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bridge-me-not/resolver-cron/infra/contracts"
-	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/judge"
-	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
-	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/kill"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
 )
 
-// request is a request of an invocation: the nth (from 0) with that name.
-// Requests that are made at the same time come in any order; their names tell
-// them apart.
-type request struct {
-	name string
-	nth  int
-}
-
-func (q request) String() string { return fmt.Sprintf("%s[%d]", q.name, q.nth) }
-
-// killer watches the requests of one invocation at a time, of one function,
-// and kills the process at one of them: before the service sees the request, or
-// after the service has acted and before the process knows.
-type killer struct {
-	host *lambda.Host
-
-	mu       sync.Mutex
-	function string
-	target   *request
-	after    bool
-	counts   map[string]int
-	seen     []request
-	shot     bool
-}
-
-// watch begins with another invocation of the function.
-func (k *killer) watch(function string, target *request, after bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.function, k.target, k.after, k.counts, k.seen, k.shot = function, target, after, map[string]int{}, nil, false
-}
-
-func (k *killer) requests() []request {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.seen
-}
-
-func (k *killer) fired() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.shot
-}
-
-// arrive notes a request and tells whether its process dies of it.
-func (k *killer) arrive(process, name string) (dies bool) {
-	function, _, _ := strings.Cut(process, "@")
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if function != k.function {
-		return false
-	}
-	q := request{name, k.counts[name]}
-	k.counts[name]++
-	k.seen = append(k.seen, q)
-	if k.target == nil || *k.target != q || k.shot {
-		return false
-	}
-	k.shot = true
-	return true
-}
-
-var errKilled = errors.New("the process was killed")
-
-func (k *killer) kill(process string) {
-	_, id, _ := strings.Cut(process, "@")
-	n, err := strconv.Atoi(id)
-	if err != nil {
-		panic("process " + process + " has no number")
-	}
-	k.host.KillProcess(n)
-}
-
-func (k *killer) aws(c *awsproxy.Call, next awsproxy.Forward) (*awsproxy.Reply, error) {
-	dies := k.arrive(c.Process, fmt.Sprintf("%s:%s %s%s", c.Service, c.Action, strings.Join(c.Resources, ","), purpose(c.Body)))
-	if dies && !k.after {
-		k.kill(c.Process)
-		return nil, errKilled
-	}
-	reply, err := next(c)
-	if dies {
-		k.kill(c.Process)
-		return nil, errKilled
-	}
-	return reply, err
-}
-
-// purpose tells writes of one kind apart by what they write.
-func purpose(body []byte) string {
-	var w struct {
-		UpdateExpression string
-		Item             map[string]map[string]any
-	}
-	if json.Unmarshal(body, &w) != nil {
-		return ""
-	}
-	if w.UpdateExpression != "" {
-		names := strings.FieldsFunc(w.UpdateExpression, func(r rune) bool { return r != '#' && r != '_' && (r < 'a' || r > 'z') })
-		names = slices.DeleteFunc(names, func(n string) bool { return n[0] != '#' })
-		slices.Sort(names) // a map's order
-		return " " + strings.Join(slices.Compact(names), "")
-	}
-	kind, _, _ := strings.Cut(fmt.Sprint(w.Item["pk"]["S"]), "#")
-	if state, ok := w.Item["state"]; ok {
-		return fmt.Sprintf(" %s %v", kind, state["S"])
-	}
-	return ""
-}
-
-func (k *killer) rpc(c *rpcproxy.Call) rpcproxy.Action {
-	if c.Index > 0 || !k.arrive(c.Function, c.Endpoint+" "+c.Method) {
-		return rpcproxy.Action{}
-	}
-	if !k.after {
-		k.kill(c.Function)
-		return rpcproxy.Action{Reply: &rpcproxy.Reply{Cut: true}}
-	}
-	return rpcproxy.Action{After: func(r *rpcproxy.Reply) {
-		k.kill(c.Function)
-		*r = rpcproxy.Reply{Cut: true}
-	}}
-}
-
-// point is a request and the side of it on which the process dies.
+// point is where a process dies, and in which step of a life.
 type point struct {
 	site string
-	request
-	after bool
+	kill.Point
 }
 
-func (p point) String() string {
-	when := "before"
-	if p.after {
-		when = "after"
-	}
-	return fmt.Sprintf("%s: %s %s", p.site, when, p.request)
-}
+func (p point) String() string { return p.site + ": " + p.Point.String() }
 
 // lane lives through lives, one after the other, on a rig of its own.
 type lane struct {
 	*rig
-	*killer
+	*kill.Killer
 	// targets are the points of the present life, by site, in the order of the
 	// requests; those that did not come are missed.
 	targets map[string][]point
 	missed  []point
 	kills   int
 	// met lists the requests of each site when nobody was killed there.
-	met   map[string][]request
+	met   map[string][]kill.Request
 	sites []string // in their order
 	event []byte   // of the doorbells gathered
 }
 
 func newLane(t *testing.T, scenes []*scene.Scene) *lane {
-	l := &lane{rig: newRig(t, setup{scenes: scenes, plain: true}), killer: &killer{}}
-	l.killer.host = l.Host
-	l.AWS.Use(l.aws)
-	l.RPC.Inject(l.rpc)
+	r := newRig(t, setup{scenes: scenes, plain: true})
+	l := &lane{rig: r, Killer: kill.Install(r.Stack)}
 	l.hear()
 	return l
 }
@@ -192,17 +54,17 @@ func newLane(t *testing.T, scenes []*scene.Scene) *lane {
 func (l *lane) step(site, function string, event func() []byte) error {
 	targets := l.targets[site]
 	for i, p := range targets {
-		l.watch(function, &p.request, p.after)
+		l.Watch(function, &p.Point)
 		res, err := l.Host.Invoke(l.t.Context(), function, event())
 		if err != nil {
 			return err
 		}
-		if !l.fired() {
+		if !l.Fired() {
 			// What an earlier kill left done is not asked for again, and of requests that
 			// several parts of a run may make at once one may serve them all.
 			l.missed = append(l.missed, targets[i:]...)
 			if i == 0 {
-				l.t.Logf("%s did not come: %v", p, l.requests())
+				l.t.Logf("%s did not come: %v", p, l.Requests())
 			}
 			break
 		}
@@ -214,7 +76,7 @@ func (l *lane) step(site, function string, event func() []byte) error {
 			return err
 		}
 	}
-	l.watch(function, nil, false)
+	l.Watch(function, nil)
 	res, err := l.Host.Invoke(l.t.Context(), function, event())
 	if err != nil {
 		return err
@@ -223,7 +85,7 @@ func (l *lane) step(site, function string, event func() []byte) error {
 		return fmt.Errorf("%s after %v: %s: %s", site, targets, res.Outcome, res.Payload)
 	}
 	if l.met != nil {
-		l.met[site] = l.requests()
+		l.met[site] = l.Requests()
 		l.sites = append(l.sites, site)
 	}
 	return nil
@@ -279,7 +141,7 @@ func ticking(f string) func() []byte { return func() []byte { return tick(f) } }
 func (l *lane) gather() error {
 	bells := l.ring(^uint64(0))
 	if l.event = queueEvent(bells...); len(bells) == 0 {
-		return fmt.Errorf("nobody has rung, the last run of %s asked for %v", l.function, l.requests())
+		return fmt.Errorf("nobody has rung, the last run asked for %v", l.Requests())
 	}
 	return nil
 }
@@ -428,7 +290,7 @@ type hunt struct {
 }
 
 // plan spreads the points of a life over many.
-func (h *hunt) plan(sites []string, met map[string][]request) {
+func (h *hunt) plan(sites []string, met map[string][]kill.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.plans = make([]map[string][]point, h.spread)
@@ -439,7 +301,7 @@ func (h *hunt) plan(sites []string, met map[string][]request) {
 		for _, q := range met[site] {
 			for _, after := range []bool{false, true} {
 				n := (h.points + s) % h.spread
-				h.plans[n][site] = append(h.plans[n][site], point{site, q, after})
+				h.plans[n][site] = append(h.plans[n][site], point{site, kill.Point{Request: q, After: after}})
 				h.points++
 			}
 		}
@@ -489,7 +351,7 @@ func (h *hunt) lived(kills int, missed []point) {
 			h.misses = map[point]int{}
 		}
 		// The first of its name is made in each life; of further ones one may have to wait.
-		if h.misses[p]++; h.misses[p] > mostMisses && p.nth > 0 {
+		if h.misses[p]++; h.misses[p] > mostMisses && p.Nth > 0 {
 			h.gone++
 			continue
 		}
@@ -548,7 +410,7 @@ func (h *hunt) hunt(t *testing.T) {
 	}
 	live() // begins with an empty store; the next is like all others
 	h.reference.Do(func() {
-		l.met = map[string][]request{}
+		l.met = map[string][]kill.Request{}
 		live()
 		h.plan(l.sites, l.met)
 		l.met = nil

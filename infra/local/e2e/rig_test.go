@@ -72,8 +72,9 @@ type setup struct {
 	profile   string // "": test
 	mode      string // "": live
 	deliver   func(function string, payload []byte) []time.Duration
-	begin     uint64 // block time; 0: a round minute after the present
-	plain     bool   // without the race detector: for thousands of starts
+	begin     uint64                   // block time; 0: a round minute after the present
+	plain     bool                     // without the race detector: for thousands of starts
+	chains    func(file string) string // changes the chains file; nil: nothing
 }
 
 // rig is a stack with the chains of some scenes below it.
@@ -130,9 +131,13 @@ func newRig(t testing.TB, o setup) *rig {
 	if mode == "" {
 		mode = "live"
 	}
+	file := demo.ChainsFile(r.world)
+	if o.chains != nil {
+		file = []byte(o.chains(string(file)))
+	}
 	r.Stack, err = stack.Start(t.Context(), stack.Options{
 		Root: root, Profile: profile, Mode: mode, Race: !o.plain, Binaries: built, Slack: slack, Functions: o.functions, Deliver: o.deliver,
-		ChainsFile: demo.ChainsFile(r.world), Keys: demo.Keys(),
+		ChainsFile: file, Keys: demo.Keys(),
 		Observe: func(i lambda.Invocation) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
