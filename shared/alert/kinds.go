@@ -51,7 +51,9 @@ const (
 	BalanceLow Kind = "balance-low"
 
 	// The system itself.
-	Unhealthy Kind = "unhealthy"
+	Unhealthy      Kind = "unhealthy"
+	ConfigRefused  Kind = "config-refused"
+	SwapsUnwatched Kind = "swaps-unwatched"
 	// The operators.
 	Paused Kind = "paused"
 )
@@ -180,6 +182,12 @@ var Kinds = map[Kind]KindInfo{
 	Unhealthy: {Warning,
 		"A part that the safety of open swaps rests on does not work as it should.",
 		"Look at the named components; each line \"run ended\" of health-check has all of them with their numbers. What concerns money has an alert of its own."},
+	ConfigRefused: {Warning,
+		"A chains file that an operator put cannot be used, or a value that the one in force names has gone: what was in use before stays in use.",
+		"Correct what is named: put a corrected file or go back (operator command: chains), or set the parameter of the stack again. It is tried again by itself, and over when it passes."},
+	SwapsUnwatched: {Critical,
+		"Swaps are open on a chain that is in the chains file no more: nobody looks after them.",
+		"Put a chains file that has the chain again, with its takers, until its swaps are through."},
 
 	Paused: {Warning,
 		"An operator has paused this. What is watched goes on, and what is due but may not be sent waits: its deadlines do not.",

@@ -24,13 +24,14 @@ func (p *Parts) HealthCheck() func(context.Context, *job.Run) error {
 	checker := health.Checker{Store: p.Store.Health(), Told: p.Store.Alerts().Load}
 	return func(ctx context.Context, r *job.Run) error {
 		now := time.Now()
+		unseen := p.seeToFile(ctx, r, p.desk.Load(), now)
 		s, err := checker.Check(ctx, p.desk.Load(), p.probes(depth, now), r.Scheduled, now)
 		r.Note("health", s.Settled.String())
 		r.Note("since", s.Since)
 		r.Note("found", s.Latest.Found.String())
 		r.Note("components", s.Latest.Components)
 		r.Metrics.Put(metrics.Health, s.Settled.Metric())
-		return err
+		return errors.Join(unseen, err)
 	}
 }
 

@@ -110,7 +110,7 @@ func TestThePausedExecutorSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs, log := jobtest.NewMemory(), slog.New(slog.DiscardHandler)
-	p := &Parts{Base: &boot.Base{Config: env.Config{Mode: env.Live, AlertsTopicARN: *topic.TopicArn}, Profile: job.Test, AWS: cfg, Log: log, Store: s,
+	p := &Parts{Base: &boot.Base{File: &boot.File{}, Config: env.Config{Mode: env.Live, AlertsTopicARN: *topic.TopicArn}, Profile: job.Test, AWS: cfg, Log: log, Store: s,
 		Control: control.NewReader(s.Control()), Jobs: job.Deps{Locker: runs, Recorder: runs, Log: log}}}
 	if p.topic, err = p.Topic(); err != nil {
 		t.Fatal(err)
@@ -123,11 +123,11 @@ func TestThePausedExecutorSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticks := 0
+	ticks, start := 0, time.Now()
 	open := func() string {
 		t.Helper()
 		ticks++
-		event := fmt.Sprintf(`{"detail-type":"Scheduled Event","source":"aws.events","time":%q}`, time.Now().Add(-time.Duration(ticks)*time.Second).UTC().Format(time.RFC3339))
+		event := fmt.Sprintf(`{"detail-type":"Scheduled Event","source":"aws.events","time":%q}`, start.Add(-time.Duration(ticks)*time.Second).UTC().Format(time.RFC3339))
 		if _, err := h.Invoke(t.Context(), []byte(event)); err != nil {
 			t.Fatal(err)
 		}
