@@ -22,7 +22,7 @@ const (
 	valuesAge = 5 * time.Minute
 	// refusedAge is valuesAge while an endpoint refuses its token: the new one may
 	// be there already.
-	refusedAge = 30 * time.Second
+	refusedAge = 5 * time.Second
 	// tryAgain is how long after an edition could not be taken up it is tried again.
 	tryAgain = time.Minute
 	// refreshLimit bounds what a run may lose before it begins.

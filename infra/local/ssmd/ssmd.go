@@ -37,6 +37,13 @@ func (s *Server) Set(name, value string) {
 	s.values[name] = value
 }
 
+// Value is what a parameter holds; empty if it does not exist.
+func (s *Server) Value(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.values[name]
+}
+
 // Delete removes a parameter.
 func (s *Server) Delete(name string) {
 	s.mu.Lock()

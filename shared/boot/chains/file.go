@@ -93,7 +93,12 @@ func (p *Parts) tryWanted(ctx context.Context, r *job.Run, desk *alert.Desk, sta
 	why := strings.ReplaceAll(wrong.Error(), "\n", "; ")
 	r.Note("chains_file_refused", wanted.Number)
 	a.What = fmt.Sprintf("%s, put by %s, is not used, and %s stays in force: %s", wanted.Edition, wanted.By, state.Proven, why)
-	return errors.Join(p.calm.raise(ctx, desk, a, now), settings.Refuse(ctx, p.File.Store(), wanted.Edition, why, now))
+	var ended error
+	if state.Refused.Number != wanted.Number {
+		// What is open is about another edition: this one is news.
+		ended = desk.Resolve(ctx, a.Key(), wanted.Edition.String()+" is wanted now", now)
+	}
+	return errors.Join(ended, p.calm.raise(ctx, desk, a, now), settings.Refuse(ctx, p.File.Store(), wanted.Edition, why, now))
 }
 
 // try does with an edition what would be done with it in force, short of acting.
