@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"watchdog": {"alert", "job"},
 	"health":   {"alert", "balance", "swap", "watchdog"},
 	"control":  {},
+	"settings": {},
 	"report":   {},
 	"snapshot": {"swap", "txn"},
 	"tally":    {"swap", "job"},
@@ -36,17 +37,18 @@ var rooms = map[string][]string{
 	"env":      {"swap"},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn", "balance", "health"},
-	"store":     {"metrics", "swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "report", "snapshot", "tally", "watchdog"},
+	"store":     {"metrics", "swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "report", "settings", "snapshot", "tally", "watchdog"},
 	"archive":   {},
 	"queue":     {"watch", "job", "health", "metrics"},
 	"notify":    {"alert", "metrics"},
 	"invoke":    {},
 	"account":   {"health"},
+	"param":     {},
 	"kmssigner": {},
 	// Where they meet.
-	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "store", "tally"},
+	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "settings", "store", "tally"},
 	"boot/bucket": {"archive", "boot"},
-	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "queue", "store", "swap", "txn", "watch", "watchdog"},
+	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "param", "queue", "settings", "store", "swap", "txn", "watch", "watchdog"},
 	"boot/daily":  {"alert", "balance", "boot", "env", "health", "job", "report", "swap", "tally"},
 }
 

@@ -15,14 +15,12 @@ import (
 
 func main() {
 	job.Main(func(ctx context.Context) (job.Handler, error) {
-		p, err := chains.Load(ctx)
-		if err != nil {
-			return nil, err
-		}
-		keys := map[common.Address]string{}
-		for _, s := range p.Config.Signers {
-			keys[s.Address] = s.Key
-		}
-		return p.Executor(kmssigner.New(kms.NewFromConfig(p.AWS), keys))
+		return chains.Serve(ctx, func(p *chains.Parts) (job.Handler, error) {
+			keys := map[common.Address]string{}
+			for _, s := range p.Config.Signers {
+				keys[s.Address] = s.Key
+			}
+			return p.Executor(kmssigner.New(kms.NewFromConfig(p.AWS), keys))
+		})
 	})
 }

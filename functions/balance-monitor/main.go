@@ -11,10 +11,8 @@ import (
 
 func main() {
 	job.Main(func(ctx context.Context) (job.Handler, error) {
-		p, err := chains.Load(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return p.Scheduled(job.BalanceMonitor, p.BalanceMonitor())
+		return chains.Serve(ctx, func(p *chains.Parts) (job.Handler, error) {
+			return p.Scheduled(job.BalanceMonitor, p.BalanceMonitor())
+		})
 	})
 }

@@ -20,21 +20,24 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		objects, err := bucket.Open(b)
-		if err != nil {
-			return nil, err
-		}
-		g, err := daily.Gatherer(b, objects)
-		if err != nil {
-			return nil, err
-		}
-		return b.Scheduled(job.DailyReport, func(ctx context.Context, r *job.Run) error {
-			got, err := g.Run(ctx, r.Scheduled, func() error { return r.Check(time.Now()) })
-			r.Note("report", got.Key)
-			r.Note("bytes", got.Bytes)
-			r.Note("gaps", got.Gaps)
-			r.Note("told", got.Told)
-			return err
+		return b.Follow(ctx, nil, func(b *boot.Base) (job.Handler, func(), error) {
+			objects, err := bucket.Open(b)
+			if err != nil {
+				return nil, nil, err
+			}
+			g, err := daily.Gatherer(b, objects)
+			if err != nil {
+				return nil, nil, err
+			}
+			h, err := b.Scheduled(job.DailyReport, func(ctx context.Context, r *job.Run) error {
+				got, err := g.Run(ctx, r.Scheduled, func() error { return r.Check(time.Now()) })
+				r.Note("report", got.Key)
+				r.Note("bytes", got.Bytes)
+				r.Note("gaps", got.Gaps)
+				r.Note("told", got.Told)
+				return err
+			})
+			return h, nil, err
 		})
 	})
 }

@@ -16,13 +16,11 @@ import (
 
 func main() {
 	job.Main(func(ctx context.Context) (job.Handler, error) {
-		p, err := chains.Load(ctx, env.NeedDeadQueues)
-		if err != nil {
-			return nil, err
-		}
-		client := lambda.NewFromConfig(p.AWS)
-		return p.Scheduled(job.HealthCheck, p.HealthCheck(func(ctx context.Context) (health.Concurrency, error) {
-			return account.Concurrency(ctx, client)
-		}))
+		return chains.Serve(ctx, func(p *chains.Parts) (job.Handler, error) {
+			client := lambda.NewFromConfig(p.AWS)
+			return p.Scheduled(job.HealthCheck, p.HealthCheck(func(ctx context.Context) (health.Concurrency, error) {
+				return account.Concurrency(ctx, client)
+			}))
+		}, env.NeedDeadQueues)
 	})
 }

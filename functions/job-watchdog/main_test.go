@@ -57,7 +57,7 @@ func deployed(t *testing.T, root string, parameters map[string]string) *template
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]string{"Profile": "test", "BaseRpcUrl": "unused", "OptimismRpcUrl": "unused"}
+	all := map[string]string{"Profile": "test"}
 	for k, v := range parameters {
 		all[k] = v
 	}

@@ -19,26 +19,29 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		objects, err := bucket.Open(b)
-		if err != nil {
-			return nil, err
-		}
-		state := b.Store.Snapshots()
-		keeper := snapshot.Keeper{Chains: state, Ledger: state, Progress: state, Bucket: objects,
-			Scope: snapshot.ScopeOf(b.Config.Policy()), Mode: string(b.Config.Mode), Log: b.Log}
-		return b.Scheduled(job.StatePersistence, func(ctx context.Context, r *job.Run) error {
-			got, err := keeper.Take(ctx, time.Now())
+		return b.Follow(ctx, nil, func(b *boot.Base) (job.Handler, func(), error) {
+			objects, err := bucket.Open(b)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
-			r.Note("written", got.Written)
-			r.Note("key", got.Key)
-			r.Note("bytes", got.Size)
-			r.Note("orders", got.Counts.Orders)
-			r.Note("works", got.Counts.Works)
-			r.Note("entries", got.Counts.Entries)
-			r.Note("withheld", got.Counts.Withheld)
-			return nil
+			state := b.Store.Snapshots()
+			keeper := snapshot.Keeper{Chains: state, Ledger: state, Progress: state, Bucket: objects,
+				Scope: snapshot.ScopeOf(b.Config.Policy()), Mode: string(b.Config.Mode), Log: b.Log}
+			h, err := b.Scheduled(job.StatePersistence, func(ctx context.Context, r *job.Run) error {
+				got, err := keeper.Take(ctx, time.Now())
+				if err != nil {
+					return err
+				}
+				r.Note("written", got.Written)
+				r.Note("key", got.Key)
+				r.Note("bytes", got.Size)
+				r.Note("orders", got.Counts.Orders)
+				r.Note("works", got.Counts.Works)
+				r.Note("entries", got.Counts.Entries)
+				r.Note("withheld", got.Counts.Withheld)
+				return nil
+			})
+			return h, nil, err
 		})
 	})
 }

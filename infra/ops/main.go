@@ -1,4 +1,4 @@
-// Command ops is what operators do by hand: look at alerts and jobs, acknowledge, pause, resume and restore.
+// Command ops is what operators do by hand: look at alerts and jobs, acknowledge, pause, resume, restore, and change the chains file.
 //
 //	go run ./infra/ops alerts
 //	go run ./infra/ops ack 'chain-behind|10|||' -by anna -note 'provider is informed'
@@ -7,6 +7,7 @@
 //	go run ./infra/ops resume -chain 10
 //	go run ./infra/ops restore
 //	aws kms get-public-key --key-id alias/resolver-cron-signer --query PublicKey --output text | go run ./infra/ops address
+//	go run ./infra/ops chains put chains.yaml -by anna -why 'a second provider on optimism'
 //
 // Tables and bucket are named by flags, by the variables that the functions have, or by the outputs of the stack:
 //
@@ -31,7 +32,7 @@ import (
 )
 
 // commands are all there are; each has a file of its own.
-var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand, addressCommand}
+var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand, addressCommand, chainsCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

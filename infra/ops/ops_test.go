@@ -96,6 +96,10 @@ func TestHelpAndMistakes(t *testing.T) {
 		{"watching is never paused", []string{"pause", "-job", job.PacerJob, "-for", "1h", "-by", "a", "-why", "b"}},
 		{"want one of", []string{"resume"}}, {"-runs 0", []string{"jobs", "-runs", "0"}},
 		{"invalid value", []string{"pause", "-chain", "-1"}},
+		{"want show, check, put or back", []string{"chains"}}, {`unknown "look"`, []string{"chains", "look"}}, {"put: want one argument, have 0", []string{"chains", "put"}},
+		{"does not say who", []string{"chains", "put", "chains.yaml", "-why", "b"}}, {"does not say why", []string{"chains", "back", "1", "-by", "a"}},
+		{"nowhere.yaml", []string{"chains", "put", "nowhere.yaml", "-by", "a", "-why", "b"}}, {`have "one"`, []string{"chains", "back", "one", "-by", "a", "-why", "b"}},
+		{`have "-1"`, []string{"chains", "back", "-by", "a", "-why", "b", "--", "-1"}}, {"-mode", []string{"chains", "show", "-mode", "off"}}, {"have 2", []string{"chains", "show", "1", "2"}},
 	} {
 		_, errs := d.ops(exitUsage, c.args...)
 		d.says(errs, c.want)
@@ -108,7 +112,7 @@ func TestHelpAndMistakes(t *testing.T) {
 		if c.name == addressCommand.name { // it reads no table
 			continue
 		}
-		args := map[string][]string{"ack": {"k", "-by", "a"}, "resolve": {"k", "-by", "a", "-proof", "b"}, "pause": {"-all", "-for", "1h", "-by", "a", "-why", "b"}, "resume": {"-all"}}[c.name]
+		args := map[string][]string{"ack": {"k", "-by", "a"}, "resolve": {"k", "-by", "a", "-proof", "b"}, "pause": {"-all", "-for", "1h", "-by", "a", "-why", "b"}, "resume": {"-all"}, "chains": {"show"}}[c.name]
 		_, errs := d.ops(exitUsage, append([]string{c.name}, args...)...)
 		d.says(errs, "no name for the jobs table")
 	}

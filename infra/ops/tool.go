@@ -30,10 +30,12 @@ type tool struct {
 // flags are those of one command, with the ones that all have.
 type flags struct {
 	*flag.FlagSet
-	json    bool
-	tables  store.Tables
-	bucket  *string // of commands that need one
-	outputs string
+	json   bool
+	tables store.Tables
+	bucket *string // of commands that need one
+	// parameters is the path of the stack's parameters, of commands that need it.
+	parameters *string
+	outputs    string
 }
 
 func (t tool) flags() *flags {
@@ -85,6 +87,9 @@ func (f *flags) fromOutputs() error {
 	for _, o := range said.Stacks[0].Outputs {
 		if o.OutputKey == "ArchiveBucket" && f.bucket != nil && *f.bucket == "" {
 			*f.bucket = o.OutputValue
+		}
+		if o.OutputKey == "ParametersPath" && f.parameters != nil && *f.parameters == "" {
+			*f.parameters = o.OutputValue
 		}
 		for name, table := range f.named() {
 			if strings.EqualFold(o.OutputKey, name+"table") && *table == "" {

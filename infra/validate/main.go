@@ -85,12 +85,8 @@ func inspect(doc *template.Document, s *template.Stack) []string {
 }
 
 func read(src []byte, parameters map[string]string) (*template.Document, *template.Stack, error) {
-	all := map[string]string{"BaseRpcUrl": "https://base.example.org", "OptimismRpcUrl": "https://optimism.example.org"}
-	for k, v := range parameters {
-		all[k] = v
-	}
 	doc, err := template.Evaluate(src, template.Options{
-		Parameters: all,
+		Parameters: parameters,
 		Pseudo:     template.Pseudo("rc", "eu-west-1", "000000000000"),
 		Resolve: template.Names("eu-west-1", "000000000000", func(name string) string {
 			return "https://sqs.example.org/" + name

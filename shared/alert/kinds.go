@@ -52,7 +52,9 @@ const (
 	BalanceLow Kind = "balance-low"
 
 	// The system itself.
-	Unhealthy Kind = "unhealthy"
+	Unhealthy      Kind = "unhealthy"
+	ConfigRefused  Kind = "config-refused"
+	SwapsUnwatched Kind = "swaps-unwatched"
 	// The operators.
 	Paused Kind = "paused"
 )
@@ -110,7 +112,7 @@ var Kinds = map[Kind]KindInfo{
 		"Nothing, unless the token is worth something to you: then enter it in the chains file with its price."},
 	CannotAct: {Critical,
 		"A swap cannot be looked after: no path to the taker, no fee cap, no such chain, or parameters too long to be followed.",
-		"Complete the chains file and deploy, or send the calls by hand before their deadlines."},
+		"Complete the chains file and put it in force, or send the calls by hand before their deadlines."},
 	BadParameters: {Critical,
 		"The fee parameters of this destination leg are too short: withdrawing it reverts for ever.",
 		"It is cancelled at its cancellation time. Do not reveal the secret, and correct the program that creates such legs."},
@@ -154,7 +156,7 @@ var Kinds = map[Kind]KindInfo{
 		"The same transaction is sent again and settled anew. Compare the endpoints of this chain with a block explorer, raise its confirmations, and watch the deadlines of the named orders until it is final once more."},
 	FeeCapLow: {Critical,
 		"The chain's price is above the fee cap of an action, so that it cannot be sent.",
-		"Raise maxFee of this call in the chains file and deploy, or send the call by hand before its deadline."},
+		"Raise maxFee of this call in the chains file and put it in force, or send the call by hand before its deadline."},
 	AccountStuck: {Critical,
 		"Nothing that a signer sends is mined any more, although it pays more than the base fee: the named nonce blocks all that come after.",
 		"Look for that nonce in the pools of the chain's endpoints. If another program uses the key, finish or cancel its transaction; if an endpoint drops ours, take it out of the chains file. If the nonce is told to be too far above the next, an endpoint told a wrong one: find out which; what waits there is sent again by itself."},
@@ -184,6 +186,12 @@ var Kinds = map[Kind]KindInfo{
 	Unhealthy: {Warning,
 		"A part that the safety of open swaps rests on does not work as it should.",
 		"Look at the named components; each line \"run ended\" of health-check has all of them with their numbers. What concerns money has an alert of its own."},
+	ConfigRefused: {Warning,
+		"A chains file that an operator put cannot be used, or a value that the one in force names has gone: what was in use before stays in use.",
+		"Correct what is named: put a corrected file or go back (operator command: chains), or set the parameter of the stack again. It is tried again by itself, and over when it passes."},
+	SwapsUnwatched: {Critical,
+		"Swaps are open on a chain that is in the chains file no more: nobody looks after them.",
+		"Put a chains file that has the chain again, with its takers, until its swaps are through."},
 
 	Paused: {Warning,
 		"An operator has paused this. What is watched goes on, and what is due but may not be sent waits: its deadlines do not.",

@@ -34,6 +34,7 @@ type Base struct {
 	Store   *store.Store
 	Jobs    job.Deps
 	Control *control.Reader
+	File    *File // what Config.Chains was read from; nil for functions without
 }
 
 // Load reads the environment and builds the base. The error names every

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -115,12 +116,56 @@ func (c Chains) Policy() swap.Policy {
 	return p
 }
 
-// ParseChains reads a chains file. lookup gives the environment's variables.
-// The error is a Problems with everything that is wrong.
-func ParseChains(file []byte, lookup func(string) (string, bool)) (Chains, error) {
+// Lookup gives the value of a variable that the chains file names as ${NAME}, and
+// whether it has one.
+type Lookup func(name string) (value string, set bool)
+
+// ParseChains reads a chains file. The error is a Problems with everything that
+// is wrong.
+func ParseChains(file []byte, lookup Lookup) (Chains, error) {
+	c, all := parseChains(file, lookup)
+	if len(all) > 0 {
+		return Chains{}, all
+	}
+	return c, nil
+}
+
+// ParseAccounts is ParseChains for those who ask no chain: URLs stay empty, and
+// nothing is looked up.
+func ParseAccounts(file []byte) (Chains, error) { return ParseChains(file, nil) }
+
+// ParseUsable is ParseChains for a file that was right when it was taken up. An
+// endpoint that has no usable URL any more, for its parameter was deleted or
+// mistyped since, is left out, and what is wrong with it returned as left, as long
+// as its chain has another.
+func ParseUsable(file []byte, lookup Lookup) (c Chains, left Problems, err error) {
+	c, all := parseChains(file, lookup)
+	for _, p := range all {
+		var i, e int
+		if n, _ := fmt.Sscanf(p.Path, "chains[%d].endpoints[%d]", &i, &e); n < 2 || i >= len(c.Chains) || len(c.Chains[i].Endpoints) == 0 {
+			return Chains{}, nil, all
+		}
+	}
+	return c, all, nil
+}
+
+// Variables lists the names that a chains file has values looked up for, each
+// once, in their order. A file that cannot be read names none.
+func Variables(file []byte) (names []string) {
+	parseChains(file, func(name string) (string, bool) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		return "", false
+	})
+	return names
+}
+
+func parseChains(file []byte, lookup Lookup) (Chains, Problems) {
 	parsed, err := parser.ParseBytes(file, 0)
 	if err != nil {
-		return Chains{}, Problems{{"chains file", err.Error()}}
+		what, _, _ := strings.Cut(err.Error(), "\n") // below it stand lines of the file
+		return Chains{}, Problems{{"chains file", what}}
 	}
 	var root ast.Node
 	if len(parsed.Docs) > 0 {
@@ -142,14 +187,11 @@ func ParseChains(file []byte, lookup func(string) (string, bool)) (Chains, error
 			o.at("chains").problem("missing")
 		}
 	})
-	if len(all) > 0 {
-		return Chains{}, all
-	}
-	return c, nil
+	return c, all
 }
 
 type reader struct {
-	lookup  func(string) (string, bool)
+	lookup  Lookup // nil: values are left as they are written, and URLs empty
 	signers []Signer
 }
 
@@ -237,16 +279,19 @@ func (r reader) chain(n node, before []Chain) (c Chain) {
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
-// expand reads a value that may name environment variables. empty: one of them
-// has no value, which is a problem unless the value is optional.
+// expand reads a value that may name variables. empty: one of them has no value,
+// which is a problem unless the value is optional.
 func (r reader) expand(n node, optional bool) (value string, empty bool) {
+	if r.lookup == nil {
+		return n.required(), false
+	}
 	value = variable.ReplaceAllStringFunc(n.required(), func(v string) string {
 		name := v[2 : len(v)-1]
 		text, set := r.lookup(name)
 		if text == "" {
 			empty = true
 			if !optional {
-				n.problem("environment variable %s is %s", name, map[bool]string{true: "empty", false: "not set"}[set])
+				n.problem("${%s} %s", name, map[bool]string{true: "is empty", false: "has no value: there is neither a parameter nor an environment variable of that name"}[set])
 			}
 		}
 		return text
@@ -269,6 +314,10 @@ func (r reader) endpoint(n node, before []Endpoint) (e Endpoint, ok bool) {
 		if empty || e.URL == "" {
 			return
 		}
+		if r.lookup == nil {
+			e.URL, ok = "", true
+			return
+		}
 		if u, err := url.Parse(e.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			at.problem("not an http or https URL")
 			return
@@ -276,9 +325,11 @@ func (r reader) endpoint(n node, before []Endpoint) (e Endpoint, ok bool) {
 		for _, b := range before {
 			if b.Name == e.Name {
 				o.at("name").problem("%q is used twice", e.Name)
+				return
 			}
 			if b.URL == e.URL {
 				at.problem("same endpoint as %q: a second opinion needs a second source", b.Name)
+				return
 			}
 		}
 		ok = true
@@ -446,10 +497,19 @@ func (r reader) levels(n node) []int64 {
 	return out
 }
 
-// CheckLive returns what a live stack needs beyond a valid file: a second
-// provider per chain, or the express word that one is enough.
+// CheckLive returns what a live stack needs beyond a valid file: somebody to act
+// for, and a second provider per chain, or the express word that one is enough.
 func (c Chains) CheckLive() error {
 	var all Problems
+	acts := false
+	for _, ch := range c.Chains {
+		for _, t := range ch.Takers {
+			acts = acts || t.Path != swap.PathNone
+		}
+	}
+	if !acts {
+		all = append(all, Problem{"chains", "live needs a taker with a signer: a stack that only watches is deployed in mode shadow"})
+	}
 	for i, ch := range c.Chains {
 		if len(ch.Endpoints) < 2 && !ch.SingleProvider {
 			all = append(all, Problem{fmt.Sprintf("chains[%d].endpoints", i),

@@ -4,6 +4,6 @@
 //
 // The chains file is the product's one description of the outside: chains and
 // their endpoints, factories, tokens, takers, signers and policy. Endpoint URLs
-// may name environment variables as ${NAME}; nothing else is expanded. An
-// endpoint URL may hold a token and so never appears in a problem.
+// and keys may name variables as ${NAME}; nothing else is expanded. An endpoint
+// URL may hold a token and so never appears in a problem.
 package env

@@ -2,7 +2,6 @@ package env
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -50,7 +49,10 @@ type Config struct {
 	ReportLink string
 	// ArchiveBucket is empty where the function keeps nothing.
 	ArchiveBucket string
-	Chains
+	// ChainsFile is the path of the packaged chains file, and ParametersPath that of
+	// the secret parameters which a chains file may name.
+	ChainsFile, ParametersPath string
+	Chains                     // filled in by whoever knows which file is in force; see settings.State
 }
 
 // Tables names the DynamoDB tables.
@@ -63,7 +65,8 @@ const (
 	NeedDoorbells Need = 1 << iota
 	NeedPacer
 	NeedAlerts
-	NeedChains
+	NeedChains    // the chains file
+	NeedEndpoints // its endpoints too
 	NeedTables    // orders, actions and journal; the jobs table is always needed
 	NeedHeartbeat // in live an address, or NoHeartbeat; elsewhere it may be left out
 	NeedDeadQueues
@@ -74,8 +77,8 @@ const (
 // NoHeartbeat as HEARTBEAT_URL says that no monitor outside is to be pinged: a stated choice.
 const NoHeartbeat = "none"
 
-// Load reads the environment and, if needed, the chains file that CHAINS_FILE
-// names. The error is a Problems with everything that is wrong in both.
+// Load reads the environment. The error is a Problems with everything that is
+// wrong in it.
 func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 	var all Problems
 	get := func(name string, required bool) string {
@@ -131,19 +134,14 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		}
 		c.HeartbeatURL = address
 	}
-	if path := get("CHAINS_FILE", need&NeedChains != 0); path != "" && need&NeedChains != 0 {
-		file, err := os.ReadFile(path)
-		if err != nil {
+	if need&NeedChains != 0 {
+		c.ChainsFile = get("CHAINS_FILE", true)
+		c.ParametersPath = get("PARAMETERS_PATH", need&NeedEndpoints != 0)
+		if c.ParametersPath != "" && !strings.HasPrefix(c.ParametersPath, "/") {
+			all = append(all, Problem{"PARAMETERS_PATH", fmt.Sprintf("%q does not begin with /", c.ParametersPath)})
+		}
+		if _, err := os.Stat(c.ChainsFile); c.ChainsFile != "" && err != nil {
 			all = append(all, Problem{"CHAINS_FILE", err.Error()})
-		} else {
-			var wrong error
-			c.Chains, wrong = ParseChains(file, lookup)
-			if wrong == nil && c.Mode == Live {
-				wrong = c.CheckLive()
-			}
-			if problems, ok := errors.AsType[Problems](wrong); ok {
-				all = append(all, problems...)
-			}
 		}
 	}
 	if len(all) > 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -106,7 +105,7 @@ chains: []
 		"signers[1].key: missing",
 		`signers[1].name: "a" is used twice`,
 		"signers[1].address: 0x1111111111111111111111111111111111111111 is used twice",
-		"chains[0].endpoints[0].url: environment variable MISSING is not set",
+		"chains[0].endpoints[0].url: ${MISSING} has no value",
 		"chains[0].endpoints[1].url: not an http or https URL",
 		`chains[0].maxFee.withdraw: want a whole number, have "1.5"`,
 		"chains[0].maxFee.rescueFunds: must be more than 0 wei",
@@ -174,16 +173,134 @@ chains:
 	}
 }
 
-func TestLoadJoinsEnvironmentAndFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "chains.yaml")
-	if err := os.WriteFile(path, []byte("chains: []\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Load(lookup(map[string]string{"MODE": "maybe", "CHAINS_FILE": path}), NeedChains|NeedTables|NeedDoorbells|NeedArchive)
-	for _, want := range []string{`MODE: unknown "maybe"`, "PROFILE: environment variable is not set", "ORDERS_TABLE:", "JOBS_TABLE:", "DOORBELL_QUEUE_URL:", "ARCHIVE_BUCKET:", "chains: missing"} {
+func TestLoadReportsEverything(t *testing.T) {
+	_, err := Load(lookup(map[string]string{"MODE": "maybe", "CHAINS_FILE": "nowhere.yaml", "PARAMETERS_PATH": "stack"}), NeedChains|NeedEndpoints|NeedTables|NeedDoorbells|NeedArchive)
+	for _, want := range []string{`MODE: unknown "maybe"`, "PROFILE: environment variable is not set", "ORDERS_TABLE:", "JOBS_TABLE:", "DOORBELL_QUEUE_URL:", "ARCHIVE_BUCKET:",
+		"CHAINS_FILE: stat nowhere.yaml", `PARAMETERS_PATH: "stack" does not begin with /`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("not reported: %s in %v", want, err)
 		}
+	}
+	if _, err = Load(lookup(map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "j", "CHAINS_FILE": "env_test.go"}), NeedChains); err != nil {
+		t.Errorf("without endpoints: %v", err)
+	}
+	if _, err = Load(lookup(map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "j", "CHAINS_FILE": "env_test.go"}), NeedChains|NeedEndpoints); err == nil || !strings.Contains(err.Error(), "PARAMETERS_PATH") {
+		t.Errorf("no path of parameters: %v", err)
+	}
+}
+
+// twoChains is a chains file with three endpoints, whose second is no provider of its own.
+const twoChains = `
+signers: [{ name: own, address: "0x1111111111111111111111111111111111111111", key: "${KEY}" }]
+chains:
+  - id: 1
+    name: one
+    endpoints: [{ name: a, url: "${A}" }, { name: b, url: "https://host.example/${B}/rpc" }]
+    factories: [{ address: "0x3333333333333333333333333333333333333333", family: bmn-v4 }]
+    maxFee: { withdraw: 1, cancel: 1, rescueFunds: 1 }
+    takers: [{ address: "0x1111111111111111111111111111111111111111", signer: own }]
+  - id: 2
+    name: two
+    endpoints: [{ name: a, url: "${A}" }, { name: c, url: "${C}", optional: true }]
+    factories: [{ address: "0x3333333333333333333333333333333333333333", family: bmn-v4 }]
+    maxFee: { withdraw: 1, cancel: 1, rescueFunds: 1 }
+    takers: [{ address: "0x1111111111111111111111111111111111111111", path: none }]
+`
+
+func TestVariables(t *testing.T) {
+	if got := Variables([]byte(twoChains)); !slices.Equal(got, []string{"KEY", "A", "B", "C"}) {
+		t.Errorf("have %q", got)
+	}
+	for _, file := range []string{"", "- 1", "a: [", "\tchains: ${X}"} {
+		if got := Variables([]byte(file)); len(got) != 0 {
+			t.Errorf("%q names %q", file, got)
+		}
+	}
+}
+
+// Who asks no chain needs no URL: none is kept, nor looked up.
+func TestParseAccounts(t *testing.T) {
+	c, err := ParseAccounts([]byte(twoChains))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Chains) != 2 || c.Signers[0].Key != "${KEY}" {
+		t.Errorf("have %+v", c)
+	}
+	for _, ch := range c.Chains {
+		for _, e := range ch.Endpoints {
+			if e.URL != "" || e.Name == "" {
+				t.Errorf("endpoint %+v", e)
+			}
+		}
+	}
+	if _, err := ParseAccounts([]byte("chains: []")); err == nil {
+		t.Error("no chains")
+	}
+}
+
+// What became of parameters since a file was taken up costs an endpoint, and
+// never the last one of a chain.
+func TestParseUsable(t *testing.T) {
+	all := map[string]string{"KEY": "k", "A": "https://a.example/planted", "B": "planted", "C": "https://c.example/planted"}
+	with := func(name, value string) map[string]string {
+		m := maps.Clone(all)
+		if m[name] = value; value == "" {
+			delete(m, name)
+		}
+		return m
+	}
+	for name, c := range map[string]struct {
+		values    map[string]string
+		have      []int // endpoints by chain
+		left, err string
+	}{
+		"all there":           {all, []int{2, 2}, "", ""},
+		"one gone":            {with("B", ""), []int{1, 2}, "chains[0].endpoints[1].url: ${B} has no value", ""},
+		"an optional one":     {with("C", ""), []int{2, 1}, "", ""},
+		"one mistyped":        {with("C", "ftp://planted"), []int{2, 1}, "chains[1].endpoints[1].url: not an http or https URL", ""},
+		"one is another":      {with("C", all["A"]), []int{2, 1}, `chains[1].endpoints[1].url: same endpoint as "a"`, ""},
+		"a key gone":          {with("KEY", ""), nil, "", "signers[0].key: ${KEY} has no value"},
+		"the last of a chain": {map[string]string{"KEY": "k", "B": "x"}, nil, "", "chains[1].endpoints: no endpoint with a URL"},
+	} {
+		got, left, err := ParseUsable([]byte(twoChains), lookup(c.values))
+		var have []int
+		for _, ch := range got.Chains {
+			have = append(have, len(ch.Endpoints))
+		}
+		if !slices.Equal(have, c.have) || !strings.HasPrefix(left.Error(), c.left) || (c.left == "") != (len(left) == 0) {
+			t.Errorf("%s: %v endpoints, left out %q", name, have, left)
+		}
+		if (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if strings.Contains(fmt.Sprint(left, err), "planted") {
+			t.Errorf("%s: a token is shown: %v, %v", name, left, err)
+		}
+	}
+}
+
+func TestLiveNeedsSomebodyToActFor(t *testing.T) {
+	live := func(file string) error {
+		c, err := ParseChains([]byte(file), lookup(map[string]string{"KEY": "k", "A": "https://a.example", "B": "b", "C": "https://c.example"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.CheckLive()
+	}
+	if err := live(twoChains); err != nil {
+		t.Error(err)
+	}
+	if err := live(strings.Replace(twoChains, "signer: own }]\n", "path: none }]\n", 1)); err == nil || !strings.Contains(err.Error(), "live needs a taker with a signer") {
+		t.Errorf("nobody acts: %v", err)
+	}
+}
+
+// A file that is no YAML is told without its lines, which may hold a token.
+func TestBrokenFilesAreNotShown(t *testing.T) {
+	_, err := ParseChains([]byte("chains:\n  - url: https://host.example/planted\n  [\n"), lookup(nil))
+	if err == nil || strings.Contains(err.Error(), "planted") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -18,7 +18,7 @@ func TestTemplateKeepsToTheTable(t *testing.T) {
 	}
 	for _, profile := range []job.Profile{job.Test, job.Mainnet} {
 		doc, err := template.Evaluate(src, template.Options{
-			Parameters: map[string]string{"Profile": string(profile), "BaseRpcUrl": "http://base.test", "OptimismRpcUrl": "http://optimism.test"},
+			Parameters: map[string]string{"Profile": string(profile)},
 			Pseudo:     template.Pseudo("rc", "eu-west-1", "000000000000"),
 			Resolve:    template.Names("eu-west-1", "000000000000", func(name string) string { return "http://queues.test/" + name }),
 		})

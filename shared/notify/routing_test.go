@@ -28,7 +28,7 @@ func subscriptions(t *testing.T) []template.Subscription {
 		t.Fatal(err)
 	}
 	doc, err := template.Evaluate(src, template.Options{
-		Parameters: map[string]string{"BaseRpcUrl": "http://base.test", "OptimismRpcUrl": "http://optimism.test", "AlertEmail": "ops@example.org",
+		Parameters: map[string]string{"AlertEmail": "ops@example.org",
 			"ChatEndpoint": "https://chat.example.org/", "PagerEndpoint": "https://pager.example.org/"},
 		Pseudo:  template.Pseudo("rc", "us-east-1", "000000000000"),
 		Resolve: template.Names("us-east-1", "000000000000", func(name string) string { return "http://queue.test/" + name }),

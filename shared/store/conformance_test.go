@@ -21,6 +21,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/report"
 	"github.com/bridge-me-not/resolver-cron/shared/report/reporttest"
+	"github.com/bridge-me-not/resolver-cron/shared/settings"
+	"github.com/bridge-me-not/resolver-cron/shared/settings/settingstest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/tally"
@@ -49,6 +51,7 @@ var (
 	_ alert.Store          = Alerts{}
 	_ alert.List           = Alerts{}
 	_ control.Store        = Control{}
+	_ settings.Store       = Settings{}
 	_ balance.Book         = Balances{}
 	_ balance.History      = Balances{}
 	_ health.Store         = Health{}
@@ -114,6 +117,9 @@ func TestConformance(t *testing.T) {
 			jobs := ownJobs(t)
 			return newStore(t).over(jobs).Runs(), func() watchdog.Books { return newStore(t).over(jobs).Runs() }
 		})
+	})
+	t.Run("settings.Store", func(t *testing.T) {
+		settingstest.TestStore(t, func(t *testing.T) settings.Store { return newStore(t).Settings() })
 	})
 	t.Run("alert.Store", func(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alerttest.Listed { return newStore(t).Alerts() })

@@ -1,5 +1,5 @@
-// Package store keeps orders, facts, actions, the journal, leases, runs, alerts
-// and pauses in DynamoDB, and reads and writes what a snapshot holds of them.
+// Package store keeps orders, facts, actions, the journal, leases, runs, alerts,
+// pauses and chains files in DynamoDB, and reads and writes what a snapshot holds of them.
 //
 // # What may be relied on
 //
@@ -54,6 +54,8 @@
 //	         resolved-alerts         <when>#<key>         a life that ended then, whole; TTL 51 h
 //	         alert-rate#<what>       count                how many messages a window has had; TTL its end
 //	         control                 control              the pauses
+//	         chains-file             state                which chains file is wanted and in force, see package settings; never deleted
+//	         chains-file             file#<sha-256>       a chains file, as its base64 in JSON; never deleted
 //	         balance#<chain>         <scheduled time>     what accounts held; 7 days
 //	         health                  state                the last checks; 7 days
 //	         report#<page>           told                 a report that was told of; 30 days

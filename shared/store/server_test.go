@@ -108,9 +108,8 @@ func declared(t testing.TB) []template.Table {
 		t.Fatal(err)
 	}
 	doc, err := template.Evaluate(src, template.Options{
-		Parameters: map[string]string{"BaseRpcUrl": "http://base.test", "OptimismRpcUrl": "http://optimism.test"},
-		Pseudo:     template.Pseudo("rc", "us-east-1", "000000000000"),
-		Resolve:    template.Names("us-east-1", "000000000000", func(name string) string { return "http://queue.test/" + name }),
+		Pseudo:  template.Pseudo("rc", "us-east-1", "000000000000"),
+		Resolve: template.Names("us-east-1", "000000000000", func(name string) string { return "http://queue.test/" + name }),
 	})
 	if err != nil {
 		t.Fatal(err)

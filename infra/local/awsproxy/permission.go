@@ -9,7 +9,7 @@ import (
 
 // Permission is what an IAM policy must grant for a call: IAM's name of the action and
 // the plain name of the resource ("orders", "orders/index/by-wake", a queue, a topic, a
-// function, a key id or alias as the caller named it, a bucket or BUCKET/OBJECT), or "*"
+// function, a key id or alias as the caller named it, a parameter without its first "/", a bucket or BUCKET/OBJECT), or "*"
 // where the call names none.
 //
 // Action is not always the API's: a TransactWriteItems needs PutItem, UpdateItem,
@@ -57,6 +57,13 @@ func permissions(c *Call) []Permission {
 		var in struct{ KeyId string } //nolint:revive // the protocol's spelling
 		if json.Unmarshal(c.Body, &in) == nil {
 			add(name, strings.TrimPrefix(afterLast(in.KeyId, ":"), "key/"))
+		}
+	case "ssm":
+		var in struct{ Names []string }
+		if json.Unmarshal(c.Body, &in) == nil {
+			for _, parameter := range in.Names {
+				add(name, strings.TrimPrefix(parameter, "/"))
+			}
 		}
 	case "lambda":
 		if function, ok := invokedFunction(c); ok {

@@ -27,6 +27,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/local/leaks"
 	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/services"
+	"github.com/bridge-me-not/resolver-cron/infra/local/ssmd"
 	"github.com/bridge-me-not/resolver-cron/infra/local/template"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
 )
@@ -80,6 +81,9 @@ type Stack struct {
 	// Leaks looks at all that the functions log, store and send. The signing keys
 	// and the tokens of the endpoints are planted; what is found makes Close fail.
 	Leaks *leaks.Finder
+	// Parameters are those of the Parameter Store, by full name; a chains file given
+	// by Options names none, for the RPC proxy stands before its endpoints.
+	Parameters *ssmd.Server
 	// Endpoints names the routes of the RPC proxy: "c0e1" is the second endpoint
 	// of the first chain in the file.
 	Endpoints []string
@@ -142,6 +146,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	go s.watch("S3", objects.Done(), objects.Err)
 	say("started DynamoDB, SQS, SNS and S3")
 
+	s.Parameters = ssmd.New()
+	parameters, err := s.serve(s.Parameters)
+	if err != nil {
+		return nil, err
+	}
 	s.KMS = kmsd.New()
 	for alias, key := range o.Keys {
 		if _, err := s.KMS.Add(key, alias); err != nil {
@@ -157,7 +166,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.AWS, err = awsproxy.Start(map[string]string{"dynamodb": ddb.URL, "sqs": queues.URL, "sns": queues.URL, "s3": objects.URL, "kms": kms, "lambda": lambdaURL}); err != nil {
+	if s.AWS, err = awsproxy.Start(map[string]string{"dynamodb": ddb.URL, "sqs": queues.URL, "sns": queues.URL, "s3": objects.URL, "kms": kms, "ssm": parameters, "lambda": lambdaURL}); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.AWS.Close)
@@ -205,8 +214,6 @@ func (s *Stack) readTemplate(o Options) error {
 	}
 	doc, err := template.Evaluate(src, template.Options{
 		Parameters: map[string]string{"Profile": o.Profile, "Mode": o.Mode,
-			// The endpoints come by the chains file; the deployment's own are not used.
-			"BaseRpcUrl": "unused", "OptimismRpcUrl": "unused",
 			// Whoever starts a stack here looks at it.
 			"HeartbeatUrl": env.NoHeartbeat},
 		Pseudo:  template.Pseudo(name, region, account),

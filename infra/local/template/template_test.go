@@ -30,11 +30,7 @@ func read(t *testing.T, parameters map[string]string) *Stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]string{"BaseRpcUrl": "http://base.test", "OptimismRpcUrl": "http://optimism.test"}
-	for k, v := range parameters {
-		all[k] = v
-	}
-	doc, err := Evaluate(src, options(all))
+	doc, err := Evaluate(src, options(parameters))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +62,7 @@ func TestOwnTemplate(t *testing.T) {
 			"ALERTS_TOPIC_ARN":   "arn:aws:sns:eu-west-1:000000000000:rc-Alerts",
 			"ARCHIVE_BUCKET":     "rc-archive",
 			"SIGNER_KEY":         "alias/rc-signer",
-			"BASE_RPC_URL":       "http://base.test", "BASE_RPC_URL_2": "",
-			"OPTIMISM_RPC_URL": "http://optimism.test", "OPTIMISM_RPC_URL_2": "",
+			"PARAMETERS_PATH":    "/rc",
 		},
 		Schedules: []Schedule{{ID: "Tick", Expression: "rate(1 minute)", Every: time.Minute, Enabled: true, MaxAge: time.Minute}},
 		Queues: []QueueMapping{{
@@ -210,7 +205,7 @@ func TestAddressesOfAlertsAreChecked(t *testing.T) {
 		"PagerEndpoint": {"ftp://pager.example.org", "https:///path"},
 	} {
 		for _, v := range values {
-			_, err := Evaluate(src, options(map[string]string{"BaseRpcUrl": "http://base.test", "OptimismRpcUrl": "http://optimism.test", name: v}))
+			_, err := Evaluate(src, options(map[string]string{name: v}))
 			if err == nil || !strings.Contains(err.Error(), "Parameters."+name+": does not match AllowedPattern") {
 				t.Errorf("%s %q: %v", name, v, err)
 			}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 	"github.com/bridge-me-not/resolver-cron/shared/notify"
+	"github.com/bridge-me-not/resolver-cron/shared/param"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
@@ -36,6 +38,7 @@ type Parts struct {
 
 	topic *notify.Topic
 	desk  atomic.Pointer[alert.Desk] // of the scheduled run under way
+	calm  calm                       // alerts about the chains file that are known to be over
 
 	mu        sync.Mutex
 	factories map[factoryKey]swap.Factory // proven; what was proven stays true
@@ -54,10 +57,12 @@ type factoryKey struct {
 	address common.Address
 }
 
-// Load builds the parts, with what a function needs beside what all of them do.
-// The error names every problem of the configuration.
-func Load(ctx context.Context, more ...env.Need) (*Parts, error) {
-	need := env.NeedChains | env.NeedTables | env.NeedDoorbells | env.NeedAlerts
+// Serve is the handler of a function that looks at chains, with what it needs beside
+// what all of them do: build's, made anew when the chains file in force, or a
+// parameter that it names, has changed; see boot.Follow. The error names every
+// problem of the configuration.
+func Serve(ctx context.Context, build func(*Parts) (job.Handler, error), more ...env.Need) (job.Handler, error) {
+	need := env.NeedChains | env.NeedEndpoints | env.NeedTables | env.NeedDoorbells | env.NeedAlerts
 	for _, n := range more {
 		need |= n
 	}
@@ -65,23 +70,51 @@ func Load(ctx context.Context, more ...env.Need) (*Parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	secrets, err := param.New(ssm.NewFromConfig(base.AWS), base.Config.ParametersPath)
+	if err != nil {
+		return nil, err
+	}
+	return base.Follow(ctx, secrets.Get, func(b *boot.Base) (job.Handler, func(), error) {
+		p, err := newParts(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		h, err := build(p)
+		if err != nil {
+			p.Chain.Close()
+			return nil, nil, err
+		}
+		return h, p.Chain.Close, nil
+	})
+}
+
+func newParts(base *boot.Base) (*Parts, error) {
 	p := &Parts{Base: base, factories: map[factoryKey]swap.Factory{}, holders: map[uint64]bool{}}
-	configs := make([]chain.Config, len(base.Config.Chains.Chains))
-	for i, c := range base.Config.Chains.Chains {
+	var errs []error
+	var err error
+	p.Chain, err = dial(base.Config.Chains)
+	errs = append(errs, err)
+	p.topic, err = base.Topic()
+	errs = append(errs, err)
+	p.Policy, err = policy(base)
+	errs = append(errs, err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// dial makes the client of a chains file's endpoints. It connects to nothing.
+func dial(file env.Chains) (*chain.Client, error) {
+	configs := make([]chain.Config, len(file.Chains))
+	for i, c := range file.Chains {
 		configs[i] = chain.Config{ID: c.ID, Name: c.Name, LogSpan: c.LogSpan, AddressChunk: int(c.AddressChunk),
 			BlockTime: time.Duration(c.BlockTime) * time.Second, Confirmations: c.Confirmations}
 		for _, e := range c.Endpoints {
 			configs[i].Endpoints = append(configs[i].Endpoints, chain.Endpoint(e))
 		}
 	}
-	var errs []error
-	p.Chain, err = chain.New(configs)
-	errs = append(errs, err)
-	p.topic, err = base.Topic()
-	errs = append(errs, err)
-	p.Policy, err = policy(base)
-	errs = append(errs, err)
-	return p, errors.Join(errs...)
+	return chain.New(configs)
 }
 
 // policy joins the chains file with the cadence of the profile: how far to look
@@ -125,6 +158,9 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 		now := time.Now()
 		errs := []error{err}
 		for _, t := range p.Chain.Trouble() {
+			if t.Kind == chain.Refused {
+				p.File.Hurry()
+			}
 			if a, tell := p.troubled(t); tell {
 				errs = append(errs, desk.Raise(ctx, a, now))
 			}
@@ -132,7 +168,10 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 		if settles[name] {
 			errs = append(errs, p.endHealed(ctx, desk, now), p.settler().settle(ctx, desk, now))
 		}
-		errs = append(errs, desk.Flush(ctx, now))
+		errs = append(errs, p.tellOfFile(ctx, desk, name, now), desk.Flush(ctx, now))
+		if n := p.File.InUse().Number; n > 0 {
+			r.Note("chains_file", n)
+		}
 		r.Metrics.Put(metrics.AlertsUndelivered, int64(desk.Waiting()))
 		if oldest := desk.Oldest(now); oldest > 0 {
 			r.Note("alerts_oldest_s", int64(oldest/time.Second))
@@ -410,14 +449,7 @@ func (p *Parts) holdsToken(ctx context.Context, c env.Chain) ([]swap.Finding, er
 func (p *Parts) Accounts() []txn.Account {
 	var out []txn.Account
 	for _, id := range slices.Sorted(maps.Keys(p.Policy.Chains)) {
-		c := p.Policy.Chains[id]
-		signers := map[common.Address]bool{}
-		for _, t := range c.Takers {
-			signers[t.Signer] = true
-		}
-		signers[c.AccessTokenSigner] = true
-		delete(signers, common.Address{})
-		for _, s := range slices.SortedFunc(maps.Keys(signers), common.Address.Cmp) {
+		for _, s := range signers(p.Policy.Chains[id]) {
 			out = append(out, txn.Account{ChainID: id, Signer: s})
 		}
 	}

@@ -27,13 +27,14 @@ func (p *Parts) HealthCheck(concurrency func(context.Context) (health.Concurrenc
 	checker := health.Checker{Store: p.Store.Health(), Told: p.Store.Alerts().Load}
 	return func(ctx context.Context, r *job.Run) error {
 		now := time.Now()
+		unseen := p.seeToFile(ctx, r, p.desk.Load(), now)
 		s, err := checker.Check(ctx, p.desk.Load(), p.probes(depth, concurrency, now), r.Scheduled, now)
 		r.Note("health", s.Settled.String())
 		r.Note("since", s.Since)
 		r.Note("found", s.Latest.Found.String())
 		r.Note("components", s.Latest.Components)
 		r.Metrics.Put(metrics.Health, s.Settled.Metric())
-		return err
+		return errors.Join(unseen, err)
 	}
 }
 

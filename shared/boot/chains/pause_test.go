@@ -90,7 +90,7 @@ func onServers(t *testing.T) *Parts {
 		t.Fatal(err)
 	}
 	runs, log := jobtest.NewMemory(), slog.New(slog.DiscardHandler)
-	p := &Parts{Base: &boot.Base{Config: env.Config{Mode: env.Live, AlertsTopicARN: arn}, Profile: job.Test, AWS: cfg, Log: log, Store: s,
+	p := &Parts{Base: &boot.Base{File: &boot.File{}, Config: env.Config{Mode: env.Live, AlertsTopicARN: arn}, Profile: job.Test, AWS: cfg, Log: log, Store: s,
 		Control: control.NewReader(s.Control()), Jobs: job.Deps{Locker: runs, Recorder: runs, Log: log}}}
 	if p.topic, err = p.Topic(); err != nil {
 		t.Fatal(err)
@@ -154,11 +154,11 @@ func TestThePausedExecutorSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticks := 0
+	ticks, start := 0, time.Now()
 	open := func() string {
 		t.Helper()
 		ticks++
-		if _, err := h.Invoke(t.Context(), tickAt(time.Now().Add(-time.Duration(ticks)*time.Second))); err != nil {
+		if _, err := h.Invoke(t.Context(), tickAt(start.Add(-time.Duration(ticks)*time.Second))); err != nil {
 			t.Fatal(err)
 		}
 		return p.told(t)
