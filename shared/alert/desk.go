@@ -34,6 +34,9 @@ const maxAlike = 100
 // others is the account of the alert that stands for the rest.
 const others = "others"
 
+// Rest tells whether the entry stands for alerts of its kind that were too many to be told one by one.
+func (e Entry) Rest() bool { return e.Account == others }
+
 // NewDesk opens the desk of a pass.
 func NewDesk(s Store, p Publisher, log *slog.Logger) *Desk {
 	return &Desk{store: s, pub: p, log: log, due: map[string]Entry{}, held: map[string]time.Time{}, full: map[string]bool{},
@@ -165,9 +168,9 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 		entries := groups[g]
 		slices.SortFunc(entries, func(a, b Entry) int {
 			switch { // the number of the rest comes first, lest it is cut
-			case a.Account == others && b.Account != others:
+			case a.Rest() && !b.Rest():
 				return -1
-			case b.Account == others && a.Account != others:
+			case b.Rest() && !a.Rest():
 				return 1
 			}
 			return cmp.Compare(a.Key(), b.Key())

@@ -141,6 +141,11 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 
 func (p *Parts) settler() settler {
 	s := settler{alerts: p.Store.Alerts(), load: p.Store.Orders().Load, latest: p.Store.Runs().Latest, answered: p.Chain.Answered()}
+	for _, c := range p.Config.Chains.Chains {
+		for _, e := range c.Endpoints {
+			s.endpoints = append(s.endpoints, chain.Answer{ChainID: c.ID, Endpoint: e.Name})
+		}
+	}
 	if spec, err := job.Lookup(job.ActionExecutor); err == nil {
 		s.period = spec.Cadence(p.Profile).Period
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,14 +24,19 @@ type settler struct {
 	// load reads orders; see watch.Orders.
 	load func(context.Context, []swap.OrderID) ([]swap.Order, error)
 	// latest reads how the latest runs of a job ended, the newest first.
-	latest   func(ctx context.Context, job string, limit int) ([]job.Record, error)
-	answered []chain.Answer // by this run's endpoints
-	period   time.Duration  // of the executor
+	latest    func(ctx context.Context, job string, limit int) ([]job.Record, error)
+	endpoints []chain.Answer // all there are
+	answered  []chain.Answer // by this run's endpoints
+	period    time.Duration  // of the executor
 }
 
-// silence is how long a trouble must not have been found again before it is
-// over: one that comes and goes is one trouble.
-const silence = 30 * time.Minute
+// silence is how long a trouble must not have been seen again before it is over:
+// one that comes and goes is one trouble. When it was last seen is noted to within
+// a quarter of an hour, so that half of this is sure.
+const (
+	silence  = 30 * time.Minute
+	notAgain = "not found again for a quarter of an hour"
+)
 
 // settle resolves what it can prove. What cannot be read proves nothing, and is
 // an error.
@@ -43,20 +49,28 @@ func (s settler) settle(ctx context.Context, desk *alert.Desk, now time.Time) er
 	errs := []error{err}
 	looked, err := s.executorLooks(ctx, open, now)
 	errs = append(errs, err)
+	type sort struct {
+		kind  alert.Kind
+		chain uint64
+	}
+	listed := map[sort]bool{} // one by one
+	for _, e := range open {
+		if !e.Rest() {
+			listed[sort{e.Kind, e.Chain}] = true
+		}
+	}
 	for _, e := range open {
 		proof, over := "", false
 		switch {
 		case e.Order != "":
 			proof, over = orderOver(e, states, whole)
 		case now.Sub(e.LastSeen()) < silence:
+		case e.Rest():
+			proof, over = "no other of the kind is open there", !listed[sort{e.Kind, e.Chain}]
 		case e.Kind == alert.EndpointTrouble:
-			for _, a := range s.answered {
-				if isAbout(e, a) {
-					proof, over = "the endpoint answers, and the trouble was not found again for "+silence.String(), true
-				}
-			}
+			proof, over = s.endpointOver(e)
 		case byExecutor[e.Kind] && looked:
-			proof, over = "the executor runs, and has not found it again for "+silence.String(), true
+			proof, over = "the executor runs, and it was "+notAgain, true
 		}
 		if over {
 			errs = append(errs, desk.Resolve(ctx, e.Key(), proof, now))
@@ -140,8 +154,18 @@ func (s settler) executorLooks(ctx context.Context, open []alert.Entry, now time
 	return false, nil
 }
 
-// isAbout reports whether an alert is about the endpoint that answered, whatever
-// its trouble; see troubled.
-func isAbout(e alert.Entry, a chain.Answer) bool {
-	return e.Chain == a.ChainID && strings.HasPrefix(e.Account, a.Endpoint+" ")
+// endpointOver judges an alert about an endpoint, whatever its trouble; see
+// troubled.
+func (s settler) endpointOver(e alert.Entry) (proof string, over bool) {
+	of := chain.Answer{ChainID: e.Chain}
+	if i := strings.LastIndex(e.Account, " "); i >= 0 { // names may have spaces, kinds of trouble have none
+		of.Endpoint = e.Account[:i]
+	}
+	switch {
+	case slices.Contains(s.answered, of):
+		return "the endpoint answers, and the trouble was " + notAgain, true
+	case !slices.Contains(s.endpoints, of):
+		return "the endpoint is not in the chains file any more", true
+	}
+	return "", false
 }

@@ -3,6 +3,7 @@ package chains
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 	}
 	raised := []alert.Alert{
 		about(swap.DeadlineNear, ended), about(swap.PaidTwice, ended), about(swap.DeadlineNear, open), about(swap.SignerDry, gone), about(swap.FundsGone, gone),
-		trouble("first", chain.Stale), trouble("second", chain.Unreachable), toAlert(swap.Finding{Code: swap.AccountStuck, ChainID: 10}),
+		trouble("first", chain.Stale), trouble("first two", chain.Stale), trouble("second", chain.Unreachable), toAlert(swap.Finding{Code: swap.AccountStuck, ChainID: 10}),
 		toAlert(swap.Finding{Code: swap.FinalityMismatch, ChainID: 10}), {Kind: alert.CallReverts, Chain: 10, Order: "no order id"},
 	}
 	mine := func(runs ...job.Record) func(context.Context, string, int) ([]job.Record, error) {
@@ -67,6 +68,7 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 		{"all", silence, func(*settler) {}, all},
 		{"too early for what comes and goes", silence - 1, func(*settler) {}, all[:2]},
 		{"no endpoint answers", silence, func(s *settler) { s.answered = nil }, []string{all[0], all[1], all[3]}},
+		{"one endpoint is not configured any more", silence, func(s *settler) { s.endpoints = s.endpoints[:2] }, append(slices.Clone(all), "endpoint-trouble second")},
 		{"an endpoint of another chain answers", silence, func(s *settler) { s.answered[0].ChainID = 8453 }, []string{all[0], all[1], all[3]}},
 		{"the executor has not run lately", silence, func(s *settler) { s.latest = mine(late) }, all[:3]},
 		{"the executor fails", silence, func(s *settler) { s.latest = mine(failed) }, all[:3]},
@@ -90,7 +92,8 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 			if err := d.Flush(t.Context(), t0); err != nil {
 				t.Fatal(err)
 			}
-			s := settler{alerts: m, answered: []chain.Answer{{ChainID: 10, Endpoint: "first"}}, latest: mine(done(time.Minute)), period: time.Minute,
+			endpoints := []chain.Answer{{ChainID: 10, Endpoint: "first"}, {ChainID: 10, Endpoint: "first two"}, {ChainID: 10, Endpoint: "second"}}
+			s := settler{alerts: m, endpoints: endpoints, answered: []chain.Answer{{ChainID: 10, Endpoint: "first"}}, latest: mine(done(time.Minute)), period: time.Minute,
 				load: func(_ context.Context, ids []swap.OrderID) ([]swap.Order, error) {
 					if len(ids) != 3 {
 						t.Errorf("asked for %v", ids)
@@ -117,7 +120,7 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 				case e.Escrow != "":
 					got = append(got, string(e.Kind)+" of "+strings.ToLower(e.Escrow[:4]))
 				case e.Account != "":
-					got = append(got, string(e.Kind)+" "+strings.Fields(e.Account)[0])
+					got = append(got, string(e.Kind)+" "+e.Account[:strings.LastIndex(e.Account, " ")])
 				default:
 					got = append(got, string(e.Kind))
 				}
@@ -128,6 +131,58 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 				t.Errorf("resolved %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// The alert for those that were too many to be told one by one ends when no
+// other of its kind is open there any more.
+func TestTheRestOfTooManyIsResolved(t *testing.T) {
+	t0 := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	m := alerttest.NewMemory()
+	desk := func() *alert.Desk { return alert.NewDesk(m, m, slog.New(slog.DiscardHandler)) }
+	var first []string
+	d := desk()
+	for i := range 110 {
+		a := alert.Alert{Kind: alert.DeadlineNear, Chain: 10, Account: fmt.Sprint("a", i)}
+		if i < 100 {
+			first = append(first, a.Key())
+		}
+		if err := d.Raise(t.Context(), a, t0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(d.Flush(t.Context(), t0), d.Raise(t.Context(), alert.Alert{Kind: alert.DeadlineNear, Chain: 11, Account: "elsewhere"}, t0)); err != nil {
+		t.Fatal(err)
+	}
+	open := func(now time.Time) (keys []string) {
+		t.Helper()
+		d := desk()
+		if err := errors.Join((settler{alerts: m}).settle(t.Context(), d, now), d.Flush(t.Context(), now)); err != nil {
+			t.Fatal(err)
+		}
+		list, err := m.Open(t.Context(), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			keys = append(keys, e.Key())
+		}
+		return keys
+	}
+	end := t0.Add(silence)
+	if n := len(open(end)); n != 102 {
+		t.Errorf("%d are open, want a hundred, the rest of them, and one elsewhere", n)
+	}
+	for _, key := range first {
+		if err := d.Resolve(t.Context(), key, "done", t0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(open(end.Add(-1))); n != 2 {
+		t.Errorf("%d are open, want the rest as long as it may come back, and one elsewhere", n)
+	}
+	if got := open(end); len(got) != 1 || got[0] != "deadline-near|11|||elsewhere" {
+		t.Errorf("open are %q", got)
 	}
 }
 
