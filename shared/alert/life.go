@@ -109,7 +109,7 @@ func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 		return next, true
 	}
 	if !old.known(now) || now.Sub(old.LastSeen()) >= forget {
-		if lasting[a.Kind] == 0 {
+		if lasting[a.Kind] == 0 || old.State == Resolved && old.NotifiedAt.IsZero() { // nobody knows yet that it was over
 			return next, true
 		}
 		next.State, next.NotifiedAt, next.ExpiresAt = Suspected, now, now.Add(forgetSuspicion)

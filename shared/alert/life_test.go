@@ -143,6 +143,18 @@ func TestWhatHasToLast(t *testing.T) {
 	if _, announce := raise(open, a, t0.Add(hold+time.Second)); announce {
 		t.Error("told twice")
 	}
+	// As long as nobody was told that it is over, it is no suspicion: that would take the word
+	// out of the outbox, and a person would take it for open for ever.
+	open.NotifiedAt = t0.Add(hold)
+	over, _ := resolve(open, "done", t0.Add(time.Minute))
+	over.Version = 3
+	if got, announce := raise(over, a, t0.Add(2*time.Minute)); !announce || got.State != Open {
+		t.Errorf("while its end waits to be told: announced %t, %s", announce, got.State)
+	}
+	over.NotifiedAt = t0.Add(time.Minute)
+	if got, announce := raise(over, a, t0.Add(2*time.Minute)); announce || got.State != Suspected {
+		t.Errorf("after its end was told: announced %t, %s", announce, got.State)
+	}
 }
 
 // A raise every minute for a day: told when it is news, then ever less often.
