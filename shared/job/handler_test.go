@@ -44,7 +44,8 @@ func (b *bench) deps() job.Deps {
 	return job.Deps{Locker: b, Recorder: b, Log: log}
 }
 
-// lines are the log lines with that message.
+// lines are the log lines with that message. No line has a field twice: which of
+// both a query finds is anybody's guess.
 func (b *bench) lines(message string) []map[string]any {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,6 +54,11 @@ func (b *bench) lines(message string) []map[string]any {
 		var line map[string]any
 		if err := json.Unmarshal([]byte(raw), &line); err != nil {
 			b.t.Fatalf("log line %q: %v", raw, err)
+		}
+		for key := range line {
+			if n := strings.Count(raw, fmt.Sprintf(",%q:", key)); n > 1 {
+				b.t.Errorf("%q is %d times in %s", key, n, raw)
+			}
 		}
 		if line["message"] == message {
 			out = append(out, line)
