@@ -119,7 +119,9 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 		p.desk.Store(desk)
 		defer p.desk.Store(nil)
 		defer p.noteUsage(r)
-		err := run(ctx, r)
+		working, cancel := untilTold(ctx)
+		err := run(working, r)
+		cancel()
 		now := time.Now()
 		errs := []error{err}
 		for _, t := range p.Chain.Trouble() {
@@ -137,6 +139,19 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 		}
 		return errors.Join(errs...)
 	})
+}
+
+// tellTime is kept of a run's time for its alerts: when endpoints hold it up until
+// the end is when people have to hear of them. Of a short time it is a quarter.
+const tellTime = time.Second
+
+// untilTold is the context for what a run does before it tells of it.
+func untilTold(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-min(tellTime, time.Until(end)/4)))
 }
 
 func (p *Parts) settler() settler {

@@ -1,6 +1,7 @@
 package chains
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -78,10 +79,10 @@ func TestPausesAreReadOnceInARun(t *testing.T) {
 	}
 }
 
-// The executor, on the real servers, says of every pause of its sending that it
-// holds, also when nothing is due, and that it is over; one of another job is
-// not its business.
-func TestThePausedExecutorSaysSo(t *testing.T) {
+// onServers are parts with the real database and topics, and one chain whose node
+// is not there.
+func onServers(t *testing.T) *Parts {
+	t.Helper()
 	client, table := servicetest.Table(t)
 	cfg, arn := servicetest.Topic(t)
 	s, err := store.New(client, store.Tables{Orders: "o", Actions: "a", Journal: "j", Jobs: table}, store.Live)
@@ -94,10 +95,61 @@ func TestThePausedExecutorSaysSo(t *testing.T) {
 	if p.topic, err = p.Topic(); err != nil {
 		t.Fatal(err)
 	}
-	if p.Chain, err = chain.New([]chain.Config{{ID: 10, BlockTime: time.Second, Confirmations: 1, Endpoints: []chain.Endpoint{{Name: "node", URL: "http://node.test"}}}}); err != nil {
+	if p.Chain, err = chain.New([]chain.Config{{ID: 10, BlockTime: time.Second, Confirmations: 1, Endpoints: []chain.Endpoint{{Name: "node", URL: "http://127.0.0.1:1"}}}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Chain.Close)
+	return p
+}
+
+// told are the keys of the open alerts, each of which must have been delivered.
+func (p *Parts) told(t *testing.T) string {
+	t.Helper()
+	list, err := p.Store.Alerts().Open(t.Context(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, e := range list {
+		if e.NotifiedAt.IsZero() {
+			t.Errorf("%s was not delivered", e.Key())
+		}
+		keys = append(keys, e.Key())
+	}
+	return strings.Join(keys, " ")
+}
+
+func tickAt(at time.Time) []byte {
+	return fmt.Appendf(nil, `{"detail-type":"Scheduled Event","source":"aws.events","time":%q}`, at.UTC().Format(time.RFC3339))
+}
+
+// A run that waits for endpoints until its time is over tells of them all the same.
+func TestThereIsTimeToTell(t *testing.T) {
+	p := onServers(t)
+	h, err := p.Scheduled(job.TransactionTracker, func(ctx context.Context, _ *job.Run) error {
+		_, _, err := p.Chain.Head(ctx, 10)
+		<-ctx.Done()
+		return errors.Join(err, ctx.Err())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // a second of which is the margin
+	defer cancel()
+	if _, err := h.Invoke(ctx, tickAt(time.Now())); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if got := p.told(t); got != "endpoint-trouble|10|||node unreachable" {
+		t.Errorf("open are %q", got)
+	}
+}
+
+// The executor, on the real servers, says of every pause of its sending that it
+// holds, also when nothing is due, and that it is over; one of another job is
+// not its business.
+func TestThePausedExecutorSaysSo(t *testing.T) {
+	p := onServers(t)
+	s := p.Store
 	h, err := p.Executor(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -106,22 +158,10 @@ func TestThePausedExecutorSaysSo(t *testing.T) {
 	open := func() string {
 		t.Helper()
 		ticks++
-		event := fmt.Sprintf(`{"detail-type":"Scheduled Event","source":"aws.events","time":%q}`, time.Now().Add(-time.Duration(ticks)*time.Second).UTC().Format(time.RFC3339))
-		if _, err := h.Invoke(t.Context(), []byte(event)); err != nil {
+		if _, err := h.Invoke(t.Context(), tickAt(time.Now().Add(-time.Duration(ticks)*time.Second))); err != nil {
 			t.Fatal(err)
 		}
-		list, err := s.Alerts().Open(t.Context(), time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		var keys []string
-		for _, e := range list {
-			if e.NotifiedAt.IsZero() {
-				t.Errorf("%s was not delivered", e.Key())
-			}
-			keys = append(keys, e.Key())
-		}
-		return strings.Join(keys, " ")
+		return p.told(t)
 	}
 	if got := open(); got != "" {
 		t.Errorf("nothing is paused, and open are %s", got)
