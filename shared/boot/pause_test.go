@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,7 +154,7 @@ func TestAPausedJobDoesNothing(t *testing.T) {
 // What watches is never asked whether it is paused.
 func TestNothingThatWatchesIsPausable(t *testing.T) {
 	for _, s := range job.Table {
-		if watches := s.Critical && s.Name != job.ActionExecutor || s.Name == job.PacerJob || s.Name == "job-watchdog"; s.Pausable() == watches {
+		if watches := s.Critical && s.Name != job.ActionExecutor || slices.Contains([]string{job.PacerJob, job.JobWatchdog, job.BalanceMonitor, job.HealthCheck}, s.Name); s.Pausable() == watches {
 			t.Errorf("%s is pausable: %t", s.Name, s.Pausable())
 		}
 	}

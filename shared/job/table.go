@@ -126,11 +126,17 @@ var Table = []Spec{
 	},
 }
 
-// Pausable tells whether an operator may pause the job: what sends, and what safety does not hang on, but
-// nothing that watches, neither swaps nor jobs, nor the clock. The executor's pause stops its sending; it
-// runs all the same, because what it may send in spite of it has to go out.
+// Pausable tells whether an operator may pause the job: what sends, and what only keeps or counts, but
+// nothing that watches: neither swaps, nor the gas that they take, nor endpoints, nor jobs, nor the clock. The
+// executor's pause stops its sending; it runs all the same, because what it may send in spite of it has to go out.
 func (s Spec) Pausable() bool {
-	return s.Name == ActionExecutor || !s.Critical && !s.Prompt
+	switch s.Name {
+	case ActionExecutor:
+		return true
+	case BalanceMonitor, HealthCheck:
+		return false
+	}
+	return !s.Critical && !s.Prompt
 }
 
 // Lookup finds a job by name.
