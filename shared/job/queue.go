@@ -80,7 +80,7 @@ func (c Consumer[M]) batch(ctx context.Context, d Deps, payload []byte) ([]byte,
 		end.err = fmt.Errorf("queue event: %w", err)
 		return nil, r.finish(ctx, end)
 	}
-	r.Scheduled = end.started.UTC().Round(0)
+	r.Scheduled, r.queued = end.started.UTC().Round(0), true
 
 	answer := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	fail := func(id string) {

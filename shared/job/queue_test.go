@@ -96,8 +96,8 @@ func TestBatch(t *testing.T) {
 					t.Errorf("handled %q, failed %q, error %v; want %q, %q, %v", handled, failed, err, tt.handled, tt.failed, tt.err)
 				}
 				runs := b.Runs("executor")
-				if len(runs) != 1 || runs[0].State != tt.state {
-					t.Errorf("run items %+v, want one, %s", runs, tt.state)
+				if len(runs) != 1 || runs[0].State != tt.state || !runs[0].Queued {
+					t.Errorf("run items %+v, want one that messages started, %s", runs, tt.state)
 				}
 				if len(b.lines("run ended")) != 1 {
 					t.Error("want one final line")

@@ -22,6 +22,7 @@ type Run struct {
 
 	deps     Deps
 	deadline time.Time // when the invocation is killed
+	queued   bool      // messages started it
 	hold     *Hold     // of an exclusive job, else nil
 	slot     *Lease    // of a deferrable job at work, else nil
 	leases   atomic.Int64

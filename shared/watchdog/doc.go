@@ -25,9 +25,9 @@
 // when for ten minutes none has followed, so that a job that skips a tick now and
 // then is told every ten minutes at most; the log has each.
 //
-// What starts by message has no ticks of its own to miss; it counts as missing
-// when nothing of it has ended for a period and its grace. What runs without a
-// lease cannot be seen to hang: it is missing instead.
+// What messages start is no tick: of a job that has both, its schedule alone is
+// missed, and nothing that a message started makes that good. What runs without
+// a lease cannot be seen to hang: it is missing instead.
 //
 // In mode off all jobs run and do nothing, so none is missing, and the watchdog
 // does nothing either.

@@ -120,7 +120,9 @@ func Judge(s job.Spec, c job.Cadence, runs []job.Record, hold Holding, watched, 
 		alive = hold
 	}
 
-	j := judgement{c: c, runs: runs, watched: watched, now: now, hold: hold}
+	// What messages started is no tick, and makes none good: it looked at what they named alone.
+	ticked := slices.DeleteFunc(slices.Clone(runs), func(r job.Record) bool { return r.Queued })
+	j := judgement{c: c, runs: ticked, watched: watched, now: now, hold: hold}
 	for _, r := range runs {
 		if r.State == job.Abandoned {
 			j.lapse(r.Scheduled, true)
@@ -129,12 +131,7 @@ func Judge(s job.Spec, c job.Cadence, runs []job.Record, hold Holding, watched, 
 	if died && !hold.Tick.Before(from) {
 		j.lapse(hold.Tick, true)
 	}
-	var missing bool
-	if s.Queue {
-		missing = now.Sub(later(watched, h.Last.Ended)) > c.Period+c.Grace
-	} else {
-		missing = j.ticks(from, alive)
-	}
+	missing := j.ticks(from, alive)
 	slices.SortFunc(j.lapses, func(a, b Lapse) int { return cmp.Or(a.Tick.Compare(b.Tick), byDied(a, b)) })
 	h.Lapses = slices.CompactFunc(j.lapses, func(a, b Lapse) bool { return a.Tick.Equal(b.Tick) })
 
@@ -192,7 +189,7 @@ func (h *Health) count(runs []job.Record) int {
 // judgement finds the lapses of one job.
 type judgement struct {
 	c            job.Cadence
-	runs         []job.Record // by tick
+	runs         []job.Record // of the schedule, by tick
 	hold         Holding
 	watched, now time.Time
 	lapses       []Lapse

@@ -30,6 +30,15 @@ func runs(s job.State, minutes ...float64) (out []job.Record) {
 	return out
 }
 
+// queued are runs that messages started.
+func queued(s job.State, minutes ...float64) []job.Record {
+	out := runs(s, minutes...)
+	for i := range out {
+		out[i].Queued = true
+	}
+	return out
+}
+
 // of lists the ticks of those lapses, in minutes.
 func of(lapses []Lapse, which func(Lapse) bool) string {
 	out := []float64{}
@@ -101,9 +110,12 @@ func TestJudge(t *testing.T) {
 			missed: "[-33 -32 -31 -29 -28 -27 -26 -25 -24 -23 -22 -21 -20 -19 -18 -17]",
 			late:   "[-33 -32 -29 -28 -27 -26 -25 -24 -23 -22 -21 -20 -19 -18]"},
 		{name: "the clock went back", runs: runs(job.Done, 0, 1, 2, 3), now: 1.5, state: Well},
-		{name: "messages come when they come", queue: true, runs: runs(job.Done, 0.1, 0.2, 2.9), now: 5.9, state: Well},
-		{name: "no message and no tick", queue: true, runs: runs(job.Done, 0.1, 0.2, 2.9), now: 6, state: Missing},
-		{name: "what a message started has died", queue: true, runs: append(runs(job.Done, 0.1, 2.9), runs(job.Abandoned, 2)...), now: 3, state: Well, died: "[2]"},
+		{name: "messages come when they come", queue: true, runs: append(queued(job.Done, 0.1, 0.2, 2.9), runs(job.Done, 0, 1, 2)...), now: 3.5, state: Well},
+		{name: "messages come and ticks do not", queue: true, runs: append(queued(job.Done, 0.1, 0.2, 2.9, 3.3), runs(job.Done, 0)...), now: 3.5, state: Missing, missed: "[1]", late: "[1]"},
+		{name: "no tick ever came", queue: true, runs: queued(job.Done, 0.1, 0.2, 2.9, 3.3), watched: -40, now: 3.5, state: Missing},
+		{name: "a tick was missed among messages", queue: true, runs: append(queued(job.Done, 1.1, 2.9), runs(job.Done, 0, 2)...), now: 3, state: Well, missed: "[1]"},
+		{name: "no message and no tick", queue: true, runs: append(queued(job.Done, 0.1), runs(job.Done, 0)...), now: 3, state: Missing, missed: "[1]", late: "[1]"},
+		{name: "what a message started has died", queue: true, runs: append(runs(job.Done, 0, 1, 2, 3), runs(job.Abandoned, 2.1)...), now: 3.1, state: Well, died: "[2.1]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := spec

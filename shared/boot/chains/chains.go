@@ -155,7 +155,7 @@ func untilTold(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func (p *Parts) settler() settler {
-	s := settler{alerts: p.Store.Alerts(), load: p.Store.Orders().Load, latest: p.Store.Runs().Latest, answered: p.Chain.Answered()}
+	s := settler{alerts: p.Store.Alerts(), load: p.Store.Orders().Load, runs: p.Store.Runs().Since, answered: p.Chain.Answered()}
 	for _, c := range p.Config.Chains.Chains {
 		for _, e := range c.Endpoints {
 			s.endpoints = append(s.endpoints, chain.Answer{ChainID: c.ID, Endpoint: e.Name})

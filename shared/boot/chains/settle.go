@@ -23,8 +23,8 @@ type settler struct {
 	alerts alert.List
 	// load reads orders; see watch.Orders.
 	load func(context.Context, []swap.OrderID) ([]swap.Order, error)
-	// latest reads how the latest runs of a job ended, the newest first.
-	latest    func(ctx context.Context, job string, limit int) ([]job.Record, error)
+	// runs reads how the runs of a job ended whose tick is after the given time.
+	runs      func(ctx context.Context, job string, after time.Time) ([]job.Record, error)
 	endpoints []chain.Answer // all there are
 	answered  []chain.Answer // by this run's endpoints
 	period    time.Duration  // of the executor
@@ -132,24 +132,16 @@ func orderOver(e alert.Entry, states map[swap.OrderID]swap.State, whole bool) (p
 	return swap.Over(swap.FindingCode(e.Kind), at, s)
 }
 
-// executorLooks reports whether the executor has run to its end lately, if an
-// alert hangs on that.
+// executorLooks reports whether the executor has looked at all accounts lately, if
+// an alert hangs on that: its scheduled runs do, what doorbells start does not.
 func (s settler) executorLooks(ctx context.Context, open []alert.Entry, now time.Time) (bool, error) {
 	for _, e := range open {
 		if e.Order != "" || !byExecutor[e.Kind] || now.Sub(e.LastSeen()) < silence {
 			continue
 		}
-		const few = 5
-		runs, err := s.latest(ctx, job.ActionExecutor, few)
-		if err != nil {
-			return false, err
-		}
-		for _, r := range runs {
-			if r.State == job.Done && now.Sub(r.Scheduled) < few*s.period {
-				return true, nil
-			}
-		}
-		return false, nil
+		const lately = 5 // periods
+		runs, err := s.runs(ctx, job.ActionExecutor, now.Add(-lately*s.period))
+		return slices.ContainsFunc(runs, func(r job.Record) bool { return r.State == job.Done && !r.Queued }), err
 	}
 	return false, nil
 }

@@ -44,20 +44,20 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 		trouble("first", chain.Stale), trouble("first two", chain.Stale), trouble("second", chain.Unreachable), toAlert(swap.Finding{Code: swap.AccountStuck, ChainID: 10}),
 		toAlert(swap.Finding{Code: swap.FinalityMismatch, ChainID: 10}), {Kind: alert.CallReverts, Chain: 10, Order: "no order id"},
 	}
-	mine := func(runs ...job.Record) func(context.Context, string, int) ([]job.Record, error) {
-		return func(_ context.Context, name string, _ int) ([]job.Record, error) {
+	mine := func(runs ...job.Record) func(context.Context, string, time.Time) ([]job.Record, error) {
+		return func(_ context.Context, name string, after time.Time) ([]job.Record, error) {
 			if name != job.ActionExecutor {
 				t.Errorf("looked for runs of %s", name)
 			}
-			return runs, nil
+			return slices.DeleteFunc(slices.Clone(runs), func(r job.Record) bool { return !r.Scheduled.After(after) }), nil
 		}
 	}
 	done := func(ago time.Duration) job.Record {
 		return job.Record{Scheduled: t0.Add(silence - ago), State: job.Done}
 	}
 	late := done(time.Hour)
-	failed := done(0)
-	failed.State = job.Failed
+	failed, rung := done(0), done(0)
+	failed.State, rung.Queued = job.Failed, true
 	all := []string{"deadline-near of 0x01", "signer-dry of 0x03", "endpoint-trouble first", "account-stuck"}
 	for _, c := range []struct {
 		name  string
@@ -70,11 +70,12 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 		{"no endpoint answers", silence, func(s *settler) { s.answered = nil }, []string{all[0], all[1], all[3]}},
 		{"one endpoint is not configured any more", silence, func(s *settler) { s.endpoints = s.endpoints[:2] }, append(slices.Clone(all), "endpoint-trouble second")},
 		{"an endpoint of another chain answers", silence, func(s *settler) { s.answered[0].ChainID = 8453 }, []string{all[0], all[1], all[3]}},
-		{"the executor has not run lately", silence, func(s *settler) { s.latest = mine(late) }, all[:3]},
-		{"the executor fails", silence, func(s *settler) { s.latest = mine(failed) }, all[:3]},
-		{"one run of it was good", silence, func(s *settler) { s.latest = mine(failed, done(time.Minute)) }, all},
+		{"the executor has not run lately", silence, func(s *settler) { s.runs = mine(late) }, all[:3]},
+		{"the executor fails", silence, func(s *settler) { s.runs = mine(failed) }, all[:3]},
+		{"the executor has looked at a single account", silence, func(s *settler) { s.runs = mine(failed, rung) }, all[:3]},
+		{"one run of it was good", silence, func(s *settler) { s.runs = mine(failed, done(time.Minute)) }, all},
 		{"its runs cannot be read", silence, func(s *settler) {
-			s.latest = func(context.Context, string, int) ([]job.Record, error) { return nil, errAway }
+			s.runs = func(context.Context, string, time.Time) ([]job.Record, error) { return nil, errAway }
 		}, append(slices.Clone(all[:3]), "error")},
 		{"some orders cannot be read", silence, func(s *settler) {
 			s.load = func(context.Context, []swap.OrderID) ([]swap.Order, error) { return []swap.Order{ended}, errAway }
@@ -93,7 +94,7 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 				t.Fatal(err)
 			}
 			endpoints := []chain.Answer{{ChainID: 10, Endpoint: "first"}, {ChainID: 10, Endpoint: "first two"}, {ChainID: 10, Endpoint: "second"}}
-			s := settler{alerts: m, endpoints: endpoints, answered: []chain.Answer{{ChainID: 10, Endpoint: "first"}}, latest: mine(done(time.Minute)), period: time.Minute,
+			s := settler{alerts: m, endpoints: endpoints, answered: []chain.Answer{{ChainID: 10, Endpoint: "first"}}, runs: mine(done(time.Minute)), period: time.Minute,
 				load: func(_ context.Context, ids []swap.OrderID) ([]swap.Order, error) {
 					if len(ids) != 3 {
 						t.Errorf("asked for %v", ids)
