@@ -92,10 +92,10 @@ func TestAPausedJobDoesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticks := 0
+	ticks, start := 0, time.Now() // each a second earlier, lest two are one
 	tick := func() error {
 		ticks++
-		_, err := h.Invoke(t.Context(), fmt.Appendf(nil, `{"time":%q}`, time.Now().Add(-time.Duration(ticks)*time.Second).UTC().Format(time.RFC3339)))
+		_, err := h.Invoke(t.Context(), fmt.Appendf(nil, `{"time":%q}`, start.Add(-time.Duration(ticks)*time.Second).UTC().Format(time.RFC3339)))
 		return err
 	}
 	open := func() (out []string) {
