@@ -92,7 +92,7 @@ func TestAPausedJobDoesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticks, start := 0, time.Now() // a tick is one though a second passes between two
+	ticks, start := 0, time.Now() // each a second earlier, lest two are one
 	tick := func() error {
 		ticks++
 		_, err := h.Invoke(t.Context(), fmt.Appendf(nil, `{"time":%q}`, start.Add(-time.Duration(ticks)*time.Second).UTC().Format(time.RFC3339)))

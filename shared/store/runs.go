@@ -134,22 +134,6 @@ func (v Runs) Latest(ctx context.Context, name string, limit int) ([]job.Record,
 	return out, nil
 }
 
-// Last is the first of Latest, if it has not expired at now; else the zero
-// Record. ever says whether a run of the job was ever counted.
-func (v Runs) Last(ctx context.Context, name string, now time.Time) (last job.Record, ever bool, err error) {
-	latest, err := v.Latest(ctx, name, 1)
-	switch {
-	case err != nil:
-		return job.Record{}, false, err
-	case len(latest) == 0:
-		sums, err := v.Sums(ctx, name)
-		return job.Record{}, sums != job.Stats{}, err
-	case !now.Before(latest[0].Ended.Add(job.Kept(name))):
-		return job.Record{}, true, nil
-	}
-	return latest[0], true, nil
-}
-
 // Since lists the recorded runs of a job whose tick is after the given time,
 // consistently, in the order of their ticks. One that has expired and is not
 // deleted yet is listed like the others: after bounds what is asked for.

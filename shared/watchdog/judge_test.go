@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 )
 
@@ -136,6 +137,18 @@ func TestJudge(t *testing.T) {
 				t.Errorf("%s, hanging %s", h.State, h.Hanging)
 			}
 		})
+	}
+}
+
+// What a person reads of a job that misses its ticks does not make its newest run
+// one of them.
+func TestMissingAmongMessages(t *testing.T) {
+	s := spec
+	s.Queue = true
+	h := Judge(s, cadence, append(queued(job.Done, 3.3), runs(job.Done, 0)...), Holding{}, at(0), at(3.5))
+	want := "timelock-monitor has not run when it should have; a message started its newest run at 2026-03-01T12:03:18Z"
+	if a := h.alert(alert.JobMissing, nil); a.What != want || a.Severity != alert.Critical {
+		t.Errorf("%s: %q", a.Severity, a.What)
 	}
 }
 

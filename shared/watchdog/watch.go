@@ -347,6 +347,9 @@ func (h Health) alert(kind alert.Kind, fresh []Lapse) alert.Alert {
 	last := "no run of it is known"
 	if !h.Last.Scheduled.IsZero() {
 		last = "its newest run was for " + stamp(h.Last.Scheduled)
+		if h.Last.Queued {
+			last = "a message started its newest run at " + stamp(h.Last.Scheduled)
+		}
 	}
 	switch kind {
 	case alert.JobMissing:

@@ -154,7 +154,7 @@ func TestThePausedExecutorSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticks, start := 0, time.Now()
+	ticks, start := 0, time.Now() // each a second earlier, lest two are one
 	open := func() string {
 		t.Helper()
 		ticks++
