@@ -8,7 +8,9 @@
 // or never came to be, that is deeper in the chain than its marks would be taken
 // back, and the balances of the escrows, read after the end, show neither the
 // order's token nor its deposit, but for dust. A leg that failed stays open until
-// its money has come back, be it by the rescue of a week later. Time alone never
+// its money has come back, be it by the rescue of a week later. So does an escrow
+// that holds what nobody here can fetch, and one that cannot be read: of them a
+// person is told. Time alone never
 // finishes anything here: it is counted from the closing, and only so that people
 // and reports find yesterday's swaps in the table.
 //
@@ -21,6 +23,9 @@
 // that one: the object, if it is there, says what is to be deleted, so nothing is
 // archived twice and nothing deleted that is not in it. An order that somebody
 // has written meanwhile stays, and is due again.
+//
+// An order that cannot be read, or is too large for a line, stays too, and is told:
+// the run goes on with the others.
 //
 // Orders are deleted, not left to their expiry: marking one for it costs the same
 // write as deleting it, and would leave it in the way for days.

@@ -16,9 +16,9 @@ const Schema = 1
 
 const (
 	// maxLine bounds a line of the archive: an order with thousands of works.
-	maxLine = 4 << 20
+	maxLine = 2 << 20
 	// maxContent bounds what an object unpacks to.
-	maxContent = 16 << 20
+	maxContent = 8 << 20
 )
 
 // Item is an item of an order's history.

@@ -368,3 +368,53 @@ func TestSourceOfAnOrderThatCannotBeRead(t *testing.T) {
 		t.Errorf("%s", pretty(o))
 	}
 }
+
+// An order is not closed over balances that nobody could read: not those of its
+// legs after their end, and not that of an escrow of which nothing is proven. It is
+// told, and closed once they are read.
+func TestNotClosedOverUnreadBalances(t *testing.T) {
+	for _, candidate := range []bool{false, true} {
+		w, tr := started(t, swap.BMNv4)
+		a, b := w.chains[chainA], w.chains[chainB]
+		deaf := true
+		w.Fail(func(op string) watchtest.Fault {
+			if deaf && strings.HasPrefix(op, "rpc.balances") {
+				return watchtest.Refused
+			}
+			return watchtest.OK
+		})
+		if candidate {
+			im := tr.dstImmutables()
+			im.Amount = number(1)
+			tx := tr.createDst("blind", stranger, im)
+			tx.input = nil
+			b.mine(tx)
+		}
+		if _, err := w.follower().Pass(t.Context()); (err == nil) == candidate {
+			t.Fatalf("candidate %t: %v", candidate, err)
+		}
+		b.mine(tr.withdraw("dst"))
+		w.later(400)
+		a.mine(tr.withdraw("src"))
+		for range 3 {
+			w.later(700) // it is looked at again
+			if _, err := w.follower().Pass(t.Context()); err == nil {
+				t.Fatalf("candidate %t: no error", candidate)
+			}
+			if o := w.order(w.id(tr)); o == nil || o.Closed {
+				t.Fatalf("candidate %t: closed", candidate)
+			}
+		}
+		if w.found(swap.FundsHeld, swap.Warning) == 0 || candidate && w.found(swap.UnprovenDst, swap.Critical) == 0 {
+			t.Errorf("candidate %t: nobody was told: %s", candidate, pretty(w.findings))
+		}
+		deaf = false
+		for range 2 { // read, and closed
+			w.later(700)
+			w.pass()
+		}
+		if o := w.order(w.id(tr)); !o.Closed {
+			t.Errorf("candidate %t: not closed: %s", candidate, pretty(o))
+		}
+	}
+}

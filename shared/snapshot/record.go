@@ -12,6 +12,7 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -192,6 +193,23 @@ func (c *Counts) add(r Record) {
 	}
 }
 
+// read reads a line, and refuses one with more in it than this program knows: what
+// it left out could be what a plan hangs on.
+func (r *Record) read(line []byte) error {
+	in := json.NewDecoder(bytes.NewReader(line))
+	in.DisallowUnknownFields()
+	if err := in.Decode(r); err != nil {
+		if strings.Contains(err.Error(), "unknown field") { // encoding/json has no type for it
+			err = fmt.Errorf("%w: use the release that wrote it, or a later one", err)
+		}
+		return err
+	}
+	if _, err := in.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the record")
+	}
+	return nil
+}
+
 // check refuses a record that is none, or whose keys cannot be.
 func (r Record) check() error {
 	n := 0
@@ -240,7 +258,7 @@ func decode(data []byte) iter.Seq2[Record, error] {
 		for in.Scan() {
 			line++
 			var r Record
-			err := json.Unmarshal(in.Bytes(), &r)
+			err := r.read(in.Bytes())
 			if err == nil {
 				err = r.check()
 			}

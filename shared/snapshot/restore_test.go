@@ -178,7 +178,23 @@ func TestBadSnapshotsAreRefused(t *testing.T) {
 			l := lines(t, d)
 			l[3] = `{"surprise":1}` + "\n"
 			return pack(l...)
+		}, sign: true, want: "line 4: json: unknown field"},
+		"nothing in a line": {data: func(t *testing.T, d []byte) []byte {
+			l := lines(t, d)
+			l[3] = "{}\n"
+			return pack(l...)
 		}, sign: true, want: "line 4: 0 records in one"},
+		"two things in a line": {data: func(t *testing.T, d []byte) []byte {
+			l := lines(t, d)
+			l[3] = strings.TrimSpace(l[3]) + l[3]
+			return pack(l...)
+		}, sign: true, want: "line 4"},
+		"a field of a later release": {data: func(t *testing.T, d []byte) []byte {
+			l := lines(t, d)
+			i := slices.IndexFunc(l, func(s string) bool { return strings.HasPrefix(s, `{"order"`) })
+			l[i] = strings.Replace(l[i], `"version":`, `"frozen":true,"version":`, 1)
+			return pack(l...)
+		}, sign: true, want: "use the release that wrote it"},
 		"a closed order": {data: func(t *testing.T, d []byte) []byte {
 			l := lines(t, d)
 			i := slices.IndexFunc(l, func(s string) bool { return strings.HasPrefix(s, `{"order"`) })
