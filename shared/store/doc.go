@@ -53,7 +53,7 @@
 //	         alert-rate#<what>       count                how many messages a window has had; TTL its end
 //	         control                 control              the pauses
 //	         balance#<chain>         <scheduled time>     what accounts held; 7 days
-//	         health                  state                the last checks; 7 days
+//	         health                  state                the last checks, and the last 50 changes; 7 days
 //	         report#<page>           told                 a report that was told of; 30 days
 //	         snapshot                restore              how far the latest restore has come; never deleted
 //	         cleanup                 batch                the orders that are being archived
