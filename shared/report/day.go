@@ -77,6 +77,11 @@ type Counts struct {
 // Ended is how many came to an end.
 func (c Counts) Ended() int { return c.Completed + c.Cancelled + c.Rescued + c.Lost }
 
+// beyond is by how much each number is above the other's.
+func (c Counts) beyond(d Counts) Counts {
+	return Counts{max(0, c.Created-d.Created), max(0, c.Completed-d.Completed), max(0, c.Cancelled-d.Cancelled), max(0, c.Rescued-d.Rescued), max(0, c.Lost-d.Lost)}
+}
+
 func (c Counts) add(d Counts) Counts {
 	return Counts{c.Created + d.Created, c.Completed + d.Completed, c.Cancelled + d.Cancelled, c.Rescued + d.Rescued, c.Lost + d.Lost}
 }
@@ -85,6 +90,7 @@ func (c Counts) add(d Counts) Counts {
 type Swaps struct {
 	Counts
 	Before   *Counts // of the day before; nil: not known
+	Late     Counts  // of those, the ones that its own report did not know of yet
 	Hours    []Hour  // those in which anything happened, in any order
 	Volume   []Volume
 	Duration Spread // from creation to completion, of those that were completed

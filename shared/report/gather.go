@@ -205,7 +205,11 @@ func (g *Gatherer) gather(ctx context.Context, d *Day, known bool) error {
 	read("the tallies", []Part{PartSwaps, PartMargins, PartGas}, func() error {
 		t, err := s.Tally(ctx, start, until)
 		d.Swaps, d.Margins, d.Gas, d.Inclusion = t.Swaps, t.Margins, t.Gas, t.Inclusion
-		return err
+		var unread error
+		if d.Swaps.Late, unread = g.late(ctx, start, until, t.Swaps.Before); unread != nil {
+			unread = fmt.Errorf("compare with the day before: %w", unread)
+		}
+		return errors.Join(err, unread)
 	})
 	read("the funds at risk", []Part{PartRisk}, func() error {
 		all, err := s.Exposures(ctx, start, until)

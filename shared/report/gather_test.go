@@ -393,3 +393,54 @@ func TestTheRecordHoldsTheDay(t *testing.T) {
 		t.Errorf("what is read back makes another page: %v", err)
 	}
 }
+
+// What became final after a day was told is counted by the next day's report, a loss at its very top; what
+// that day's report could not read, or where there is none, is not taken for late.
+func TestWhatCameTooLateForItsDay(t *testing.T) {
+	first := richDay()
+	first.Start, first.Until = first.Start.Add(-24*time.Hour), first.Until.Add(-24*time.Hour)
+	told := newWorld(first)
+	if _, err := told.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := first.Swaps.Counts
+	now.Completed, now.Lost, now.Created = now.Completed+2, now.Lost+1, now.Created-1 // one was undone
+	for name, c := range map[string]struct {
+		change func(w *world)
+		late   Counts
+		fails  bool
+	}{
+		"three":     {func(*world) {}, Counts{Completed: 2, Lost: 1}, false},
+		"no report": {func(w *world) { delete(w.pages, "reports/2026-11-27.json") }, Counts{}, false},
+		"a report without them": {func(w *world) {
+			first := first
+			first.Gaps = []Gap{{PartSwaps, "no store"}}
+			data, _, err := write(first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.pages["reports/2026-11-27.json"] = string(data)
+		}, Counts{}, false},
+		"a report that is broken": {func(w *world) { w.pages["reports/2026-11-27.json"] = "{" }, Counts{}, true},
+	} {
+		w := newWorld(richDay())
+		w.pages = maps.Clone(told.pages)
+		w.day.Swaps.Before = &now
+		c.change(w)
+		res, err := w.run(t.Context())
+		if (err != nil) != c.fails || !res.Told || c.fails != (res.Gaps > 0) {
+			t.Errorf("%s: %+v, %v", name, res, err)
+		}
+		day, err := read([]byte(w.pages["reports/2026-11-28.json"]))
+		if err != nil || day.Swaps.Late != c.late {
+			t.Errorf("%s: late %+v, want %+v; %v", name, day.Swaps.Late, c.late, err)
+		}
+		page := w.pages[res.Key]
+		if got := strings.Contains(page, "not in the report of the day before: 1 lost, 2 completed"); got != (c.late != Counts{}) {
+			t.Errorf("%s: on the page: %v", name, got)
+		}
+		if got := strings.Contains(w.sent[0], "1 swap lost funds of ours the day before"); got != (c.late.Lost > 0) {
+			t.Errorf("%s: sent %s", name, w.sent[0])
+		}
+	}
+}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/holiman/uint256"
@@ -192,9 +193,26 @@ var outcomes = []struct {
 	{"lost", "bad", func(c Counts) int { return c.Lost }},
 }
 
+// late words what became known of the day before after its report.
+func (c Counts) late() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{c.Lost, "lost"}, {c.Created, "created"}, {c.Completed, "completed"}, {c.Cancelled, "cancelled"}, {c.Rescued, "rescued"}} {
+		if p.n > 0 {
+			parts = append(parts, count(p.n)+" "+p.what)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "not in the report of the day before: " + strings.Join(parts, ", ")
+}
+
 // swaps draws the ends by hour, and the beginnings as a line.
 func (v viewer) swaps() section {
-	s := section{ID: "swaps", Title: "Swaps by hour", Gap: v.gap(PartSwaps)}
+	s := section{ID: "swaps", Title: "Swaps by hour", Note: v.Swaps.Late.late(), Gap: v.gap(PartSwaps)}
 	var hours [24]Counts
 	most := 0
 	for _, h := range v.Swaps.Hours {

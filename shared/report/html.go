@@ -195,7 +195,7 @@ func (v viewer) page() view {
 		"A day is a day in UTC. Each number counts what happened in it, whenever it began. Values in " + reference +
 			" are at the reference prices of the chains file; a token without one is listed without a value.",
 		"At risk is what lies in escrows from the block that put it there until it came back or was paid out as agreed. A margin is the time that was left, by the clock of the chain, to the hard deadline when our transaction was included.",
-		"Made from what was stored by " + v.Until.UTC().Format("2006-01-02 15:04") + " UTC; what became final on a chain after the page was made is not in it. The page runs nothing and asks for nothing.",
+		"Made from what was stored by " + v.Until.UTC().Format("2006-01-02 15:04") + " UTC; what became final on a chain after the page was made is counted by the next one. The page runs nothing and asks for nothing.",
 	}
 	return p
 }

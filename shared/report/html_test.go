@@ -168,6 +168,7 @@ func TestVerdicts(t *testing.T) {
 		"nothing":       {func(*Day) {}, fine, "Nothing happened"},
 		"all safe":      {func(d *Day) { d.Swaps.Created, d.Swaps.Completed = 3, 3 }, fine, "Every swap is safe"},
 		"a loss":        {func(d *Day) { d.Swaps.Lost = 1 }, bad, "Funds were lost"},
+		"a loss before": {func(d *Day) { d.Swaps.Late.Lost = 1 }, bad, "Funds were lost"},
 		"late":          {func(d *Day) { d.Margins = Margins{Buckets: []Bucket{{-1, 1}}} }, bad, "at risk or was late"},
 		"open warning":  {func(d *Day) { d.Alerts = []Alert{{Severity: Warning, Marks: []Mark{{at(1, 0), Opened, ""}}}} }, warn, "need a look"},
 		"open critical": {func(d *Day) { d.Alerts = []Alert{{Severity: Critical, Marks: []Mark{{at(1, 0), Opened, ""}}}} }, bad, "at risk"},

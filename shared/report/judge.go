@@ -167,6 +167,9 @@ func (v viewer) verdict() verdict {
 	if c.Lost > 0 {
 		worse(bad, plural(c.Lost, "swap lost funds of ours", "swaps lost funds of ours"))
 	}
+	if n := v.Swaps.Late.Lost; n > 0 {
+		worse(bad, plural(n, "swap lost funds of ours the day before, which was not final when that day was told", "swaps lost funds of ours the day before, which was not final when that day was told"))
+	}
 	if critical > 0 {
 		worse(bad, plural(critical, "critical alert is still open", "critical alerts are still open"))
 	}
@@ -220,7 +223,7 @@ func (v viewer) verdict() verdict {
 		worse(warn, "not available: "+v.gapNames())
 	}
 	switch {
-	case out.Class == bad && c.Lost > 0:
+	case out.Class == bad && c.Lost+v.Swaps.Late.Lost > 0:
 		out.Sign, out.Text = cross, "Funds were lost"
 	case out.Class == bad:
 		out.Sign, out.Text = cross, "Money is at risk or was late"

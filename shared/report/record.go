@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,4 +70,19 @@ func (g *Gatherer) recorded(ctx context.Context, key string, start, until time.T
 		return Day{}, false, fmt.Errorf("look what was told before in %s: %w", key, err)
 	}
 	return d, true, nil
+}
+
+// late is what is counted of the day before now that its own report did not know: what happened shortly
+// before midnight is final on its chain only after the report was made. Without that report, or its
+// numbers, nothing is late; and a day that is not over says nothing of it.
+func (g *Gatherer) late(ctx context.Context, start, until time.Time, now *Counts) (Counts, error) {
+	if now == nil || until.Sub(start) != 24*time.Hour {
+		return Counts{}, nil
+	}
+	before := start.Add(-24 * time.Hour)
+	then, known, err := g.recorded(ctx, recordKey(Key(before, start)), before, start)
+	if err != nil || !known || slices.ContainsFunc(then.Gaps, func(g Gap) bool { return g.Part == PartSwaps }) {
+		return Counts{}, err
+	}
+	return now.beyond(then.Swaps.Counts), nil
 }

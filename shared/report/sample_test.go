@@ -71,6 +71,7 @@ func richDay() Day {
 	exposures = append(exposures, Exposure{From: at(9, 0), Until: at(9, 40)})
 	d.Swaps.Hours[13].Rescued, d.Swaps.Rescued = 1, 1
 	d.Swaps.Before = &Counts{Created: 201, Completed: 195, Cancelled: 9}
+	d.Swaps.Late = Counts{Created: 1, Completed: 2}
 	d.Swaps.Duration = Spread{N: d.Swaps.Ended(), P50: 6*time.Minute + 12*time.Second, P95: 41 * time.Minute, Max: 3*time.Hour + 4*time.Minute}
 	d.Swaps.Errors = []ErrorClass{{"rpc: too many requests", 41}, {"rpc: timeout", 7}, {"store: throttled", 2}}
 	d.Risk = RiskOf(d.Start, d.Until, exposures)

@@ -57,7 +57,7 @@
 //	         chains-file             state                which chains file is wanted and in force, see package settings; never deleted
 //	         chains-file             file#<sha-256>       a chains file, as its base64 in JSON; never deleted
 //	         balance#<chain>         <scheduled time>     what accounts held; 7 days
-//	         health                  state                the last checks; 7 days
+//	         health                  state                the last checks, and the last 50 changes; 7 days
 //	         report#<page>           told                 a report that was told of; 30 days
 //	         snapshot                restore              how far the latest restore has come; never deleted
 //	         cleanup                 batch                the orders that are being archived

@@ -245,8 +245,9 @@ func each(hours []Hour, do func(i int, h Hour)) {
 	wg.Wait()
 }
 
-// sum adds up the hours of the last week and stores the sums, unless those of a
-// later pass stand there.
+// sum adds up the hours of the last week and stores the sums, unless a pass beside
+// this one has stored those of a later time. Later ones that stood there before are
+// replaced: they are of a clock that was ahead, and would else stand until it is right.
 func (a *Aggregator) sum(ctx context.Context, before Sums, now, through time.Time) (Sums, error) {
 	to := now.Truncate(Step)
 	const week = 7 * 24 * time.Hour

@@ -31,7 +31,7 @@
 // # Runs
 //
 // How runs ended, and what they asked of endpoints, stands in the run items,
-// which are kept for a day. Those of the hours since the last pass, and of the
+// which are kept for two days. Those of the hours since the last pass, and of the
 // hour before, are counted in each pass; one that is recorded later leaves a mark
 // too.
 //

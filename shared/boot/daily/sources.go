@@ -21,10 +21,7 @@ func sources(b *boot.Base) report.Sources {
 	for _, s := range job.Table {
 		aggregator.Jobs = append(aggregator.Jobs, s.Name)
 	}
-	count := func(ctx context.Context) error {
-		_, err := aggregator.Pass(ctx, time.Now())
-		return err
-	}
+	count := caughtUp(func(ctx context.Context) (tally.Result, error) { return aggregator.Pass(ctx, time.Now()) })
 	watched := func(ctx context.Context) (map[string]time.Time, error) {
 		book, err := runsOf.Book(ctx)
 		since := map[string]time.Time{}

@@ -25,9 +25,9 @@ const (
 // edges divide the margins: the lower edge of each bucket, of which objective is one.
 var edges = []time.Duration{0, time.Minute, 2 * time.Minute, objective, 15 * time.Minute, time.Hour, 4 * time.Hour, 24 * time.Hour}
 
-// counted tells what the aggregates say of the day, and what was lost in it. count is
-// a pass of the aggregator, whose last one before midnight cannot have seen all of the
-// day: a report that left that to the next would leave it out for ever.
+// counted tells what the aggregates say of the day, and what was lost in it. count has
+// all counted that is there, which the aggregator's last pass before midnight cannot have
+// seen: a report that left that to the next would leave it out for ever.
 func counted(count func(context.Context) error, r tally.Reader, feed feed, file env.Chains) func(context.Context, time.Time, time.Time) (report.Tallied, error) {
 	return func(ctx context.Context, from, until time.Time) (report.Tallied, error) {
 		behind := count(ctx) // what is counted already is told all the same
@@ -52,6 +52,23 @@ func counted(count func(context.Context) error, r tally.Reader, feed feed, file 
 			}
 		}
 		return t, errors.Join(behind, err)
+	}
+}
+
+// caughtUp makes passes until none has left anything for the next: one takes only so much.
+func caughtUp(pass func(context.Context) (tally.Result, error)) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for {
+			res, err := pass(ctx)
+			switch {
+			case err != nil:
+				return err
+			case !res.More:
+				return nil
+			case ctx.Err() != nil:
+				return fmt.Errorf("count what is new: %w", context.Cause(ctx))
+			}
+		}
 	}
 }
 

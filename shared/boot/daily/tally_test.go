@@ -2,6 +2,7 @@ package daily
 
 import (
 	"context"
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -75,6 +76,38 @@ func TestExposures(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A pass takes only so many marks: a report of a busy day waits for the last of them, for as long as it has.
+func TestTheDayIsCountedToItsEnd(t *testing.T) {
+	errPass := errors.New("no store")
+	for name, c := range map[string]struct {
+		more   int // passes that leave something
+		failed int // the pass that fails
+		want   int
+		err    error
+	}{
+		"nothing is left":  {0, 0, 1, nil},
+		"three are left":   {3, 0, 4, nil},
+		"one fails":        {3, 2, 2, errPass},
+		"more than can be": {1 << 30, 0, 7, context.Canceled},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		err := caughtUp(func(context.Context) (tally.Result, error) {
+			if n++; n == 7 {
+				cancel()
+			}
+			if n == c.failed {
+				return tally.Result{}, errPass
+			}
+			return tally.Result{More: n <= c.more}, nil
+		})(ctx)
+		cancel()
+		if n != c.want || !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+			t.Errorf("%s: %d passes, %v", name, n, err)
+		}
 	}
 }
 
