@@ -24,8 +24,9 @@ random: ## all random runs of the deciding rooms and against the EVM, the larges
 	go test -timeout 20m ./shared/swap ./shared/follow ./shared/txn
 	go test -run 'TestProductAgreesWithEVM|TestLargestBurst|TestTwoHours' ./infra/contracts ./shared/store
 
-e2e: ## whole stacks under every fault: kills at every request, lost doorbells, bad endpoints (minutes)
-	go test -race -timeout 40m ./infra/local/e2e
+e2e: ## whole stacks under every fault: kills at every request, lost doorbells, bad endpoints (minutes); kills, thousands of starts, without the race detector
+	go test -timeout 30m -run '^TestKill' ./infra/local/e2e
+	go test -race -timeout 40m -skip '^TestKill' ./infra/local/e2e
 
 fuzz: ## run each fuzz target from its committed corpus, FUZZTIME inputs (20000x) or so long (5m)
 	@infra/tools/fuzz.sh $(FUZZTIME)

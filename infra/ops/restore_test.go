@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/kill"
 	"github.com/bridge-me-not/resolver-cron/infra/local/stack"
 	"github.com/bridge-me-not/resolver-cron/shared/archive"
 	"github.com/bridge-me-not/resolver-cron/shared/cleanup/cleanuptest"
@@ -88,16 +87,8 @@ func (r *rig) open(t store.Tables) *store.Store {
 // tells how it ended.
 func (r *rig) tick(function string) (string, []byte) {
 	r.t.Helper()
-	// Holders of leases that were killed are waited for; here they are known to be dead.
-	leases := []string{job.JobKey(function)}
-	for i := range job.Slots {
-		leases = append(leases, job.SlotKey(i))
-	}
-	for _, lease := range leases {
-		if _, err := r.DynamoDB.DeleteItem(r.t.Context(), &dynamodb.DeleteItemInput{TableName: &r.tables.Jobs, Key: map[string]types.AttributeValue{
-			"pk": &types.AttributeValueMemberS{Value: lease}, "sk": &types.AttributeValueMemberS{Value: "lease"}}}); err != nil {
-			r.t.Fatal(err)
-		}
+	if err := kill.Expire(r.t.Context(), r.DynamoDB, r.tables.Jobs); err != nil {
+		r.t.Fatal(err)
 	}
 	event, err := os.ReadFile("../../events/" + function + ".json")
 	if err != nil {
@@ -318,6 +309,7 @@ func (r *rig) items(pk string) []map[string]types.AttributeValue {
 // has acted, and run again: the same end.
 func TestTheFunctionsKilledAtEachRequest(t *testing.T) {
 	r := newRig(t)
+	killer := kill.Install(r.Stack)
 	sample := r.state()
 	objects, err := archive.New(r.S3, r.bucketName())
 	if err != nil {
@@ -367,40 +359,25 @@ func TestTheFunctionsKilledAtEachRequest(t *testing.T) {
 	} {
 		t.Run(function, func(t *testing.T) {
 			round.prepare()
+			killer.Watch(function, nil)
 			r.must(function)
 			round.check(t, "without a kill", true)
-			for _, after := range []bool{false, true} {
-				for n := 1; ; n++ {
-					when := fmt.Sprintf("killed at request %d, after it %t", n, after)
+			requests := killer.Requests()
+			if len(requests) < 12 {
+				t.Fatalf("only %d requests: %v", len(requests), requests)
+			}
+			for _, q := range requests {
+				for _, after := range []bool{false, true} {
+					at := kill.Point{Request: q, After: after}
+					when := "killed " + at.String()
 					round.prepare()
-					shot := false
-					kill := func(c *awsproxy.Call) error {
-						shot = true
-						_, id, _ := strings.Cut(c.Process, "@")
-						number, err := strconv.Atoi(id)
-						if err != nil {
-							return err
-						}
-						r.Host.KillProcess(number)
-						return awsproxy.ErrCut
-					}
-					fault := awsproxy.Before(kill)
-					if after {
-						fault = awsproxy.After(func(c *awsproxy.Call, _ *awsproxy.Reply) error { return kill(c) })
-					}
-					remove := r.AWS.Use(awsproxy.When(awsproxy.Match{Function: function}, awsproxy.Nth(n, fault)))
+					killer.Watch(function, &at)
 					how, _ := r.tick(function)
-					remove()
-					if shot == (how == "ok") {
-						t.Fatalf("%s: it ended %s", when, how)
+					if !killer.Fired() || how == "ok" {
+						t.Fatalf("%s: it came: %t, and ended %s; asked for %v", when, killer.Fired(), how, killer.Requests())
 					}
-					round.check(t, when, !shot)
-					if !shot {
-						if n < 12 {
-							t.Fatalf("only %d requests", n)
-						}
-						break
-					}
+					round.check(t, when, false)
+					killer.Watch(function, nil)
 					r.must(function)
 					round.check(t, when+", run again", true)
 				}

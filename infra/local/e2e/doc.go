@@ -1,5 +1,8 @@
 // Package e2e tests the whole: the functions' own binaries, built with the race
-// detector, on the local stack, against embedded chains.
+// detector, on the local stack, against embedded chains. Those that kill functions
+// (TestKill…) build them without it, because they start thousands, and are best run
+// without it themselves: it takes two thirds of their time and sees nothing of the
+// functions.
 //
 // Most tests drive the functions themselves (see drive_test.go): chains are
 // mined as fast as they go and the functions are invoked by the chains' time,

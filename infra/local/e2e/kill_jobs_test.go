@@ -634,23 +634,36 @@ func TestKillJobsThatTell(t *testing.T) {
 			if _, err := p.try(nil, true); err != nil {
 				t.Fatalf("twice for one tick: %v", err)
 			}
-			n, kills := 0, 0
-			for left := p.lives(); len(left) > 0 && !t.Failed(); n++ {
-				points := left[0]
+			lives, points, kills, gone := 0, 0, 0, 0
+			misses := map[kill.Point]int{}
+			left := p.lives()
+			for _, of := range left {
+				points += len(of)
+			}
+			for ; len(left) > 0 && !t.Failed(); lives++ {
+				of := left[0]
 				left = left[1:]
-				missed, err := p.try(points, false)
+				missed, err := p.try(of, false)
 				if err != nil {
-					t.Errorf("killed %v: %v", points[:len(points)-len(missed)], err)
+					t.Errorf("killed %v: %v", of[:len(of)-len(missed)], err)
 				}
-				if len(missed) == len(points) {
-					t.Errorf("did not come: %v of %v", points, p.met)
-				}
-				kills += len(points) - len(missed)
-				for _, m := range missed { // something earlier has seen to it
-					left = append(left, []kill.Point{m})
+				kills += len(of) - len(missed)
+				for _, at := range missed { // something earlier has seen to it
+					// A request that is sent again, because its answer took too long, comes in one life only.
+					if misses[at]++; misses[at] > mostMisses {
+						if at.Nth == 0 {
+							t.Errorf("did not come: %s of %v", at, p.met)
+						}
+						gone++
+						continue
+					}
+					left = append(left, []kill.Point{at})
 				}
 			}
-			t.Logf("killed at %d points of %d requests in %d lives, %.1f s", kills, len(p.met), n, time.Since(start).Seconds())
+			if !t.Failed() && (kills+gone != points || gone > points/50) {
+				t.Errorf("%d kills of %d, %d of them not met again", kills, points, gone)
+			}
+			t.Logf("killed at %d points of %d requests in %d lives, %.1f s", kills, len(p.met), lives, time.Since(start).Seconds())
 			for _, w := range p.wants {
 				if len(w.told) != j.tells {
 					t.Errorf("undisturbed, it tells %v", w.told)

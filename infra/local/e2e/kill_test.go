@@ -93,12 +93,11 @@ func (l *lane) step(site, function string, event func() []byte) error {
 
 // deepen buries all that has happened so deep that nobody goes back behind it.
 func (l *lane) deepen() error {
-	for range 70 { // the default rewind depth and more
-		if err := l.mine(l.clock() + 10); err != nil {
-			return err
-		}
+	var times []uint64
+	for n := range uint64(70) { // the default rewind depth and more
+		times = append(times, l.clock()+10*(n+1))
 	}
-	return nil
+	return l.mine(times...)
 }
 
 // story is what a lane lives through: swaps from their creation to their end, by
