@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/guard"
 	"github.com/bridge-me-not/resolver-cron/infra/local/kmsd"
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
 	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
@@ -73,8 +74,11 @@ type Stack struct {
 	Template *template.Stack
 	Host     *lambda.Host
 	AWS      *awsproxy.Proxy
-	RPC      *rpcproxy.Proxy
-	KMS      *kmsd.Server
+	// Guard refuses what a function's role does not grant. A refusal ends Run, and is an
+	// error of Close.
+	Guard *guard.Guard
+	RPC   *rpcproxy.Proxy
+	KMS   *kmsd.Server
 	// Endpoints names the routes of the RPC proxy: "c0e1" is the second endpoint
 	// of the first chain in the file.
 	Endpoints []string
@@ -161,6 +165,8 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := s.readTemplate(o); err != nil {
 		return nil, err
 	}
+	s.AWS.Use(s.Guard.Fault())
+	s.closers = append(s.closers, func() error { return errors.Join(s.Guard.Refused(), keepUsed(o.Root, s.Guard.Used())) })
 	if err := CreateTables(ctx, s.DynamoDB, s.Template.Tables); err != nil {
 		return nil, err
 	}
@@ -206,6 +212,9 @@ func (s *Stack) readTemplate(o Options) error {
 		return fmt.Errorf("template.yaml: %w", err)
 	}
 	if s.Template, err = doc.Stack(); err != nil {
+		return fmt.Errorf("template.yaml: %w", err)
+	}
+	if s.Guard, err = guard.New(doc, s.Template, account, s.fail); err != nil {
 		return fmt.Errorf("template.yaml: %w", err)
 	}
 	return nil

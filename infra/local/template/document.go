@@ -54,6 +54,12 @@ type Declared struct {
 	ref, arn string // arn is "" for types that have none
 }
 
+// Ref is what a reference to the resource gives; ARN is "" for types that have none here.
+func (r Declared) Ref() string { return r.ref }
+
+// ARN is the resource's own.
+func (r Declared) ARN() string { return r.arn }
+
 func (r Declared) retained() bool {
 	return r.DeletionPolicy == "Retain" && r.UpdateReplacePolicy == "Retain"
 }
