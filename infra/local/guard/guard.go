@@ -19,7 +19,7 @@ type Guard struct {
 	account   *iam.Account
 	roles     map[string]string // a function's role by its folder
 	resources resources
-	jobs      map[string]bool
+	mode      string
 	tell      func(error)
 
 	mu      sync.Mutex
@@ -34,11 +34,10 @@ func New(doc *template.Document, s *template.Stack, account string, tell func(er
 	if err != nil {
 		return nil, fmt.Errorf("read the template's policies: %w", err)
 	}
-	g := &Guard{account: a, roles: map[string]string{}, resources: of(s), jobs: map[string]bool{}, tell: tell,
+	g := &Guard{account: a, roles: map[string]string{}, resources: of(s), mode: doc.Parameters["Mode"], tell: tell,
 		used: map[Use]bool{}, refused: map[string]error{}}
 	for _, f := range s.Functions {
 		g.roles[f.Folder] = f.RoleARN
-		g.jobs[f.Folder] = true
 	}
 	return g, nil
 }
@@ -122,10 +121,10 @@ func (g *Guard) need(function string, n awsproxy.Need) error {
 		context["dynamodb:LeadingKeys"] = keys
 	}
 	uses := []Use{{Function: function, Action: n.Action, Resource: r.logical}}
-	if len(keys) > 0 {
+	if len(keys) > 0 && !strings.Contains(r.logical, "/index/") {
 		uses = nil
 		for _, k := range keys {
-			uses = append(uses, Use{Function: function, Action: n.Action, Resource: r.logical, Key: g.kind(k)})
+			uses = append(uses, Use{Function: function, Action: n.Action, Resource: r.logical, Key: g.kind(function, k)})
 		}
 	}
 	g.mu.Lock()
@@ -144,14 +143,16 @@ func (g *Guard) need(function string, n awsproxy.Need) error {
 }
 
 // kind is the part of a partition key that tells what it is of: its first word, and the
-// second where that is a job's name. The rest changes from swap to swap.
-func (g *Guard) kind(key string) string {
+// second where that is the function's own name. The rest changes from swap to swap.
+func (g *Guard) kind(function, key string) string {
 	first, rest, more := strings.Cut(key, "#")
 	switch {
 	case !more:
 		return key
-	case g.jobs[rest]:
+	case rest == function:
 		return key
+	case first == g.mode:
+		return ownMode + "#*"
 	}
 	return first + "#*"
 }

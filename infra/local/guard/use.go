@@ -59,3 +59,14 @@ func Parse(text string) (uses []Use, err error) {
 	}
 	return uses, lines.Err()
 }
+
+// ownMode stands in kinds of keys for the mode of the stack, whose work is kept apart.
+const ownMode = "<mode>"
+
+// InMode is a kind of key as a stack of that mode has it.
+func InMode(key, mode string) string {
+	if rest, ok := strings.CutPrefix(key, ownMode+"#"); ok {
+		return mode + "#" + rest
+	}
+	return key
+}

@@ -9,7 +9,8 @@ import (
 type Request struct {
 	// Action as IAM calls it, "dynamodb:GetItem"; Resource is an ARN.
 	Action, Resource string
-	// Principal is the ARN of the role that asks.
+	// Principal is the ARN of the role that asks, or the name of a service
+	// ("cloudwatch.amazonaws.com").
 	Principal string
 	// Context are the values of condition keys, by lower-case name.
 	Context map[string][]string
@@ -42,9 +43,11 @@ func (s Statement) Covers(r Request) bool {
 	return !slices.ContainsFunc(s.Conditions, func(c Condition) bool { return !c.Holds(r) })
 }
 
-// names tells whether a statement of a resource's policy is about a role.
-func (s Statement) names(role string) bool {
-	return slices.ContainsFunc(s.Principals, func(p string) bool { return p == "*" || p == "AWS:*" || p == "AWS:"+role })
+// names tells whether a statement of a resource's policy is about somebody.
+func (s Statement) names(who string) bool {
+	return slices.ContainsFunc(s.Principals, func(p string) bool {
+		return p == "*" || p == "AWS:*" || p == "AWS:"+who || p == "Service:"+who
+	})
 }
 
 // Holds tells whether a request meets the condition.
