@@ -73,6 +73,43 @@ var exceptions = []exception{
 		[]string{job.StateSync},
 		[]guard.Use{{Action: "dynamodb:DeleteItem", Resource: "Orders", Key: "closed#*"}},
 	},
+	{
+		"Work that is not wanted any more goes to the history of its order, whichever sweep finds that.",
+		[]string{job.TimelockMonitor, job.CancellationCheck},
+		[]guard.Use{
+			{Action: "dynamodb:DeleteItem", Resource: "Actions", Key: "<mode>#*"},
+			{Action: "dynamodb:PutItem", Resource: "Orders", Key: "order#*"},
+		},
+	},
+	{
+		"An action whose transaction failed, or whose nonce another took, is live again.",
+		[]string{job.TransactionTracker},
+		[]guard.Use{{Action: "dynamodb:PutItem", Resource: "Actions", Key: "<mode>#*"}},
+	},
+	{
+		"A settled nonce that a reorganisation undid is open again, and what was fed of it is taken back.",
+		[]string{job.ActionExecutor},
+		[]guard.Use{
+			{Action: "dynamodb:DeleteItem", Resource: "Journal", Key: "<mode>#*"},
+			{Action: "dynamodb:DeleteItem", Resource: "Orders", Key: "feed#*"},
+			{Action: "dynamodb:PutItem", Resource: "Orders", Key: "feed-fresh#*"},
+		},
+	},
+	{
+		"An account that was not done with in the time of an invocation is rung for again.",
+		[]string{job.ActionExecutor, job.TransactionTracker},
+		[]guard.Use{{Action: "sqs:SendMessage", Resource: "Doorbells"}},
+	},
+	{
+		"Before it pings the monitor outside, which local stacks do not have, the watchdog counts who would be told.",
+		[]string{job.JobWatchdog},
+		[]guard.Use{{Action: "sns:GetTopicAttributes", Resource: "Alerts"}},
+	},
+	{
+		"The history of an order goes in batches, if it has one.",
+		[]string{job.OrderCleanup},
+		[]guard.Use{{Action: "dynamodb:BatchWriteItem", Resource: "Orders", Key: "order#*"}},
+	},
 }
 
 // without are all functions but some.

@@ -9,7 +9,7 @@ import (
 
 const region, account = "eu-west-1", "000000000000"
 
-func read(t *testing.T, resources string) (*Account, error) {
+func read(t testing.TB, resources string) (*Account, error) {
 	t.Helper()
 	doc, err := template.Evaluate([]byte("Resources:\n"+resources), template.Options{Pseudo: template.Pseudo("rc", region, account),
 		Resolve: template.Names(region, account, func(name string) string { return "https://sqs.example.org/" + name })})
@@ -121,6 +121,19 @@ func TestReadRefuses(t *testing.T) {
 		}
 		if _, err := read(t, text); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
+func BenchmarkAllows(b *testing.B) {
+	a, err := read(b, small)
+	if err != nil {
+		b.Fatal(err)
+	}
+	context := map[string][]string{"dynamodb:LeadingKeys": {"job#reading"}}
+	for b.Loop() {
+		if reason := a.Allows("arn:aws:iam::000000000000:role/rc-Reader", "dynamodb:GetItem", "table", context); reason != "" {
+			b.Fatal(reason)
 		}
 	}
 }

@@ -29,7 +29,9 @@ func (r Request) lookup(key string) (string, bool) {
 
 // Acts tells whether the statement is about an action, whatever else it says.
 func (s Statement) Acts(action string) bool {
-	return slices.ContainsFunc(s.Actions, func(p string) bool { return Matches(strings.ToLower(p), strings.ToLower(action)) })
+	return slices.ContainsFunc(s.Actions, func(p string) bool {
+		return strings.EqualFold(p, action) || strings.Contains(p, "*") && Matches(strings.ToLower(p), strings.ToLower(action))
+	})
 }
 
 // Covers tells whether all of the statement holds for a request.

@@ -95,6 +95,9 @@ func Matches(p, s string) bool {
 }
 
 func matches(p, s string, lookup func(string) (string, bool)) bool {
+	if !strings.ContainsAny(p, "*?$") {
+		return p == s
+	}
 	tokens, ok := pattern(p, lookup)
 	return ok && match(tokens, s)
 }
