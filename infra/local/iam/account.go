@@ -167,10 +167,10 @@ func (a *Account) Allows(role, action, resource string, context map[string][]str
 		if resource != target && !strings.HasPrefix(resource, target+"/") {
 			continue
 		}
-		switch v := Decide(policy, r); {
-		case v == Denied:
+		switch Decide(policy, r) {
+		case Denied:
 			return "denied by the policy of " + target
-		case v == Allowed:
+		case Allowed:
 			guard = Allowed
 		}
 		if strings.HasPrefix(action, "kms:") && guard == Silent && !a.delegated(policy, r) {
