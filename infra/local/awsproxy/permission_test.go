@@ -45,6 +45,7 @@ func TestPermissionsAndResources(t *testing.T) {
 		{"function by ARN", "lambda", "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A0%3Afunction%3Astate-sync%3Alive/invocations", `{}`, []string{"state-sync"}, []perm{{"lambda:InvokeFunction", "state-sync"}}},
 		{"object", "s3", "GET /archive/snapshots/latest.json?x-id=GetObject", "", []string{"archive/snapshots/latest.json"}, []perm{{"s3:GetObject", "archive/snapshots/latest.json"}}},
 		{"object stored", "s3", "PUT /archive/a%20b?x-id=PutObject", "x", []string{"archive/a b"}, []perm{{"s3:PutObject", "archive/a b"}}},
+		{"object replaced", "s3", "PUT /archive/a If-Match", "x", []string{"archive/a"}, []perm{{"s3:GetObject", "archive/a"}, {"s3:PutObject", "archive/a"}}},
 		{"object looked at", "s3", "HEAD /archive/a", "", []string{"archive/a"}, []perm{{"s3:GetObject", "archive/a"}}},
 		{"object deleted", "s3", "DELETE /archive/a", "", []string{"archive/a"}, []perm{{"s3:DeleteObject", "archive/a"}}},
 		{"listing", "s3", "GET /archive?list-type=2&prefix=a", "", []string{"archive"}, []perm{{"s3:ListBucket", "archive"}}},
@@ -56,17 +57,23 @@ func TestPermissionsAndResources(t *testing.T) {
 			p := start(t, map[string]string{tt.service: backend})
 			var got []string
 			p.Use(awsproxy.Before(func(c *awsproxy.Call) error { got = c.Resources; return nil }))
-			method, url := http.MethodPost, p.URL("f", tt.service)
+			method, url, header := http.MethodPost, p.URL("f", tt.service), ""
 			switch tt.service {
 			case "lambda":
 				url += tt.action
 			case "s3":
-				verb, path, _ := strings.Cut(tt.action, " ")
-				method, url = verb, url+path
+				words := strings.Fields(tt.action)
+				method, url = words[0], url+words[1]
+				if len(words) > 2 {
+					header = words[2]
+				}
 			}
 			r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(tt.body))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if header != "" {
+				r.Header.Set(header, "x")
 			}
 			switch tt.service {
 			case "sns":
