@@ -166,7 +166,12 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	s.AWS.Use(s.Guard.Fault())
-	s.closers = append(s.closers, func() error { return errors.Join(s.Guard.Refused(), keepUsed(o.Root, s.Guard.Used())) })
+	s.closers = append(s.closers, func() error {
+		if err := s.Guard.Refused(); err != nil {
+			return err // and what was tried is no proof that it is needed
+		}
+		return keepUsed(o.Root, s.Guard.Used())
+	})
 	if err := CreateTables(ctx, s.DynamoDB, s.Template.Tables); err != nil {
 		return nil, err
 	}
