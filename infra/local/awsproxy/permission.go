@@ -97,9 +97,9 @@ func (c *Call) Needs() []Need {
 	return found
 }
 
-// permissions are the needs of a call without what conditions look at, sorted and
+// Permissions are the needs of the call without what conditions look at, sorted and
 // distinct.
-func permissions(c *Call) []Permission {
+func (c *Call) Permissions() []Permission {
 	var found []Permission
 	for _, n := range c.Needs() {
 		found = append(found, n.Permission)
