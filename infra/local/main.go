@@ -4,6 +4,7 @@
 //	go run ./infra/local spike                watch fifty claims while the base fee is twenty times as high
 //	go run ./infra/local up -chains FILE      run the functions against the chains of a file
 //	go run ./infra/local chain -id N          offer a chain of its own by JSON-RPC
+//	go run ./infra/local used                 list what the functions have used of AWS in all runs (see infra/local/guard)
 package main
 
 import (
@@ -30,13 +31,14 @@ var commands = map[string]func(context.Context, []string) error{
 	"spike": showSpike,
 	"up":    up,
 	"chain": chain,
+	"used":  used,
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: local demo | spike | up -chains FILE | chain -id N   (each with -h for its flags)")
+		fmt.Fprintln(os.Stderr, "usage: local demo | spike | up -chains FILE | chain -id N | used   (each with -h for its flags)")
 		os.Exit(exitUsage)
 	}
 	err := commands[os.Args[1]](ctx, os.Args[2:])

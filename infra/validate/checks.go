@@ -127,11 +127,8 @@ func schedules(_ *template.Document, s *template.Stack) []string {
 		clocks[j.Job]++
 	}
 	for _, f := range s.Functions {
-		if n := clocks[f.Folder]; len(f.Schedules) > 0 && n != 1 {
+		if n := clocks[f.Folder]; n != 1 {
 			findings = append(findings, fmt.Sprintf("%s: started by %d clocks, want 1", f.LogicalID, n))
-		}
-		if len(f.Schedules) == 0 && len(f.Queues) == 0 {
-			findings = append(findings, fmt.Sprintf("%s: nothing ever starts it", f.LogicalID))
 		}
 	}
 	return findings
@@ -236,6 +233,9 @@ func tables(_ *template.Document, s *template.Stack) []string {
 // buckets checks what every bucket must have.
 func buckets(_ *template.Document, s *template.Stack) []string {
 	var findings []string
+	if len(s.Buckets) == 0 {
+		findings = append(findings, "Archive: bucket is missing")
+	}
 	for _, b := range s.Buckets {
 		if !b.Versioned || !b.Encrypted || !b.Private || !b.TLSOnly || !b.Retained {
 			findings = append(findings, fmt.Sprintf("%s: versioned %t, encrypted %t, private %t, by TLS only %t, retained %t; want all",

@@ -57,6 +57,21 @@ func grant(m map[string]any, role string, statement map[string]any) {
 	doc["Statement"] = append(doc["Statement"].([]any), statement)
 }
 
+// granting finds the statement of a role's own policy that grants an action on a resource, which is named by a part of it.
+func granting(m map[string]any, role, action, resource string) map[string]any {
+	return find(at(props(m, role), "Policies", 0, "PolicyDocument"), action, resource)
+}
+
+func find(policy map[string]any, action, resource string) map[string]any {
+	for _, raw := range policy["Statement"].([]any) {
+		st := raw.(map[string]any)
+		if slices.Contains(texts(st["Action"]), action) && strings.Contains(fmt.Sprint(st["Resource"]), resource) {
+			return st
+		}
+	}
+	panic("no statement grants " + action + " on " + resource)
+}
+
 func TestRecordedTemplateIsClean(t *testing.T) {
 	src := encode(t, recorded(t))
 	for _, v := range variants {
@@ -124,7 +139,7 @@ func TestMutations(t *testing.T) {
 			delete(at(m, "Resources"), "ActionExecutorDoorbell")
 			delete(at(m, "Resources"), "ActionExecutorTick")
 			delete(at(m, "Resources"), "ActionExecutorTickPermission")
-		}, "ActionExecutor: nothing ever starts it"},
+		}, "ActionExecutor: started by 0 clocks"},
 		{"replayed ticks", func(m map[string]any) { delete(at(props(m, "StateSyncTick"), "Targets", 0), "RetryPolicy") }, "StateSync: rule Tick is retried 185 times"},
 		{"pacer invokes nobody", func(m map[string]any) {
 			at(props(m, "Pacer"), "Environment", "Variables")["PACER_JOBS"] = `[{"job":"state-sink","function":"rc-state-sink","every":10}]`
@@ -244,7 +259,7 @@ func TestMutations(t *testing.T) {
 			delete(at(props(m, "JobWatchdog"), "Environment", "Variables"), "HEARTBEAT_URL")
 		}, "JobWatchdog: is told the heartbeat's address: false"},
 		{"watchdog cannot count subscribers", func(m map[string]any) {
-			at(props(m, "JobWatchdogRole"), "Policies", 0, "PolicyDocument", "Statement", 1)["Action"] = "sns:Publish"
+			granting(m, "JobWatchdogRole", "sns:GetTopicAttributes", "Alerts")["Action"] = "sns:Publish"
 		}, "JobWatchdogRole: may not sns:GetTopicAttributes on Alerts"},
 		{"watchdog reads orders", func(m map[string]any) {
 			grant(m, "JobWatchdogRole", map[string]any{"Action": "dynamodb:GetItem", "Resource": "arn:aws:dynamodb:eu-west-1:000000000000:table/rc-Orders"})
@@ -265,17 +280,81 @@ func TestMutations(t *testing.T) {
 		}, "so it cannot be judged"},
 		{"role from elsewhere", func(m map[string]any) { props(m, "Pacer")["Role"] = "arn:aws:iam::000000000000:role/other" }, "Pacer: role arn:aws:iam::000000000000:role/other is not in this template"},
 		{"silent", func(m map[string]any) {
-			at(props(m, "PacerRole"), "Policies", 0, "PolicyDocument", "Statement", 0)["Action"] = "logs:CreateLogStream"
-		}, "PacerRole: may not logs:PutLogEvents"},
+			granting(m, "PacerRole", "logs:PutLogEvents", "PacerLogs")["Action"] = "logs:CreateLogStream"
+		}, "PacerRole: pacer uses logs:PutLogEvents on PacerLogs"},
 		{"cannot read its queue", func(m map[string]any) {
-			at(props(m, "PacerRole"), "Policies", 0, "PolicyDocument", "Statement", 1)["Action"] = "sqs:SendMessage"
-		}, "PacerRole: may not sqs:ReceiveMessage on its own queue"},
+			granting(m, "PacerRole", "sqs:ReceiveMessage", "PacerTicks")["Action"] = "sqs:SendMessage"
+		}, "PacerRole: pacer uses sqs:ReceiveMessage on PacerTicks"},
 		{"cannot report", func(m map[string]any) {
-			at(props(m, "JobPolicy"), "PolicyDocument", "Statement", 2)["Action"] = "sqs:ReceiveMessage"
-		}, "StateSyncRole: may not send to its failure destination"},
+			find(at(props(m, "JobPolicy"), "PolicyDocument"), "sqs:SendMessage", "FailedEvents")["Action"] = "sqs:ReceiveMessage"
+		}, "StateSyncRole: state-sync uses sqs:SendMessage on FailedEvents"},
 		{"cannot invoke", func(m map[string]any) {
-			at(props(m, "PacerRole"), "Policies", 0, "PolicyDocument", "Statement", 2)["Resource"] = "arn:aws:lambda:eu-west-1:000000000000:function:rc-state-sync"
+			granting(m, "PacerRole", "lambda:InvokeFunction", "StateSync")["Resource"] = "arn:aws:lambda:eu-west-1:000000000000:function:rc-state-sync"
 		}, "Pacer: may not invoke timelock-monitor"},
+		{"scans allowed by an empty set", func(m map[string]any) {
+			delete(at(granting(m, "HealthCheckRole", "dynamodb:GetItem", "Jobs"), "Condition"), "Null")
+		}, "HealthCheckRole: ForAllValues of dynamodb:LeadingKeys holds of requests without it too"},
+		{"role of another", func(m map[string]any) {
+			props(m, "StateSync")["Role"], props(m, "TimelockMonitor")["Role"] = props(m, "TimelockMonitor")["Role"], props(m, "StateSync")["Role"]
+		}, "TimelockMonitorRole: state-sync uses dynamodb:"},
+		{"tag of another", func(m map[string]any) { at(props(m, "StateSyncRole"), "Tags", 0)["Value"] = "pacer" }, "StateSyncRole: state-sync uses dynamodb:UpdateItem on Jobs job#state-sync"},
+		{"whole archive", func(m map[string]any) {
+			granting(m, "DailyReportRole", "s3:PutObject", "Archive")["Resource"] = map[string]any{"Fn::Sub": "${Archive.Arn}/*"}
+		}, "DailyReportRole: grants s3:PutObject on arn:aws:s3:::rc-archive/*, which nothing uses"},
+		{"policy too long", func(m map[string]any) {
+			for i := range 70 {
+				grant(m, "PacerRole", map[string]any{"Action": "sqs:SendMessage", "Resource": fmt.Sprintf("arn:aws:sqs:eu-west-1:000000000000:a-queue-with-a-long-name-%d", i)})
+			}
+		}, "PacerRole: its policies have"},
+		{"managed policy too long", func(m map[string]any) {
+			st := find(at(props(m, "JobPolicy"), "PolicyDocument"), "sqs:SendMessage", "FailedEvents")
+			st["Sid"] = strings.Repeat("x", 5000)
+		}, "JobPolicy:"},
+
+		// Queues and topics are closed.
+		{"queues without policy", func(m map[string]any) { delete(at(m, "Resources"), "QueuePolicy") }, "Doorbells: other accounts are not denied sqs:SendMessage"},
+		{"queue left out", func(m map[string]any) {
+			p := props(m, "QueuePolicy")
+			p["Queues"] = p["Queues"].([]any)[1:]
+		}, "Doorbells: sqs:ReceiveMessage without TLS is not denied"},
+		{"queue in the clear", func(m map[string]any) {
+			at(props(m, "QueuePolicy"), "PolicyDocument", "Statement", 0)["Action"] = "sqs:ReceiveMessage"
+		}, "FailedEvents: sqs:SendMessage without TLS is not denied"},
+		{"queue for everybody", func(m map[string]any) {
+			at(props(m, "QueuePolicy"), "PolicyDocument", "Statement", 1)["Effect"] = "Allow"
+		}, "Doorbells: other accounts are not denied"},
+		{"queue for every role", func(m map[string]any) {
+			st := at(props(m, "QueuePolicy"), "PolicyDocument", "Statement", 1)
+			st["Effect"] = "Allow"
+			delete(st, "Condition")
+		}, "Doorbells: its policy says allowed of sqs:SendMessage by any role of the account"},
+		{"topic without policy", func(m map[string]any) { delete(at(m, "Resources"), "AlertsPolicy") }, "Alerts: alarms of account 000000000000 are silent"},
+		{"topic for any account's alarms", func(m map[string]any) {
+			delete(at(props(m, "AlertsPolicy"), "PolicyDocument", "Statement", 0), "Condition")
+		}, "Alerts: alarms of account 111111111111 are allowed"},
+		{"topic in the clear", func(m map[string]any) {
+			delete(at(props(m, "AlertsPolicy"), "PolicyDocument", "Statement", 1), "Condition")
+		}, "Alerts: its policy says denied of sns:Publish"},
+		{"topic for other accounts", func(m map[string]any) {
+			at(props(m, "AlertsPolicy"), "PolicyDocument", "Statement", 2)["Action"] = "sns:Subscribe"
+		}, "Alerts: other accounts are not denied sns:Publish"},
+
+		// Who is told.
+		{"nobody is mailed", func(m map[string]any) { delete(at(m, "Resources"), "AlertEmailSubscription") }, "Alerts: email of alerts@example.org is not subscribed"},
+		{"no pager", func(m map[string]any) { delete(at(m, "Resources"), "PagerSubscription") }, "Alerts: https of https://pager.example.org/sns is not subscribed"},
+		{"pager for everything", func(m map[string]any) { delete(props(m, "PagerSubscription"), "FilterPolicy") }, "Alerts: https of https://pager.example.org/sns is not subscribed"},
+
+		// Rules and queues must be able to start what they name.
+		{"rule without permission", func(m map[string]any) { delete(at(m, "Resources"), "StateSyncTickPermission") }, "StateSyncTick: may not invoke StateSync"},
+		{"permission for another rule", func(m map[string]any) {
+			props(m, "StateSyncTickPermission")["SourceArn"] = map[string]any{"Fn::GetAtt": []any{"TimelockMonitorTick", "Arn"}}
+		}, "StateSyncTick: may not invoke StateSync"},
+		{"permission for everybody", func(m map[string]any) { delete(props(m, "StateSyncTickPermission"), "SourceArn") }, "StateSyncTickPermission: lets every rule"},
+		{"queue of another name", func(m map[string]any) {
+			res := at(m, "Resources")
+			res["Bells"] = res["Doorbells"]
+			delete(res, "Doorbells")
+		}, "Doorbells"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -285,7 +364,11 @@ func TestMutations(t *testing.T) {
 			var all []string
 			// The first two take both profiles.
 			for _, v := range variants[:2] {
-				all = append(all, variant(src, src, v)...)
+				if doc, stack, err := read(src, v); err != nil {
+					all = append(all, lines("translated template", err)...)
+				} else {
+					all = append(all, inspect(doc, stack)...)
+				}
 			}
 			if got := strings.Join(all, "\n"); !strings.Contains(got, tt.want) {
 				t.Errorf("want %q, found:\n%s", tt.want, got)

@@ -78,8 +78,12 @@ func variant(translated, source []byte, parameters map[string]string) []string {
 // inspect runs every check.
 func inspect(doc *template.Document, s *template.Stack) []string {
 	var findings []string
-	for _, check := range []func(*template.Document, *template.Stack) []string{functions, schedules, mappings, tables, buckets, queues, signing, watching, roles} {
-		findings = append(findings, check(doc, s)...)
+	for _, check := range []func(*template.Document, *template.Stack) []string{functions, schedules, mappings, tables, buckets, queues, signing, watching, roles, privilege, closed, subscribed, invocable} {
+		for _, f := range check(doc, s) {
+			if !slices.Contains(findings, f) {
+				findings = append(findings, f)
+			}
+		}
 	}
 	return findings
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bridge-me-not/resolver-cron/infra/local/iam"
 	"github.com/bridge-me-not/resolver-cron/infra/local/template"
 )
 
@@ -23,7 +24,7 @@ func signing(doc *template.Document, s *template.Stack) []string {
 	may := false
 	for id, list := range grants(doc, &findings) {
 		for _, st := range list {
-			if !st.allows("kms:Sign") {
+			if st.Deny || !st.Acts("kms:Sign") {
 				continue
 			}
 			if id != executorRole {
@@ -35,7 +36,7 @@ func signing(doc *template.Document, s *template.Stack) []string {
 		}
 		for _, st := range list {
 			for _, action := range []string{"kms:GetPublicKey", "kms:CreateGrant", "kms:PutKeyPolicy", "iam:PassRole", "sts:AssumeRole"} {
-				if st.allows(action) {
+				if !st.Deny && st.Acts(action) {
 					findings = append(findings, fmt.Sprintf("%s: may %s", id, action))
 				}
 			}
@@ -64,20 +65,21 @@ func signing(doc *template.Document, s *template.Stack) []string {
 }
 
 // keyPolicy wants the account's root to administer without a way to sign, and the executor's role to sign digests.
-func keyPolicy(id string, policy any, executorARN string) []string {
+func keyPolicy(id string, document any, executorARN string) []string {
 	var findings []string
 	const root = "AWS:arn:aws:iam::000000000000:root"
 	administered, signs := false, false
-	for _, st := range statements(id, policy, &findings) {
-		if st.Effect != "Allow" {
+	policy, _ := iam.Parse(document) // what cannot be judged, roles has told
+	for _, st := range policy {
+		if st.Deny {
 			continue
 		}
 		for _, who := range st.Principals {
 			switch who {
 			case root:
-				administered = administered || st.allows("kms:PutKeyPolicy")
+				administered = administered || st.Acts("kms:PutKeyPolicy")
 				for _, action := range []string{"kms:Sign", "kms:CreateGrant"} {
-					if st.allows(action) {
+					if st.Acts(action) {
 						findings = append(findings, fmt.Sprintf("%s: its policy lets any IAM policy of the account grant %s", id, action))
 					}
 				}
@@ -87,7 +89,7 @@ func keyPolicy(id string, policy any, executorARN string) []string {
 						findings = append(findings, fmt.Sprintf("%s: its policy lets the executor %s", id, action))
 					}
 				}
-				if st.allows("kms:Sign") {
+				if st.Acts("kms:Sign") {
 					signs = true
 					findings = append(findings, digestsOnly(id, st)...)
 				}
@@ -106,10 +108,13 @@ func keyPolicy(id string, policy any, executorARN string) []string {
 }
 
 // digestsOnly wants kms:Sign bound to 32-byte digests under the one algorithm that chains verify.
-func digestsOnly(id string, st statement) []string {
-	equals, _ := st.Condition["StringEquals"].(map[string]any)
-	if equals["kms:MessageType"] != "DIGEST" || equals["kms:SigningAlgorithm"] != "ECDSA_SHA_256" {
-		return []string{fmt.Sprintf("%s: kms:Sign is not bound to DIGEST and ECDSA_SHA_256", id)}
+func digestsOnly(id string, st iam.Statement) []string {
+	for key, want := range map[string]string{"kms:MessageType": "DIGEST", "kms:SigningAlgorithm": "ECDSA_SHA_256"} {
+		if !slices.ContainsFunc(st.Conditions, func(c iam.Condition) bool {
+			return c.Operator == "StringEquals" && !c.IfExists && c.Set == "" && c.Key == key && slices.Equal(c.Values, []string{want})
+		}) {
+			return []string{fmt.Sprintf("%s: kms:Sign is not bound to DIGEST and ECDSA_SHA_256", id)}
+		}
 	}
 	return nil
 }

@@ -33,7 +33,6 @@ type Call struct {
 	Body   []byte
 
 	path, query string
-	permissions []Permission
 }
 
 // String says who calls what, for test output.
@@ -77,8 +76,7 @@ func newCall(process, service string, r *http.Request, path string, body []byte)
 		query:    r.URL.RawQuery,
 	}
 	c.Action = action(c)
-	c.permissions = permissions(c)
-	c.Resources = resources(c.permissions)
+	c.Resources = resources(c.Permissions())
 	return c
 }
 

@@ -188,6 +188,23 @@ func ServerError() Fault {
 	}
 }
 
+// Deny answers, without forwarding, that the caller may not do this, in the words of the
+// service concerned. No retry helps.
+func Deny(message string) Fault {
+	return func(c *Call, _ Forward) (*Reply, error) {
+		switch c.Service {
+		case "dynamodb", "kms":
+			return errorReply(c, http.StatusBadRequest, "AccessDeniedException", message), nil
+		case "sns":
+			return errorReply(c, http.StatusForbidden, "AuthorizationError", message), nil
+		case "s3":
+			return errorReply(c, http.StatusForbidden, "AccessDenied", message), nil
+		default:
+			return errorReply(c, http.StatusForbidden, "AccessDeniedException", message), nil
+		}
+	}
+}
+
 // Fail answers, without forwarding, with an error of the given HTTP status and code,
 // e.g. 400 and "AccessDeniedException", in the protocol of the service concerned.
 func Fail(status int, code, message string) Fault {

@@ -2,6 +2,7 @@ package awsproxy_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -200,6 +201,7 @@ func TestErrorsOfEachService(t *testing.T) {
 		"throttle": awsproxy.Throttle(),
 		"500":      awsproxy.ServerError(),
 		"denied":   awsproxy.Fail(400, "AccessDeniedException", "not allowed to <do> this"),
+		"no right": awsproxy.Deny("not allowed"),
 	} {
 		for service, call := range once {
 			t.Run(name+" "+service, func(t *testing.T) {
@@ -217,6 +219,9 @@ func TestErrorsOfEachService(t *testing.T) {
 				if name == "denied" && (api.ErrorCode() != "AccessDeniedException" || api.ErrorMessage() != "not allowed to <do> this") {
 					t.Errorf("got %q %q", api.ErrorCode(), api.ErrorMessage())
 				}
+				if code := map[string]string{"sns": "AuthorizationError", "s3": "AccessDenied"}[service]; name == "no right" && api.ErrorCode() != cmp.Or(code, "AccessDeniedException") {
+					t.Errorf("%s refuses by %q", service, api.ErrorCode())
+				}
 				if check := typed[name][service]; check != nil {
 					if err := check(err); err != nil {
 						t.Error(err)
@@ -226,7 +231,7 @@ func TestErrorsOfEachService(t *testing.T) {
 					t.Errorf("usage %+v: want one request, not forwarded", got)
 				}
 			})
-			if name == "denied" {
+			if name == "denied" || name == "no right" {
 				continue
 			}
 			t.Run(name+" "+service+" is retried", func(t *testing.T) {

@@ -3,6 +3,7 @@ package awsproxy
 import (
 	"cmp"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -29,22 +30,33 @@ var iamNames = map[string]string{
 	"ListObjectsV2":                "ListBucket",
 }
 
-// permissions derives what a call needs, sorted and distinct. A body that does not parse
-// needs the bare action on "*": the service behind will refuse it.
-func permissions(c *Call) []Permission {
+// Need is one permission with what the conditions of a policy may look at.
+type Need struct {
+	Permission
+	// Items are, for DynamoDB, the keys or items named, as the protocol writes their
+	// attributes; of a query, the attributes that must have one value.
+	Items []Item
+	// Context are the values of the service's own condition keys.
+	Context map[string]string
+}
+
+// Needs lists what a policy must grant for the call, in no order: one need per element
+// of a transaction and per table of a batch. A body that does not parse needs the bare
+// action on "*": the service behind will refuse it.
+func (c *Call) Needs() []Need {
 	name := c.Action
 	if iam, ok := iamNames[name]; ok {
 		name = iam
 	}
-	var found []Permission
-	add := func(action, resource string) {
+	var found []Need
+	add := func(action, resource string, items ...Item) {
 		if resource != "" {
-			found = append(found, Permission{c.Service + ":" + action, resource})
+			found = append(found, Need{Permission: Permission{c.Service + ":" + action, resource}, Items: items})
 		}
 	}
 	switch c.Service {
 	case "dynamodb":
-		dynamoDBPermissions(c, add)
+		dynamoDBNeeds(c, add)
 	case "sqs":
 		var in struct{ QueueUrl, QueueName string } //nolint:revive // the protocol's spelling
 		if json.Unmarshal(c.Body, &in) == nil {
@@ -54,9 +66,12 @@ func permissions(c *Call) []Permission {
 		form := c.form()
 		add(name, cmp.Or(afterLast(form.Get("TopicArn"), ":"), afterLast(form.Get("TargetArn"), ":"), form.Get("Name")))
 	case "kms":
-		var in struct{ KeyId string } //nolint:revive // the protocol's spelling
+		var in struct{ KeyId, MessageType, SigningAlgorithm string } //nolint:revive // the protocol's spelling
 		if json.Unmarshal(c.Body, &in) == nil {
 			add(name, strings.TrimPrefix(afterLast(in.KeyId, ":"), "key/"))
+			for i := range found {
+				found[i].Context = map[string]string{"kms:MessageType": cmp.Or(in.MessageType, "RAW"), "kms:SigningAlgorithm": in.SigningAlgorithm}
+			}
 		}
 	case "ssm":
 		var in struct{ Names []string }
@@ -78,41 +93,113 @@ func permissions(c *Call) []Permission {
 			add(name, bucket)
 		default:
 			add(name, bucket+"/"+object)
+			if name == "PutObject" && c.Header.Get("If-Match") != "" {
+				add("GetObject", bucket+"/"+object) // it tells whether the object has that tag
+			}
 		}
 	}
 	if len(found) == 0 {
-		return []Permission{{c.Service + ":" + name, "*"}}
+		return []Need{{Permission: Permission{c.Service + ":" + name, "*"}}}
+	}
+	return found
+}
+
+// Permissions are the needs of the call without what conditions look at, sorted and
+// distinct.
+func (c *Call) Permissions() []Permission {
+	var found []Permission
+	for _, n := range c.Needs() {
+		found = append(found, n.Permission)
 	}
 	slices.SortFunc(found, comparePermissions)
 	return slices.Compact(found)
 }
 
-func dynamoDBPermissions(c *Call, add func(action, resource string)) {
-	type item struct{ TableName string }
+func dynamoDBNeeds(c *Call, add func(action, resource string, items ...Item)) {
+	type element struct {
+		TableName string
+		Key, Item Item
+	}
 	var in struct {
-		TableName, IndexName string
-		RequestItems         map[string]json.RawMessage
-		TransactItems        []struct{ Get, Put, Update, Delete, ConditionCheck *item }
+		element
+		IndexName                 string
+		KeyConditionExpression    string
+		ExpressionAttributeNames  map[string]string
+		ExpressionAttributeValues Item
+		RequestItems              map[string]json.RawMessage
+		TransactItems             []struct{ Get, Put, Update, Delete, ConditionCheck *element }
 	}
 	if json.Unmarshal(c.Body, &in) != nil {
 		return
 	}
+	named := in.Key
+	switch {
+	case in.Item != nil:
+		named = in.Item
+	case in.KeyConditionExpression != "":
+		named = asked(in.KeyConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues)
+	}
+	var items []Item
+	if named != nil {
+		items = []Item{named}
+	}
 	switch {
 	case in.IndexName != "":
-		add(c.Action, tableName(in.TableName)+"/index/"+in.IndexName)
+		add(c.Action, tableName(in.TableName)+"/index/"+in.IndexName, items...)
 	case in.TableName != "":
-		add(c.Action, tableName(in.TableName))
+		add(c.Action, tableName(in.TableName), items...)
 	}
-	for table := range in.RequestItems {
-		add(c.Action, tableName(table))
+	for table, batch := range in.RequestItems {
+		add(c.Action, tableName(table), batched(batch)...)
 	}
 	for _, t := range in.TransactItems {
-		for action, it := range map[string]*item{"GetItem": t.Get, "PutItem": t.Put, "UpdateItem": t.Update, "DeleteItem": t.Delete, "ConditionCheckItem": t.ConditionCheck} {
-			if it != nil {
-				add(action, tableName(it.TableName))
+		for action, e := range map[string]*element{"GetItem": t.Get, "PutItem": t.Put, "UpdateItem": t.Update, "DeleteItem": t.Delete, "ConditionCheckItem": t.ConditionCheck} {
+			switch {
+			case e == nil:
+			case e.Item != nil:
+				add(action, tableName(e.TableName), e.Item)
+			default:
+				add(action, tableName(e.TableName), e.Key)
 			}
 		}
 	}
+}
+
+// equality is a part of a key condition that names one value.
+var equality = regexp.MustCompile(`([#\w]+)\s*=\s*(:\w+)`)
+
+// asked are the attributes of which a key condition names the value.
+func asked(expression string, names map[string]string, values Item) Item {
+	out := Item{}
+	for _, m := range equality.FindAllStringSubmatch(expression, -1) {
+		if v, ok := values[m[2]]; ok {
+			out[cmp.Or(names[m[1]], m[1])] = v
+		}
+	}
+	return out
+}
+
+// batched are the keys and items of a batch on one table, to be read or to be written.
+func batched(raw json.RawMessage) (items []Item) {
+	var read struct{ Keys []Item }
+	if json.Unmarshal(raw, &read) == nil {
+		return read.Keys
+	}
+	var written []struct {
+		PutRequest    struct{ Item Item }
+		DeleteRequest struct{ Key Item }
+	}
+	if json.Unmarshal(raw, &written) != nil {
+		return nil
+	}
+	for _, w := range written {
+		if w.PutRequest.Item != nil {
+			items = append(items, w.PutRequest.Item)
+			continue
+		}
+		items = append(items, w.DeleteRequest.Key)
+	}
+	return items
 }
 
 func comparePermissions(a, b Permission) int {

@@ -45,6 +45,7 @@ func TestPermissionsAndResources(t *testing.T) {
 		{"function by ARN", "lambda", "POST /2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A0%3Afunction%3Astate-sync%3Alive/invocations", `{}`, []string{"state-sync"}, []perm{{"lambda:InvokeFunction", "state-sync"}}},
 		{"object", "s3", "GET /archive/snapshots/latest.json?x-id=GetObject", "", []string{"archive/snapshots/latest.json"}, []perm{{"s3:GetObject", "archive/snapshots/latest.json"}}},
 		{"object stored", "s3", "PUT /archive/a%20b?x-id=PutObject", "x", []string{"archive/a b"}, []perm{{"s3:PutObject", "archive/a b"}}},
+		{"object replaced", "s3", "PUT /archive/a If-Match", "x", []string{"archive/a"}, []perm{{"s3:GetObject", "archive/a"}, {"s3:PutObject", "archive/a"}}},
 		{"object looked at", "s3", "HEAD /archive/a", "", []string{"archive/a"}, []perm{{"s3:GetObject", "archive/a"}}},
 		{"object deleted", "s3", "DELETE /archive/a", "", []string{"archive/a"}, []perm{{"s3:DeleteObject", "archive/a"}}},
 		{"account", "lambda", "GET /2016-08-19/account-settings", "", nil, []perm{{"lambda:GetAccountSettings", "*"}}},
@@ -56,14 +57,21 @@ func TestPermissionsAndResources(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := start(t, map[string]string{tt.service: backend})
 			var got []string
-			p.Use(awsproxy.Before(func(c *awsproxy.Call) error { got = c.Resources; return nil }))
-			method, url := http.MethodPost, p.URL("f", tt.service)
-			if verb, path, ok := strings.Cut(tt.action, " "); ok {
-				method, url = verb, url+path
+			var needed []perm
+			p.Use(awsproxy.Before(func(c *awsproxy.Call) error { got, needed = c.Resources, c.Permissions(); return nil }))
+			method, url, header := http.MethodPost, p.URL("f", tt.service), ""
+			if words := strings.Fields(tt.action); len(words) > 1 {
+				method, url = words[0], url+words[1]
+				if len(words) > 2 {
+					header = words[2]
+				}
 			}
 			r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(tt.body))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if header != "" {
+				r.Header.Set(header, "x")
 			}
 			switch tt.service {
 			case "sns":
@@ -77,7 +85,7 @@ func TestPermissionsAndResources(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = answer.Body.Close()
-			if diff := cmp.Diff(tt.want, p.Permissions()["f"]); diff != "" {
+			if diff := cmp.Diff(tt.want, needed); diff != "" {
 				t.Errorf("permissions (-want +got):\n%s", diff)
 			}
 			if !slices.Equal(got, tt.resources) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -36,11 +35,10 @@ func (u *Usage) add(o Usage) {
 	u.WriteUnits += o.WriteUnits
 }
 
-// recorder keeps the bill and the permissions used. The zero value is empty.
+// recorder keeps the bill. The zero value is empty.
 type recorder struct {
 	mu    sync.Mutex
 	usage map[Key]Usage
-	used  map[string]map[Permission]bool
 }
 
 // Usage returns a copy of the bill.
@@ -50,7 +48,7 @@ func (p *Proxy) Usage() map[Key]Usage {
 	return maps.Clone(p.usage.usage)
 }
 
-// ResetUsage starts the bill anew. Permissions and request numbers stay.
+// ResetUsage starts the bill anew. Request numbers stay.
 func (p *Proxy) ResetUsage() {
 	p.usage.mu.Lock()
 	defer p.usage.mu.Unlock()
@@ -75,29 +73,9 @@ func (p *Proxy) Requests(function string) int {
 	return p.requests[function]
 }
 
-// Permissions lists, per function, what its calls needed so far, sorted.
-func (p *Proxy) Permissions() map[string][]Permission {
-	p.usage.mu.Lock()
-	defer p.usage.mu.Unlock()
-	all := map[string][]Permission{}
-	for function, used := range p.usage.used {
-		all[function] = slices.SortedFunc(maps.Keys(used), comparePermissions)
-	}
-	return all
-}
-
 func (r *recorder) received(c *Call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.used == nil {
-		r.used = map[string]map[Permission]bool{}
-	}
-	if r.used[c.Function] == nil {
-		r.used[c.Function] = map[Permission]bool{}
-	}
-	for _, p := range c.permissions {
-		r.used[c.Function][p] = true
-	}
 	r.count(c, Usage{Requests: 1})
 }
 

@@ -115,7 +115,6 @@ func TestUsageOfManyAtOnce(t *testing.T) {
 				}
 				remove()
 				w.proxy.Usage()
-				w.proxy.Permissions()
 			}
 		})
 	}

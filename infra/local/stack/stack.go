@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
+	"github.com/bridge-me-not/resolver-cron/infra/local/guard"
 	"github.com/bridge-me-not/resolver-cron/infra/local/kmsd"
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
 	"github.com/bridge-me-not/resolver-cron/infra/local/leaks"
@@ -76,8 +77,11 @@ type Stack struct {
 	Template *template.Stack
 	Host     *lambda.Host
 	AWS      *awsproxy.Proxy
-	RPC      *rpcproxy.Proxy
-	KMS      *kmsd.Server
+	// Guard refuses what a function's role does not grant. A refusal ends Run, and is an
+	// error of Close.
+	Guard *guard.Guard
+	RPC   *rpcproxy.Proxy
+	KMS   *kmsd.Server
 	// Leaks looks at all that the functions log, store and send. The signing keys
 	// and the tokens of the endpoints are planted; what is found makes Close fail.
 	Leaks *leaks.Finder
@@ -180,6 +184,13 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := s.readTemplate(o); err != nil {
 		return nil, err
 	}
+	s.AWS.Use(s.Guard.Fault())
+	s.closers = append(s.closers, func() error {
+		if err := s.Guard.Refused(); err != nil {
+			return err // and what was tried is no proof that it is needed
+		}
+		return keepUsed(o.Root, s.Guard.Used())
+	})
 	if err := CreateTables(ctx, s.DynamoDB, s.Template.Tables); err != nil {
 		return nil, err
 	}
@@ -223,6 +234,9 @@ func (s *Stack) readTemplate(o Options) error {
 		return fmt.Errorf("template.yaml: %w", err)
 	}
 	if s.Template, err = doc.Stack(); err != nil {
+		return fmt.Errorf("template.yaml: %w", err)
+	}
+	if s.Guard, err = guard.New(doc, s.Template, account, s.fail); err != nil {
 		return fmt.Errorf("template.yaml: %w", err)
 	}
 	return nil

@@ -54,6 +54,12 @@ type Declared struct {
 	ref, arn string // arn is "" for types that have none
 }
 
+// Ref is what a reference to the resource gives; ARN is "" for types that have none here.
+func (r Declared) Ref() string { return r.ref }
+
+// ARN is the resource's own.
+func (r Declared) ARN() string { return r.arn }
+
 func (r Declared) retained() bool {
 	return r.DeletionPolicy == "Retain" && r.UpdateReplacePolicy == "Retain"
 }
@@ -202,7 +208,7 @@ var physicalName = map[string]string{
 	"AWS::S3::Bucket":           "BucketName",
 }
 
-// owned are the types the stack creates or runs, with the attribute that holds their ARN.
+// owned are the types that policies and events name by their ARN, with the attribute that holds it.
 var owned = map[string]string{
 	"AWS::Serverless::Function": "Arn",
 	"AWS::Lambda::Function":     "Arn",
@@ -211,6 +217,8 @@ var owned = map[string]string{
 	"AWS::SNS::Topic":           "TopicArn",
 	"AWS::KMS::Key":             "Arn",
 	"AWS::S3::Bucket":           "Arn",
+	"AWS::Logs::LogGroup":       "Arn",
+	"AWS::Events::Rule":         "Arn",
 }
 
 // declare notes what exists, so that references can be told from mistakes.

@@ -105,7 +105,7 @@ func (d *Document) Stack() (*Stack, error) {
 		case "AWS::S3::Bucket":
 			s.Buckets = append(s.Buckets, bucket(d, r, props))
 		case "AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::Logs::LogGroup",
-			"AWS::KMS::Alias", "AWS::SNS::Subscription", "AWS::S3::BucketPolicy", "AWS::CloudWatch::Alarm":
+			"AWS::KMS::Alias", "AWS::SNS::Subscription", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::CloudWatch::Alarm":
 			// Permissions, retention and alarms have no local effect; aliases, subscriptions and bucket policies are read
 			// with their owners.
 		default:
