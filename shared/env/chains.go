@@ -152,7 +152,7 @@ func ParseUsable(file []byte, lookup Lookup) (c Chains, left Problems, err error
 // Variables lists the names that a chains file has values looked up for, each
 // once, in their order. A file that cannot be read names none.
 func Variables(file []byte) (names []string) {
-	parseChains(file, func(name string) (string, bool) {
+	_, _ = parseChains(file, func(name string) (string, bool) {
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}

@@ -5,6 +5,8 @@ import (
 	"compress/flate"
 	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,8 +25,8 @@ const starts = 15
 // BenchmarkFunction reports, for every function and for one that does nothing:
 // bytes of the deployed binary (arm64, stripped) and of its zip, and the time
 // from spawn to the first request for work on this machine. Functions start
-// with their configuration complete and all endpoints refusing: nothing may be
-// asked of them before the first event.
+// with their configuration complete and all endpoints refusing: before the first
+// event only the store may be asked, which chains file is in force.
 func BenchmarkFunction(b *testing.B) {
 	root, err := stack.Root()
 	if err != nil {
@@ -130,6 +132,9 @@ func start(b *testing.B, name, binary string) time.Duration {
 	if err := os.WriteFile(chains, []byte(chainsFile), 0o600); err != nil {
 		b.Fatal(err)
 	}
+	// Which chains file is in force is asked for at the start: none but the packaged one.
+	nothing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	defer nothing.Close()
 	var took []time.Duration
 	host, err := lambda.New(lambda.Config{
 		Region: "us-east-1", Account: "000000000000",
@@ -139,7 +144,8 @@ func start(b *testing.B, name, binary string) time.Duration {
 				"DOORBELL_QUEUE_URL": "http://127.0.0.1:9/q", "PACER_QUEUE_URL": "http://127.0.0.1:9/p", "PACER_JOBS": "[]",
 				"HEARTBEAT_URL":           "none",
 				"DOORBELL_DEAD_QUEUE_URL": "http://127.0.0.1:9/d", "FAILED_EVENTS_QUEUE_URL": "http://127.0.0.1:9/f",
-				"ALERTS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "ARCHIVE_BUCKET": "b", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+				"ALERTS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "ARCHIVE_BUCKET": "b", "PARAMETERS_PATH": "/p",
+				"AWS_ENDPOINT_URL": nothing.URL}
 		},
 		Observe: func(i lambda.Invocation) {
 			if i.Cold {
