@@ -108,6 +108,9 @@ func TestNobodyIsWokenForWhatIsDone(t *testing.T) {
 		if want := strings.Count(c.want, "overdue"); res.Overdue != want {
 			t.Errorf("%s: %d overdue, want %d", c.name, res.Overdue, want)
 		}
+		if critical := strings.Contains(c.want, ":critical"); (res.AtRisk == 1) != critical || res.AtRisk > 1 {
+			t.Errorf("%s: %d swaps at risk of the one", c.name, res.AtRisk)
+		}
 	}
 }
 

@@ -52,6 +52,7 @@ type Result struct {
 	Rung      int // doorbells sent
 	Findings  int // reported
 	Overdue   int // findings of work that should have been done
+	AtRisk    int // orders with a critical finding
 	Conflicts int // writes left to somebody faster
 }
 
@@ -120,11 +121,16 @@ func (p *Planner) replan(ctx context.Context, orders []swap.Order, facts map[uin
 		told = told && err == nil
 		errs = append(errs, err)
 	}
+	atRisk := map[swap.OrderID]bool{}
 	for _, f := range findings {
 		if f.Code == swap.ActionOverdue {
 			res.Overdue++
 		}
+		if f.Severity == swap.Critical && f.Order != (swap.OrderID{}) {
+			atRisk[f.Order] = true
+		}
 	}
+	res.AtRisk = len(atRisk)
 	res.Rung, res.Findings = len(out), len(findings)
 	if !told {
 		return res, errors.Join(errs...)

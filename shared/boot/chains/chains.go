@@ -434,6 +434,7 @@ func (p *Parts) Sweep(sel watch.Selection) func(context.Context, *job.Run) error
 		r.Note("conflicts", res.Conflicts)
 		if sel == watch.Overdue {
 			r.Metrics.Put(metrics.Overdue, int64(res.Overdue))
+			r.Metrics.Put(metrics.AtRisk, int64(res.AtRisk))
 		}
 		return err
 	}
