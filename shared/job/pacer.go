@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-
 )
 
 // Tick tells a job to run. Its message body is {"job":"timelock-monitor","time":"<RFC 3339, UTC>"}.

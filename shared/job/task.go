@@ -134,7 +134,7 @@ func (t Task) attempts(ctx context.Context, r *Run) (n int, err error) {
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 			return n, fmt.Errorf("%w (no time left to retry in %s)", err, wait)
 		}
-		r.Log.WarnContext(ctx, "attempt failed", "job", t.Name, "attempt", n, "wait_ms", wait.Milliseconds(), "error", err)
+		r.Log.WarnContext(ctx, "attempt failed", "attempt", n, "wait_ms", wait.Milliseconds(), "error", err)
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:

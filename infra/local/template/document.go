@@ -200,6 +200,9 @@ var physicalName = map[string]string{
 	"AWS::IAM::Role":            "RoleName",
 	"AWS::Events::Rule":         "Name",
 	"AWS::S3::Bucket":           "BucketName",
+	"AWS::CloudWatch::Alarm":    "AlarmName",
+
+	"AWS::CloudWatch::CompositeAlarm": "AlarmName",
 }
 
 // owned are the types the stack creates or runs, with the attribute that holds their ARN.

@@ -1,0 +1,3 @@
+package watching
+
+func (w *Watching) Render(rec Record) (map[string][]byte, error) { return nil, nil }
