@@ -139,8 +139,9 @@ func (r *Record) points(e Entry, seen map[EmittedMetric]bool) error {
 
 // Check holds what was emitted against what is watched: no alarm and no page shows a metric that nobody emits, no query
 // reads a field that no line has, and no metric is emitted, and paid for, that nobody looks at. Namespaces of AWS are not
-// its business.
-func (e Emitted) Check(w *Watching, namespace string) error {
+// its business. One run need not have every line: of some, only those messages are judged that it has; all is for what
+// was recorded to be complete.
+func (e Emitted) Check(w *Watching, namespace string, all bool) error {
 	var errs []error
 	emitted, used := map[Series]bool{}, map[Series]bool{}
 	for _, m := range e.Metrics {
@@ -163,12 +164,12 @@ func (e Emitted) Check(w *Watching, namespace string) error {
 		}
 		for _, widget := range d.Widgets {
 			if l := widget.Log; l != nil {
-				errs = append(errs, e.fields(d.Name+", "+l.Title, l.Parsed, l.Groups)...)
+				errs = append(errs, e.fields(d.Name+", "+l.Title, l.Parsed, l.Groups, all)...)
 			}
 		}
 	}
 	for _, q := range w.Queries {
-		errs = append(errs, e.fields(q.Name, q.Query, q.Groups)...)
+		errs = append(errs, e.fields(q.Name, q.Query, q.Groups, all)...)
 	}
 	for _, m := range e.Metrics {
 		if !used[m.Series()] {
@@ -179,7 +180,7 @@ func (e Emitted) Check(w *Watching, namespace string) error {
 }
 
 // fields looks for each field of a query in the lines that it can find. Each message that it names has to be there.
-func (e Emitted) fields(where string, q Query, groups []string) (errs []error) {
+func (e Emitted) fields(where string, q Query, groups []string, all bool) (errs []error) {
 	asked := q.Messages()
 	there, has := map[string]bool{}, map[string]bool{}
 	for _, g := range groups {
@@ -195,6 +196,10 @@ func (e Emitted) fields(where string, q Query, groups []string) (errs []error) {
 				}
 			}
 		}
+	}
+	missing := slices.ContainsFunc(asked, func(m string) bool { return !there[m] })
+	if !all && (asked == nil || missing) {
+		return errs
 	}
 	for _, m := range asked {
 		if !there[m] {

@@ -42,7 +42,7 @@ func recorded(t *testing.T) watching.Emitted {
 
 func TestNothingDanglesAndNothingIsEmittedForNobody(t *testing.T) {
 	for _, profile := range profiles {
-		if err := recorded(t).Check(read(t, profile), metrics.Namespace); err != nil {
+		if err := recorded(t).Check(read(t, profile), metrics.Namespace, true); err != nil {
 			t.Errorf("%s: %v", profile, err)
 		}
 	}
