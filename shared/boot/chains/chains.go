@@ -34,8 +34,9 @@ type Parts struct {
 	Chain  *chain.Client
 	Policy swap.Policy
 
-	topic *notify.Topic
-	desk  atomic.Pointer[alert.Desk] // of the scheduled run under way
+	topic  *notify.Topic
+	alarms *notify.Topic              // nil where nobody looks at it
+	desk   atomic.Pointer[alert.Desk] // of the scheduled run under way
 
 	mu        sync.Mutex
 	factories map[factoryKey]swap.Factory // proven; what was proven stays true
@@ -79,6 +80,10 @@ func Load(ctx context.Context, more ...env.Need) (*Parts, error) {
 	errs = append(errs, err)
 	p.topic, err = base.Topic()
 	errs = append(errs, err)
+	if base.Config.AlarmsTopicARN != "" {
+		p.alarms, err = base.AlarmsTopic()
+		errs = append(errs, err)
+	}
 	p.Policy, err = policy(base)
 	errs = append(errs, err)
 	return p, errors.Join(errs...)

@@ -38,9 +38,12 @@ func (p *Parts) HealthCheck() func(context.Context, *job.Run) error {
 func (p *Parts) probes(depth func(context.Context, string) (health.Depth, error), now time.Time) []health.Probe {
 	all := []health.Probe{
 		health.StoreProbe(p.Store.Ping),
-		health.SubscriptionsProbe(p.topic.Subscriptions),
+		health.SubscriptionsProbe("subscriptions", p.topic.Subscriptions),
 		health.OutboxProbe(p.Store.Alerts().Pending, now),
 		health.JobsProbe(func(ctx context.Context) ([]health.Job, error) { return p.jobs(ctx, now) }, now),
+	}
+	if p.alarms != nil {
+		all = append(all, health.SubscriptionsProbe("alarm subscriptions", p.alarms.Subscriptions))
 	}
 	for _, q := range []health.Queue{
 		{Name: "doorbells", URL: p.Config.DoorbellQueueURL},
