@@ -253,10 +253,9 @@ func composite(p *properties) Composite {
 	if c.Name == "" || c.Description == "" {
 		p.wrong(errors.New("without a name or a description"))
 	}
-	_, err := c.Step(map[string]State{})
-	if !errors.Is(err, errUnknown) {
-		p.wrong(err)
-	}
+	r := rule{tokens: tokens(c.Rule)}
+	_, err := r.whole()
+	p.wrong(err)
 	return c
 }
 
@@ -265,10 +264,7 @@ var errUnknown = errors.New("no such alarm")
 // Step is the composite's state for the states of the others, by name. Every alarm that the rule names has to be there.
 func (c Composite) Step(states map[string]State) (State, error) {
 	r := rule{states: states, tokens: tokens(c.Rule)}
-	on, err := r.any()
-	if err == nil && len(r.tokens) > 0 {
-		err = fmt.Errorf("rule: %q is too much", r.tokens[0])
-	}
+	on, err := r.whole()
 	if err = errors.Join(err, r.unknown); err != nil {
 		return NoData, err
 	}
@@ -291,6 +287,14 @@ func (r *rule) take(want string) bool {
 	}
 	r.tokens = r.tokens[1:]
 	return true
+}
+
+func (r *rule) whole() (bool, error) {
+	on, err := r.any()
+	if err == nil && len(r.tokens) > 0 {
+		err = fmt.Errorf("rule: %q is too much", r.tokens[0])
+	}
+	return on, err
 }
 
 func (r *rule) any() (bool, error) {
