@@ -341,6 +341,32 @@ func span(all []map[string]watching.State, name string) (first, last int) {
 	return first, last
 }
 
+// That nothing is told any more is no proof that what was wrong is over.
+func TestWhatWasWrongStaysSoInSilence(t *testing.T) {
+	const from, lasts = 130, 40
+	for name, w := range worlds(t) {
+		for _, a := range w.w.Alarms {
+			if strings.HasSuffix(a.Name, "-silent") || a.Stats[0].Namespace == "AWS/SQS" || short(a.Name) == "margin-thin" {
+				continue // silence itself, or what the service measures, or what is about an hour
+			}
+			change := incidents[short(a.Name)].change
+			if short(a.Name) == "funds-at-risk" { // seen by the last look
+				change = put(custom("AtRisk"), 1)
+			}
+			all := w.step(t, from+lasts+200, func(n int, m minute) {
+				if n >= from+lasts {
+					clear(m)
+				} else if n >= from {
+					change(w, n-from, m)
+				}
+			})
+			if first, last := span(all, a.Name); first < 0 || last != len(all)-1 {
+				t.Errorf("%s: %s is on in minutes %d to %d, want to the end of the silence", name, a.Name, first, last)
+			}
+		}
+	}
+}
+
 // Who rings and who is the net: swaps are at risk when both are silent, and not when one is.
 func TestSwapsAreAtRiskWhenNobodyRings(t *testing.T) {
 	for name, w := range worlds(t) {
