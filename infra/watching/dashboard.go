@@ -85,8 +85,8 @@ type Plot struct {
 
 const (
 	columns = 24
-	// The service's limits, and the most metrics that a dashboard without charge has.
-	maxWidgets, maxHeight, FreeMetrics = 500, 1000, 50
+	// The service's limits.
+	maxWidgets, maxHeight = 500, 1000
 )
 
 // widgets reads a dashboard's body and holds it against the rules of the service: it would take a body with most of

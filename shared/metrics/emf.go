@@ -33,7 +33,8 @@ func (m *Metric) PerJob() bool { return m.perJob }
 var (
 	// Done is 1 for a finished run, else 0: the heartbeat that alarms watch per critical job.
 	Done = &Metric{"Done", "Count", true}
-	// Overdue is the number of actions past their time that are not done, as the net sees them.
+	// Overdue is the number of actions past their time that are not done, as the net sees them. What was
+	// sent, has no hard deadline and may wait for a better price is none.
 	Overdue = &Metric{"Overdue", "Count", false}
 	// AtRisk is the number of open swaps of which the net finds something critical: money is lost, or will
 	// be unless somebody acts.

@@ -51,7 +51,7 @@ type Result struct {
 	Saved     int // work items written
 	Rung      int // doorbells sent
 	Findings  int // reported
-	Overdue   int // findings of work that should have been done
+	Overdue   int // critical findings of work that should have been done
 	AtRisk    int // orders with a critical finding
 	Conflicts int // writes left to somebody faster
 }
@@ -123,10 +123,13 @@ func (p *Planner) replan(ctx context.Context, orders []swap.Order, facts map[uin
 	}
 	atRisk := map[swap.OrderID]bool{}
 	for _, f := range findings {
+		if f.Severity != swap.Critical {
+			continue // as what was sent and may wait for a better price
+		}
 		if f.Code == swap.ActionOverdue {
 			res.Overdue++
 		}
-		if f.Severity == swap.Critical && f.Order != (swap.OrderID{}) {
+		if f.Order != (swap.OrderID{}) {
 			atRisk[f.Order] = true
 		}
 	}
