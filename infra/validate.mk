@@ -8,9 +8,10 @@ validate sam-build: export SAM_CLI_TELEMETRY = 0
 validate sam-build: export AWS_DEFAULT_REGION = us-east-1
 
 .PHONY: validate sam-build used
-validate: $(VENV_READY) ## sam validate, cfn-lint, and our own checks of the translated template
+validate: $(VENV_READY) ## sam validate, cfn-lint, and our own checks of the templates
 	$(VENV)/bin/sam validate --lint --template-file template.yaml
-	$(VENV)/bin/cfn-lint template.yaml
+	$(VENV)/bin/sam validate --lint --template-file infra/watching/template.yaml
+	$(VENV)/bin/cfn-lint template.yaml infra/watching/template.yaml
 	mkdir -p .build
 	$(VENV)/bin/python infra/validate/translate.py template.yaml .build/template.json
 	go run ./infra/validate .build/template.json

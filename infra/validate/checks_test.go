@@ -239,19 +239,7 @@ func TestMutations(t *testing.T) {
 		{"key goes", func(m map[string]any) { delete(at(m, "Resources", "SignerKey"), "DeletionPolicy") }, "SignerKey: goes with the stack"},
 		{"no alias", func(m map[string]any) { delete(at(m, "Resources"), "SignerAlias"); delete(m, "Outputs") }, "SignerKey: aliases []"},
 
-		// Who watches the watchdog.
-		{"nobody watches", func(m map[string]any) { delete(at(m, "Resources"), "JobWatchdogAlarm") }, "JobWatchdog: no alarm goes off when it is silent"},
-		{"silence is fine", func(m map[string]any) { props(m, "JobWatchdogAlarm")["TreatMissingData"] = "notBreaching" }, "JobWatchdog: no alarm goes off when it is silent"},
-		{"silence is unsaid", func(m map[string]any) { delete(props(m, "JobWatchdogAlarm"), "TreatMissingData") }, "JobWatchdogAlarm: does not say what silence means"},
-		{"alarm for another", func(m map[string]any) {
-			for _, i := range []int{1, 2} {
-				at(props(m, "JobWatchdogAlarm"), "Metrics", i, "MetricStat", "Metric", "Dimensions", 0)["Value"] = map[string]any{"Ref": "StateSync"}
-			}
-		}, "JobWatchdog: no alarm goes off when it is silent"},
-		{"alarm tells nobody", func(m map[string]any) { delete(props(m, "JobWatchdogAlarm"), "AlarmActions") }, "JobWatchdogAlarm: AlarmActions tell nobody"},
-		{"the end tells nobody", func(m map[string]any) {
-			props(m, "JobWatchdogAlarm")["OKActions"] = []any{"arn:aws:sns:eu-west-1:000000000000:other"}
-		}, "JobWatchdogAlarm: OKActions tell nobody"},
+		// What the watchdog may know.
 		{"everybody knows the monitor", func(m map[string]any) {
 			at(props(m, "StateSync"), "Environment", "Variables")["HEARTBEAT_URL"] = map[string]any{"Ref": "HeartbeatUrl"}
 		}, "StateSync: is told the heartbeat's address: true"},

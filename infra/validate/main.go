@@ -9,10 +9,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/template"
+	watched "github.com/bridge-me-not/resolver-cron/infra/watching"
 )
 
 func main() {
@@ -58,6 +60,16 @@ func run(translatedPath, templatePath string) ([]string, error) {
 			findings = append(findings, name+f)
 		}
 	}
+	for _, profile := range []string{"test", "mainnet"} {
+		w, err := watched.Read(filepath.Dir(templatePath), profile)
+		if err != nil {
+			findings = append(findings, lines("profile "+profile, err)...)
+			continue
+		}
+		for _, f := range alarms(w) {
+			findings = append(findings, "profile "+profile+": "+f)
+		}
+	}
 	findings = append(findings, files(source)...)
 	return findings, nil
 }
@@ -78,7 +90,7 @@ func variant(translated, source []byte, parameters map[string]string) []string {
 // inspect runs every check.
 func inspect(doc *template.Document, s *template.Stack) []string {
 	var findings []string
-	for _, check := range []func(*template.Document, *template.Stack) []string{functions, schedules, mappings, tables, buckets, queues, signing, watching, roles, privilege, closed, subscribed, invocable} {
+	for _, check := range []func(*template.Document, *template.Stack) []string{functions, schedules, mappings, tables, buckets, queues, signing, watcher, roles, privilege, closed, subscribed, invocable} {
 		for _, f := range check(doc, s) {
 			if !slices.Contains(findings, f) {
 				findings = append(findings, f)

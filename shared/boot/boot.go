@@ -86,6 +86,11 @@ func (b *Base) Topic() (*notify.Topic, error) {
 	return notify.New(sns.NewFromConfig(b.AWS), b.Config.AlertsTopicARN)
 }
 
+// AlarmsTopic is the topic of CloudWatch's alarms, for whoever asks about its subscribers.
+func (b *Base) AlarmsTopic() (*notify.Topic, error) {
+	return notify.New(sns.NewFromConfig(b.AWS), b.Config.AlarmsTopicARN)
+}
+
 // Scheduled is the handler of the job of that name. In mode off it does
 // nothing, and says so; likewise while an operator has paused it, if that may be
 // done.

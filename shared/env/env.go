@@ -35,7 +35,9 @@ type Config struct {
 	// DoorbellQueueURL, PacerQueueURL and AlertsTopicARN are empty where the
 	// function does not need them.
 	DoorbellQueueURL, PacerQueueURL, AlertsTopicARN string
-	PacerFunctions                                  map[string]string // function name or ARN by job, for the pacer only
+	// AlarmsTopicARN is the topic of CloudWatch's alarms, whose subscribers are looked at; empty: nobody looks.
+	AlarmsTopicARN string
+	PacerFunctions map[string]string // function name or ARN by job, for the pacer only
 	// HeartbeatURL is a secret: the https address of a monitor outside that is pinged. Empty: none is,
 	// which live has to say (NoHeartbeat).
 	HeartbeatURL string
@@ -95,6 +97,7 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		DoorbellQueueURL: get("DOORBELL_QUEUE_URL", need&NeedDoorbells != 0),
 		PacerQueueURL:    get("PACER_QUEUE_URL", need&NeedPacer != 0),
 		AlertsTopicARN:   get("ALERTS_TOPIC_ARN", need&NeedAlerts != 0),
+		AlarmsTopicARN:   get("ALARMS_TOPIC_ARN", false),
 		DoorbellDeadURL:  get("DOORBELL_DEAD_QUEUE_URL", need&NeedDeadQueues != 0),
 		FailedEventsURL:  get("FAILED_EVENTS_QUEUE_URL", need&NeedDeadQueues != 0),
 		PacerDeadURL:     get("PACER_DEAD_QUEUE_URL", false),

@@ -81,17 +81,17 @@ func plural(n int64, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// SubscriptionsProbe asks who gets the alerts. Without anybody, or while somebody has not confirmed,
-// an alert may reach no one: nothing else here matters then.
-func SubscriptionsProbe(count func(context.Context) (confirmed, pending int, err error)) Probe {
-	return Probe{Name: "subscriptions", Look: func(ctx context.Context) []Component {
-		c := Component{Name: "subscriptions", Status: Healthy, Critical: true}
+// SubscriptionsProbe asks who gets what a topic delivers, the alerts or the alarms. Without anybody, or
+// while somebody has not confirmed, it may reach no one: nothing else here matters then.
+func SubscriptionsProbe(name string, count func(context.Context) (confirmed, pending int, err error)) Probe {
+	return Probe{Name: name, Look: func(ctx context.Context) []Component {
+		c := Component{Name: name, Status: Healthy, Critical: true}
 		var confirmed, pending int
 		// Not to be told proves nothing: what cannot be delivered is seen in the outbox.
 		if asked(&c, Degraded, func() (err error) { confirmed, pending, err = count(ctx); return err }) {
 			c.Numbers = map[string]int64{"confirmed": int64(confirmed), "pending": int64(pending)}
 			if confirmed == 0 {
-				c.worsen(Unhealthy, "nobody is subscribed to the alerts")
+				c.worsen(Unhealthy, "nobody is subscribed")
 			}
 			if pending > 0 {
 				c.worsen(Unhealthy, "%d subscriptions are not confirmed", pending)

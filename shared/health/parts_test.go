@@ -76,12 +76,12 @@ func TestQueueProbe(t *testing.T) {
 
 func TestSubscriptionsProbe(t *testing.T) {
 	probe := func(confirmed, pending int, err error) []Component {
-		return look1(t, SubscriptionsProbe(func(context.Context) (int, int, error) { return confirmed, pending, err }))
+		return look1(t, SubscriptionsProbe("subscriptions", func(context.Context) (int, int, error) { return confirmed, pending, err }))
 	}
 	check(t, "somebody", probe(1, 0, nil), expectation{Healthy, true, ""})
 	check(t, "nobody", probe(0, 0, nil), expectation{Unhealthy, true, "nobody is subscribed"})
 	check(t, "one has not confirmed", probe(1, 1, nil), expectation{Unhealthy, true, "1 subscriptions are not confirmed"})
-	check(t, "nobody has", probe(0, 2, nil), expectation{Unhealthy, true, "nobody is subscribed to the alerts; 2 subscriptions"})
+	check(t, "nobody has", probe(0, 2, nil), expectation{Unhealthy, true, "nobody is subscribed; 2 subscriptions"})
 	check(t, "not reachable", probe(0, 0, errDown), expectation{Degraded, true, "down"})
 }
 

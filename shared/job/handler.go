@@ -220,10 +220,10 @@ func (r *Run) finish(ctx context.Context, end ending) error {
 }
 
 func (r *Run) logEnd(ctx context.Context, end ending, state State, ended time.Time, notes []slog.Attr, err error) {
-	level, outcome, done, dropped := slog.LevelInfo, state.String(), int64(0), int64(0)
+	level, outcome, done := slog.LevelInfo, state.String(), int64(0)
 	switch {
 	case end.dropped != "":
-		outcome, dropped = "dropped", 1
+		outcome = "dropped"
 	case state == Done:
 		done = 1
 	}
@@ -234,7 +234,6 @@ func (r *Run) logEnd(ctx context.Context, end ending, state State, ended time.Ti
 		}
 	}
 	r.Metrics.Add(metrics.Done, done)
-	r.Metrics.Add(metrics.Dropped, dropped)
 	attrs := []slog.Attr{
 		slog.String("outcome", outcome),
 		slog.Int64("duration_ms", ended.Sub(end.started).Milliseconds()),

@@ -127,7 +127,7 @@ func TestRunIsRecordedReleasedAndLogged(t *testing.T) {
 			t.Errorf("record %+v", rec)
 		}
 		want := map[string]any{"level": "INFO", "job": "sweep", "outcome": "done", "lag_ms": 250.0, "duration_ms": 1500.0, "attempts": 1.0,
-			"fence": 1.0, "orders": 3.0, "Done": 1.0, "Dropped": 0.0, "Overdue": 2.0, "Job": "sweep"}
+			"fence": 1.0, "orders": 3.0, "Done": 1.0, "Overdue": 2.0, "Job": "sweep"}
 		line := b.lastLine()
 		for k, v := range want {
 			if line[k] != v {
@@ -178,7 +178,7 @@ func TestStaleAndMalformedEvents(t *testing.T) {
 					t.Errorf("ran %v, error %v; want %v, %v", ran, err, tt.runs, tt.fails)
 				}
 				line := b.lastLine()
-				if !tt.runs && !tt.fails && (line["outcome"] != "dropped" || line["reason"] != "stale" || line["Dropped"] != 1.0 || line["Done"] != 0.0) {
+				if !tt.runs && !tt.fails && (line["outcome"] != "dropped" || line["reason"] != "stale" || line["Done"] != 0.0) {
 					t.Errorf("log line %v", line)
 				}
 				if !tt.runs && b.Calls("acquire")+b.Calls("record") != 0 {
@@ -232,7 +232,7 @@ func TestOnlyDoneBlocksARepeat(t *testing.T) {
 		if runs != 4 {
 			t.Errorf("%d attempts, want 4: the second delivery runs, the others are duplicates", runs)
 		}
-		if line := b.lastLine(); line["reason"] != "duplicate" || line["Dropped"] != 1.0 {
+		if line := b.lastLine(); line["reason"] != "duplicate" || line["outcome"] != "dropped" {
 			t.Errorf("log line %v", line)
 		}
 		if err := b.invoke(run, tick.Add(time.Second)); err != nil || runs != 5 {

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-
-	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 )
 
 // Tick tells a job to run. Its message body is {"job":"timelock-monitor","time":"<RFC 3339, UTC>"}.
@@ -120,7 +118,7 @@ func (t Tick) Event() ([]byte, error) {
 
 // Pacer returns the handler of a clock finer than EventBridge's: a scheduled event puts the ticks of
 // the minute from its time on the queue, and each message of that queue invokes its job. A tick that
-// comes later than its period is dropped and counted.
+// comes later than its period is dropped, and its line says so.
 func Pacer(d Deps, send TickSender, invoke Invoker) (Handler, error) {
 	if send == nil || invoke == nil {
 		return nil, errors.New("pacer without a queue or an invoker")
@@ -142,7 +140,6 @@ func Pacer(d Deps, send TickSender, invoke Invoker) (Handler, error) {
 			return err
 		}
 		if late := time.Since(t.Time); late > period {
-			r.Metrics.Add(metrics.Dropped, 1)
 			r.Log.WarnContext(ctx, "tick dropped", "paced_job", t.Job, "tick", t.Time, "late_ms", late.Milliseconds())
 			return nil
 		}

@@ -23,20 +23,30 @@ type Metric struct {
 // Name is its name in CloudWatch.
 func (m *Metric) Name() string { return m.name }
 
+// Unit is its unit there.
+func (m *Metric) Unit() string { return m.unit }
+
+// PerJob tells whether it has the dimension Job, and is only a field of the lines of jobs that are not critical.
+func (m *Metric) PerJob() bool { return m.perJob }
+
 // The metrics.
 var (
 	// Done is 1 for a finished run, else 0: the heartbeat that alarms watch per critical job.
 	Done = &Metric{"Done", "Count", true}
-	// Dropped counts events and ticks that were not acted on: stale, duplicate, or lease held.
-	Dropped = &Metric{"Dropped", "Count", false}
-	// Overdue is the number of open swaps with an action past its time that is not final. On a chain
-	// whose head cannot be read the wall clock says what is past.
+	// Overdue is the number of open swaps with an action past its time that is not done, as the net sees
+	// them. What was sent, has no hard deadline and may wait for a better price is none. On a chain whose
+	// head cannot be read the wall clock says what is past.
 	Overdue = &Metric{"Overdue", "Count", false}
+	// AtRisk is the number of open swaps of which the net finds something critical: money is lost, or will
+	// be unless somebody acts.
+	AtRisk = &Metric{"AtRisk", "Count", false}
 	// HeadAge is the age of the oldest chain head, wall clock minus block time. Of a chain whose head
 	// cannot be read it is the age of the last block that was, and a day if none ever was.
 	HeadAge = &Metric{"HeadAge", "Seconds", false}
 	// AlertsUndelivered is the number of alerts that a pass could not deliver.
 	AlertsUndelivered = &Metric{"AlertsUndelivered", "Count", false}
+	// GasRunway is the least number of actions that a signer can still pay for, of all signers.
+	GasRunway = &Metric{"GasRunway", "Count", false}
 	// MarginLeft is the least time, by block time, that was left to a hard deadline when a transaction of
 	// ours was included, of those settled in the run; negative is too late.
 	MarginLeft = &Metric{"MarginLeft", "Seconds", false}
@@ -45,7 +55,7 @@ var (
 )
 
 // All lists the metrics, for dashboards, alarms and the cost test.
-var All = []*Metric{Done, Dropped, Overdue, HeadAge, AlertsUndelivered, MarginLeft, Health}
+var All = []*Metric{Done, Overdue, AtRisk, HeadAge, AlertsUndelivered, GasRunway, MarginLeft, Health}
 
 // Set holds the values of one run. The zero value is empty and ready. Safe for concurrent use.
 type Set struct {

@@ -40,13 +40,17 @@ func subscriptions(t *testing.T) []template.Subscription {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stack.Topics[0].Subscriptions
+	i := slices.IndexFunc(stack.Topics, func(t template.Topic) bool { return t.LogicalID == "Alerts" })
+	if i < 0 {
+		t.Fatal("no topic Alerts")
+	}
+	return stack.Topics[i].Subscriptions
 }
 
 // The template's filters, on the real server with a queue in the place of each
 // address: the mail gets everything, the chat from warning up, the pager what is
-// critical and its end. A message without attributes, as CloudWatch's, reaches
-// the mail alone.
+// critical and its end. A message without attributes, as an alarm of CloudWatch,
+// reaches the mail alone: those have a topic of their own.
 func TestTemplateRoutesBySeverity(t *testing.T) {
 	endpoint := servicetest.SQSSNS(t)
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("any", "any", "")}

@@ -105,8 +105,11 @@ func TestNobodyIsWokenForWhatIsDone(t *testing.T) {
 		if got := r.toldOfTime(); got != c.want || b.probes != c.probed {
 			t.Errorf("%s: told %q, want %q; %d probes", c.name, got, c.want, b.probes)
 		}
-		if want := strings.Count(c.want, "overdue"); res.Overdue != want {
+		if want := strings.Count(c.want, "overdue:critical"); res.Overdue != want {
 			t.Errorf("%s: %d overdue, want %d", c.name, res.Overdue, want)
+		}
+		if critical := strings.Contains(c.want, ":critical"); (res.AtRisk == 1) != critical || res.AtRisk > 1 {
+			t.Errorf("%s: %d swaps at risk of the one", c.name, res.AtRisk)
 		}
 	}
 }
@@ -138,6 +141,34 @@ func TestATransactionUnderWayChangesTheSeverity(t *testing.T) {
 		r.sweep(t)
 		if got := r.toldOfTime(); got != c.want {
 			t.Errorf("at %d: %q, want %q", c.at, got, c.want)
+		}
+	}
+}
+
+// A cancellation that was sent may wait for a better price: it is told, and is nothing that alarms count.
+func TestWhatMayWaitIsNotCounted(t *testing.T) {
+	for _, c := range []struct {
+		state   swap.WorkState
+		want    string
+		counted int
+	}{
+		{swap.WorkPlanned, "action-overdue:critical", 1},
+		{swap.WorkSubmitted, "action-overdue:warning", 0},
+	} {
+		r := newRig()
+		r.put(t, nil)
+		r.at(251) // dst can be cancelled since 250
+		r.sweep(t)
+		w := r.actions.All()[0]
+		w.State = c.state
+		if err := r.actions.Together([]swap.Work{w}, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		r.told = nil
+		r.at(345) // src only since 300
+		res := r.sweep(t)
+		if got := r.toldOfTime(); got != c.want || res.Overdue != c.counted || res.AtRisk != c.counted {
+			t.Errorf("%s: told %q, %d overdue, %d at risk; want %q, %d", c.state, got, res.Overdue, res.AtRisk, c.want, c.counted)
 		}
 	}
 }

@@ -51,7 +51,8 @@ type Result struct {
 	Saved     int // work items written
 	Rung      int // doorbells sent
 	Findings  int // reported
-	Overdue   int // orders with work that should have been done; see Sweeper.unseen
+	Overdue   int // orders with work that should have been done, critically; see Sweeper.unseen
+	AtRisk    int // orders with a critical finding
 	Conflicts int // writes left to somebody faster
 }
 
@@ -121,16 +122,22 @@ func (p *Planner) replan(ctx context.Context, orders []swap.Order, facts map[uin
 		told = told && err == nil
 		errs = append(errs, err)
 	}
-	late := map[swap.OrderID]bool{}
+	late, atRisk := map[swap.OrderID]bool{}, map[swap.OrderID]bool{}
 	for _, id := range unseen {
 		late[id] = true
 	}
 	for _, f := range findings {
+		if f.Severity != swap.Critical {
+			continue // as what was sent and may wait for a better price
+		}
 		if f.Code == swap.ActionOverdue {
 			late[f.Order] = true
 		}
+		if f.Order != (swap.OrderID{}) {
+			atRisk[f.Order] = true
+		}
 	}
-	res.Overdue = len(late)
+	res.Overdue, res.AtRisk = len(late), len(atRisk)
 	res.Rung, res.Findings = len(out), len(findings)
 	if !told {
 		return res, errors.Join(errs...)

@@ -23,6 +23,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
 	"github.com/bridge-me-not/resolver-cron/infra/local/stack"
+	"github.com/bridge-me-not/resolver-cron/infra/watching"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 )
 
 const (
@@ -82,8 +84,29 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	report, err := r.play(ctx, scenes)
 	report.Secrets = r.keptSecrets()
 	err = errors.Join(err, s.Close())
+	if err == nil && len(o.Only) == 0 {
+		report.Unwatched = unwatched(o.Root, watch.path)
+	}
 	report.Elapsed = time.Since(started)
 	return report, err
+}
+
+// unwatched holds what the log says was emitted against the alarms and dashboards.
+func unwatched(root, log string) error {
+	w, err := watching.Read(root, "test")
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(log)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	rec, err := watching.ReadLog(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", log, err)
+	}
+	return rec.Check(w, metrics.Namespace, false)
 }
 
 type run struct {

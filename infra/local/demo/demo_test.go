@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -116,7 +117,13 @@ func TestReport(t *testing.T) {
 		if unheard.Missing = []string{"a: overdue"}; unheard.OK() {
 			t.Errorf("%s: well although an alert is missing", c.name)
 		}
+		blind := r
+		blind.Unwatched = errors.New("nobody looks at Done")
 		var out bytes.Buffer
+		if err := blind.Write(&out); err != nil || blind.OK() || !strings.Contains(out.String(), "alarms and dashboards: nobody looks at Done") {
+			t.Errorf("%s: with a metric that nobody looks at: %v, ok %v", c.name, err, blind.OK())
+		}
+		out.Reset()
 		if err := r.Write(&out); err != nil {
 			t.Fatal(err)
 		}

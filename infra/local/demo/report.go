@@ -32,6 +32,9 @@ type Report struct {
 	Secrets int
 	// Timetable is what the other jobs have kept.
 	Timetable Timetable
+	// Unwatched says what the functions emit and nobody looks at, or what is looked
+	// at and nobody emits; nil where only some scenes were played.
+	Unwatched error
 	// Failed names the runs that did not end well.
 	Failed  []string
 	Elapsed time.Duration
@@ -44,10 +47,11 @@ type Row struct {
 }
 
 // OK reports whether there were swaps, all are safe, nothing was late, every
-// alert that was due was raised, and a restored snapshot decides as its original.
+// alert that was due was raised, and a restored snapshot decides as its original;
+// and that what the functions emit is what alarms and dashboards are made for.
 func (r Report) OK() bool {
 	safe, lost, late := r.counts()
-	return len(r.Rows) > 0 && safe == len(r.Rows) && lost == 0 && late == 0 && len(r.Missing) == 0 && r.Timetable.Same()
+	return len(r.Rows) > 0 && safe == len(r.Rows) && lost == 0 && late == 0 && len(r.Missing) == 0 && r.Timetable.Same() && r.Unwatched == nil
 }
 
 func (r Report) counts() (safe, lost, late int) {
@@ -138,6 +142,9 @@ func (r Report) Write(w io.Writer) error {
 	}
 	for _, f := range r.Failed {
 		fmt.Fprintf(w, "a run failed: %s\n", f)
+	}
+	if r.Unwatched != nil {
+		fmt.Fprintf(w, "alarms and dashboards: %v\n", r.Unwatched)
 	}
 	for _, m := range r.Missing {
 		fmt.Fprintf(w, "no alert was raised: %s\n", m)

@@ -8,6 +8,10 @@
 // the AWS SDK and by the chains file, as they would be in the cloud. They cannot
 // tell the difference, and nothing in them tries.
 //
+// What watches the functions in the cloud, the nested application of
+// infra/watching with its alarms and dashboards, is not created: there is nobody
+// here who would evaluate an alarm. Package watching does both from a log.
+//
 // Everything listens on loopback at free ports and ends with the stack; what
 // the stack starts as processes is killed by the kernel should the stack
 // itself be killed. A part that dies by itself ends Run with its last words.

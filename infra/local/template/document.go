@@ -206,6 +206,9 @@ var physicalName = map[string]string{
 	"AWS::IAM::Role":            "RoleName",
 	"AWS::Events::Rule":         "Name",
 	"AWS::S3::Bucket":           "BucketName",
+	"AWS::CloudWatch::Alarm":    "AlarmName",
+
+	"AWS::CloudWatch::CompositeAlarm": "AlarmName",
 }
 
 // owned are the types that policies and events name by their ARN, with the attribute that holds it.

@@ -20,12 +20,17 @@ func Names(region, account string, queueURL func(name string) string) Resolve {
 		"AWS::IAM::ManagedPolicy":   func(n string) string { return fmt.Sprintf("arn:aws:iam::%s:policy/%s", account, n) },
 		"AWS::Events::Rule":         func(n string) string { return arn("events", "rule/"+n) },
 		"AWS::S3::Bucket":           func(n string) string { return "arn:aws:s3:::" + n },
+		"AWS::CloudWatch::Alarm":    func(n string) string { return arn("cloudwatch", "alarm:"+n) },
+
+		"AWS::CloudWatch::CompositeAlarm": func(n string) string { return arn("cloudwatch", "alarm:"+n) },
 	}
 	return func(r Resource, attr string) (string, error) {
 		form, known := arns[r.Type]
 		switch {
 		case attr == "Arn" && known, attr == "TopicArn" && r.Type == "AWS::SNS::Topic":
 			return form(r.Name), nil
+		case attr == "TopicName" && r.Type == "AWS::SNS::Topic":
+			return r.Name, nil
 		case attr == "QueueName" && r.Type == "AWS::SQS::Queue":
 			return r.Name, nil
 		case attr == "QueueUrl" && r.Type == "AWS::SQS::Queue":

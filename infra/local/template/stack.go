@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -14,6 +15,29 @@ type Stack struct {
 	Topics    []Topic
 	Keys      []Key
 	Buckets   []Bucket
+	Nested    []Nested
+}
+
+// Nested is an application of its own within the stack. What it creates is not read with the stack: whoever wants it
+// evaluates its template with these parameters.
+type Nested struct {
+	LogicalID string
+	// Location of its template, relative to the template that names it.
+	Location   string
+	Parameters map[string]string
+}
+
+// nested reads the SAM form and the form that the transform makes of it.
+func nested(r Declared, props *reader) Nested {
+	n := Nested{LogicalID: r.LogicalID, Location: cmp.Or(props.text("Location"), props.text("TemplateURL")), Parameters: map[string]string{}}
+	given := props.object("Parameters")
+	for _, name := range given.keys() {
+		n.Parameters[name] = given.text(name)
+	}
+	given.close()
+	props.ignore("Tags") // the transform says there what made it
+	props.close()
+	return n
 }
 
 // Function is a Lambda function with everything that can start it.
@@ -105,9 +129,11 @@ func (d *Document) Stack() (*Stack, error) {
 		case "AWS::S3::Bucket":
 			s.Buckets = append(s.Buckets, bucket(d, r, props))
 		case "AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::Logs::LogGroup",
-			"AWS::KMS::Alias", "AWS::SNS::Subscription", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::CloudWatch::Alarm":
-			// Permissions, retention and alarms have no local effect; aliases, subscriptions and bucket policies are read
-			// with their owners.
+			"AWS::KMS::Alias", "AWS::SNS::Subscription", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy":
+			// Permissions and retention have no local effect here; aliases, subscriptions and bucket policies are read with
+			// their owners.
+		case "AWS::Serverless::Application", "AWS::CloudFormation::Stack":
+			s.Nested = append(s.Nested, nested(r, props))
 		default:
 			p.add("Resources."+id+".Type", "%s is not understood", r.Type)
 		}

@@ -179,11 +179,16 @@ func TestPacerJobs(t *testing.T) {
 	}
 }
 
+func alerts(s *Stack) []Subscription {
+	i := slices.IndexFunc(s.Topics, func(t Topic) bool { return t.LogicalID == "Alerts" })
+	return s.Topics[i].Subscriptions
+}
+
 func TestWhoIsToldOfAlerts(t *testing.T) {
-	if got := read(t, nil).Topics[0].Subscriptions; got != nil {
+	if got := alerts(read(t, nil)); got != nil {
 		t.Errorf("without addresses: %v", got)
 	}
-	got := read(t, map[string]string{"AlertEmail": "ops@example.org", "ChatEndpoint": "https://chat.example.org/a?b=c", "PagerEndpoint": "https://pager.example.org"}).Topics[0].Subscriptions
+	got := alerts(read(t, map[string]string{"AlertEmail": "ops@example.org", "ChatEndpoint": "https://chat.example.org/a?b=c", "PagerEndpoint": "https://pager.example.org"}))
 	want := []Subscription{
 		{"email", "ops@example.org", ""},
 		{"https", "https://chat.example.org/a?b=c", `{"severity":["warning","critical"]}`},
@@ -210,6 +215,23 @@ func TestAddressesOfAlertsAreChecked(t *testing.T) {
 				t.Errorf("%s %q: %v", name, v, err)
 			}
 		}
+	}
+}
+
+// The nested application is read as far as the stack that names it goes.
+func TestNestedApplication(t *testing.T) {
+	got := read(t, map[string]string{"Profile": "test"}).Nested
+	if len(got) != 1 || got[0].LogicalID != "Watching" || got[0].Location != "infra/watching/template.yaml" {
+		t.Fatalf("nested: %+v", got)
+	}
+	for name, want := range map[string]string{"Stack": "rc", "Profile": "test", "AlarmsTopic": "arn:aws:sns:eu-west-1:000000000000:rc-Alarms",
+		"AlarmsTopicName": "rc-Alarms", "DoorbellsName": "rc-Doorbells", "JobsName": "rc-Jobs"} {
+		if got[0].Parameters[name] != want {
+			t.Errorf("%s is %q, want %q", name, got[0].Parameters[name], want)
+		}
+	}
+	if _, err := os.Stat("../../../" + got[0].Location); err != nil {
+		t.Error(err)
 	}
 }
 

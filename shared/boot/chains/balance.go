@@ -2,6 +2,7 @@ package chains
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -9,6 +10,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/balance"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
@@ -23,7 +25,7 @@ func (p *Parts) BalanceMonitor() func(context.Context, *job.Run) error {
 		r.Note("unread", res.Failed)
 		r.Note("low", res.Low)
 		if res.Signers > 0 {
-			r.Note("least_payable", res.Least)
+			r.Metrics.Put(metrics.GasRunway, int64(min(res.Least, math.MaxInt64)))
 		}
 		return err
 	}

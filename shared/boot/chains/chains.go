@@ -36,9 +36,10 @@ type Parts struct {
 	Chain  *chain.Client
 	Policy swap.Policy
 
-	topic *notify.Topic
-	desk  atomic.Pointer[alert.Desk] // of the scheduled run under way
-	calm  calm                       // alerts about the chains file that are known to be over
+	topic  *notify.Topic
+	alarms *notify.Topic              // nil where nobody looks at it
+	desk   atomic.Pointer[alert.Desk] // of the scheduled run under way
+	calm   calm                       // alerts about the chains file that are known to be over
 
 	mu        sync.Mutex
 	factories map[factoryKey]swap.Factory // proven; what was proven stays true
@@ -96,6 +97,10 @@ func newParts(base *boot.Base) (*Parts, error) {
 	errs = append(errs, err)
 	p.topic, err = base.Topic()
 	errs = append(errs, err)
+	if base.Config.AlarmsTopicARN != "" {
+		p.alarms, err = base.AlarmsTopic()
+		errs = append(errs, err)
+	}
 	p.Policy, err = policy(base)
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
@@ -486,6 +491,7 @@ func (p *Parts) Sweep(sel watch.Selection) func(context.Context, *job.Run) error
 		r.Note("conflicts", res.Conflicts)
 		if sel == watch.Overdue {
 			r.Metrics.Put(metrics.Overdue, int64(res.Overdue))
+			r.Metrics.Put(metrics.AtRisk, int64(res.AtRisk))
 		}
 		return err
 	}

@@ -42,9 +42,12 @@ func (p *Parts) HealthCheck(concurrency func(context.Context) (health.Concurrenc
 func (p *Parts) probes(depth func(context.Context, string) (health.Depth, error), concurrency func(context.Context) (health.Concurrency, error), now time.Time) []health.Probe {
 	all := []health.Probe{
 		health.StoreProbe(p.Store.Ping),
-		health.SubscriptionsProbe(p.topic.Subscriptions),
+		health.SubscriptionsProbe("subscriptions", p.topic.Subscriptions),
 		health.OutboxProbe(p.Store.Alerts().Pending, now),
 		health.JobsProbe(p.jobs, job.HealthCheck, watchPeriods*p.period(job.JobWatchdog), now),
+	}
+	if p.alarms != nil {
+		all = append(all, health.SubscriptionsProbe("alarm subscriptions", p.alarms.Subscriptions))
 	}
 	for _, q := range queues(p.Config) {
 		all = append(all, health.QueueProbe(q, depth))

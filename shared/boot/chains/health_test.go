@@ -33,18 +33,18 @@ func TestEveryPartHasItsProbe(t *testing.T) {
 	}
 	names := func(pacer string) (out []string) {
 		p := &Parts{Base: &boot.Base{Profile: job.Mainnet, Store: s, Config: env.Config{DoorbellQueueURL: "d", DoorbellDeadURL: "dd", FailedEventsURL: "f",
-			PacerQueueURL: pacer, PacerDeadURL: pacer, Chains: env.Chains{MaxOpenSwaps: 5, Chains: []env.Chain{{ID: 10}, {ID: 8453}}}}}, topic: topic}
+			PacerQueueURL: pacer, PacerDeadURL: pacer, Chains: env.Chains{MaxOpenSwaps: 5, Chains: []env.Chain{{ID: 10}, {ID: 8453}}}}}, topic: topic, alarms: topic}
 		for _, probe := range p.probes(func(context.Context, string) (health.Depth, error) { return health.Depth{}, nil }, nil, time.Now()) {
 			out = append(out, probe.Name)
 		}
 		return out
 	}
-	all := []string{"store", "subscriptions", "outbox", "jobs", "queue doorbells", "queue doorbells-dead", "queue failed-events",
+	all := []string{"store", "subscriptions", "outbox", "jobs", "alarm subscriptions", "queue doorbells", "queue doorbells-dead", "queue failed-events",
 		"chain 10", "factories 10", "balances 10", "chain 8453", "factories 8453", "balances 8453", "capacity", "concurrency"}
 	if got := names(""); !slices.Equal(got, all) {
 		t.Errorf("have %q, want %q", got, all)
 	}
-	if got, want := names("p"), slices.Insert(slices.Clone(all), 7, "queue pacer-ticks", "queue pacer-ticks-dead"); !slices.Equal(got, want) {
+	if got, want := names("p"), slices.Insert(slices.Clone(all), 8, "queue pacer-ticks", "queue pacer-ticks-dead"); !slices.Equal(got, want) {
 		t.Errorf("with a pacer %q, want %q", got, want)
 	}
 }
