@@ -4,6 +4,7 @@
 //	go run ./infra/local spike                watch fifty claims while the base fee is twenty times as high
 //	go run ./infra/local up -chains FILE      run the functions against the chains of a file
 //	go run ./infra/local chain -id N          offer a chain of its own by JSON-RPC
+//	go run ./infra/local measure              find out what the functions take, for the bill
 package main
 
 import (
@@ -30,13 +31,15 @@ var commands = map[string]func(context.Context, []string) error{
 	"spike": showSpike,
 	"up":    up,
 	"chain": chain,
+
+	"measure": measureAll,
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: local demo | spike | up -chains FILE | chain -id N   (each with -h for its flags)")
+		fmt.Fprintln(os.Stderr, "usage: local demo | spike | up -chains FILE | chain -id N | measure   (each with -h for its flags)")
 		os.Exit(exitUsage)
 	}
 	err := commands[os.Args[1]](ctx, os.Args[2:])
