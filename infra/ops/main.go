@@ -1,4 +1,4 @@
-// Command ops is what operators do by hand: look at alerts and jobs, acknowledge, pause, resume and restore.
+// Command ops is what operators do by hand: look at alerts and jobs, acknowledge, pause, resume and restore, and what it all costs.
 //
 //	go run ./infra/ops alerts
 //	go run ./infra/ops ack 'chain-behind|10|||' -by anna -note 'provider is informed'
@@ -6,6 +6,7 @@
 //	go run ./infra/ops pause -chain 10 -for 2h -by anna -why 'reorg on optimism'
 //	go run ./infra/ops resume -chain 10
 //	go run ./infra/ops restore
+//	go run ./infra/ops bill -profile mainnet
 //
 // Tables and bucket are named by flags, by the variables that the functions have, or by the outputs of the stack:
 //
@@ -30,7 +31,7 @@ import (
 )
 
 // commands are all there are; each has a file of its own.
-var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand}
+var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand, billCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

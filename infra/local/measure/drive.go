@@ -171,7 +171,7 @@ func (d *driver) step(ctx context.Context) error {
 			break
 		}
 		d.meter.rang("action-executor")
-		if err := d.run(ctx, "action-executor", doorbell(r.body)); err != nil {
+		if err := d.run(ctx, "action-executor", message("Doorbells", r.body)); err != nil {
 			return err
 		}
 	}
@@ -240,8 +240,8 @@ func scheduled(function string) []byte {
 		function, time.Now().UnixNano(), time.Now().UTC().Format(time.RFC3339Nano), function)
 }
 
-// doorbell is an event with one message.
-func doorbell(body string) []byte {
-	return fmt.Appendf(nil, `{"Records":[{"messageId":"%d","receiptHandle":"r","body":%q,"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:us-east-1:000000000000:local-Doorbells","awsRegion":"us-east-1"}]}`,
-		time.Now().UnixNano(), body)
+// message is an event with one message of a queue.
+func message(queue, body string) []byte {
+	return fmt.Appendf(nil, `{"Records":[{"messageId":"%d","receiptHandle":"r","body":%q,"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:us-east-1:000000000000:local-%s","awsRegion":"us-east-1"}]}`,
+		time.Now().UnixNano(), body, queue)
 }

@@ -36,7 +36,9 @@ const (
 	// apart is how many seconds lie between the beginnings of two lives, lasting how many there are from the last of
 	// them until it is archived.
 	apart, lasting = 150, 50 * 60
-	cleaner        = "order-cleanup"
+	cleaner, clock = "order-cleanup", "pacer"
+	// A snapshot is its data, their manifest and the pointer to it; the data are read back, and the pointer before.
+	snapshotPuts, snapshotGets = 3, 2
 	// starts is how often each function is started for the median of that.
 	starts = 5
 	// poolCap is how many transactions of an account nodes keep.
@@ -157,12 +159,17 @@ func Run(ctx context.Context, o Options) (_ bill.Measured, err error) {
 		switch n {
 		case "state-persistence": // with several hundred swaps a day, something has changed at each run
 			full, one = life.mean(), total{}
+			quiet.puts, quiet.gets = snapshotPuts, snapshotGets
+			full.puts, full.gets = quiet.puts, quiet.gets
 		case "job-watchdog", "daily-report": // they read what other jobs ran, of which there is too much for the time by the wall clock
 			full, one = quiet, total{}
 		}
 		out.Functions[n] = bill.Function{Idle: quiet.cost(), Open: full.less(quiet).times(1 / float64(o.Open)).cost(), Swap: one.cost(),
 			Rings:      bill.Thousandths(life.rings / float64(o.Lives)),
 			InitMillis: bill.Thousandths(median(m.inits[n]).Seconds() * 1000), FirstCPU: bill.Thousandths(median(m.firsts[n]).Seconds() * 1000), PeakMB: bill.Thousandths(math.Ceil(float64(m.peaks[n]) / (1 << 20)))}
+	}
+	if out.Functions["pacer"], err = pacer(ctx, o, w); err != nil {
+		return bill.Measured{}, err
 	}
 	return out, errors.Join(d.failures()...)
 }
