@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"crypto/ecdsa"
 	"fmt"
 	"strings"
 
@@ -8,12 +9,16 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
 )
 
-// key is the alias of the signer's key.
-const key = "alias/measure"
+// Keys are what the local KMS holds for [ChainsFile].
+func Keys() map[string]*ecdsa.PrivateKey {
+	return map[string]*ecdsa.PrivateKey{key: scene.ContractKey.Key}
+}
 
-// chainsFile is what a usual operator would write: two chains with two endpoints and all families each, one resolver
-// contract on each of them, and one key for its gas.
-func chainsFile(w *scene.World) []byte {
+const key = "alias/resolver"
+
+// ChainsFile is what a usual operator would write: two chains with two endpoints and all families each, one resolver
+// contract on each of them, and one key for its gas. Both endpoints are the same node.
+func ChainsFile(w *scene.World) []byte {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("signers: [{ name: resolver, address: %q, key: %s, custody: contract }]", scene.ContractKey.Address, key)
@@ -26,7 +31,7 @@ func chainsFile(w *scene.World) []byte {
 		p("    regular: true")
 		p("    confirmations: %d", scene.Confirmations)
 		p("    inclusion: %d", 3*blockTime)
-		p("    endpoints: [{ name: a, url: %q }, { name: b, url: %q }]", c.Dev.URL(), c.Dev.URL())
+		p("    endpoints: [{ name: a, url: %q }, { name: b, url: %q }]", c.Dev.URL(), c.Dev.URL()+"/")
 		p("    nativeDust: 1000000")
 		p("    maxFee: { withdraw: 10000000000000000, cancel: 10000000000000000, rescueFunds: 10000000000000000 }")
 		p("    factories:")

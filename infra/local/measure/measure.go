@@ -2,7 +2,6 @@ package measure
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -76,8 +75,8 @@ func Run(ctx context.Context, o Options) (_ bill.Measured, err error) {
 	}
 	defer w.Close()
 	m := newMeter()
-	s, err := stack.Start(ctx, stack.Options{Root: o.Root, Profile: "mainnet", Mode: "live", Keys: map[string]*ecdsa.PrivateKey{key: scene.ContractKey.Key}, DynamoDB: o.DynamoDB, Progress: o.Progress,
-		ChainsFile: chainsFile(w), Observe: m.observe, Log: m.read})
+	s, err := stack.Start(ctx, stack.Options{Root: o.Root, Profile: "mainnet", Mode: "live", Keys: Keys(), DynamoDB: o.DynamoDB, Progress: o.Progress,
+		ChainsFile: ChainsFile(w), Observe: m.observe, Log: m.read})
 	if err != nil {
 		return bill.Measured{}, err
 	}

@@ -2,7 +2,6 @@ package measure
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"errors"
 	"math"
 
@@ -16,8 +15,8 @@ import (
 // its own.
 func pacer(ctx context.Context, o Options, w *scene.World) (_ bill.Function, err error) {
 	m := newMeter()
-	s, err := stack.Start(ctx, stack.Options{Root: o.Root, Profile: "test", Mode: "live", Keys: map[string]*ecdsa.PrivateKey{key: scene.ContractKey.Key}, DynamoDB: o.DynamoDB,
-		ChainsFile: chainsFile(w), Observe: func(i lambda.Invocation) {
+	s, err := stack.Start(ctx, stack.Options{Root: o.Root, Profile: "test", Mode: "live", Keys: Keys(), DynamoDB: o.DynamoDB,
+		ChainsFile: ChainsFile(w), Observe: func(i lambda.Invocation) {
 			if i.Function == clock {
 				m.observe(i)
 			}
