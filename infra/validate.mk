@@ -14,6 +14,13 @@ validate: $(VENV_READY) ## sam validate, cfn-lint, and our own checks of the tra
 	mkdir -p .build
 	$(VENV)/bin/python infra/validate/translate.py template.yaml .build/template.json
 	go run ./infra/validate .build/template.json
+	$(MAKE) --no-print-directory rie
+
+# The Lambda runtime interface emulator that the SAM CLI brings along, with the binary for this machine.
+.PHONY: rie
+rie: $(VENV_READY) ## a function answers under AWS's own Runtime API
+	CGO_ENABLED=0 go build -tags lambda.norpc,grpcnotrace -o .build/rie/bootstrap ./functions/action-executor
+	go run ./infra/hosts -rie $$(echo $(VENV)/lib/python3*/site-packages/samcli/local/rapid/aws-lambda-rie-$(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)) .build/rie/bootstrap
 
 # The artefacts as `sam deploy` takes them, in .aws-sam/build.
 sam-build: $(VENV_READY)
