@@ -124,7 +124,7 @@ func (s *Shape) resource(path string, r template.Declared, root bool) error {
 	case "AWS::Serverless::Application":
 		location, ok := r.Properties["Location"].(string)
 		if !ok {
-			return errors.New("Location: only files of this repository are read")
+			return errors.New("property Location: only files of this repository are read")
 		}
 		inner := map[string]string{}
 		given, _ := r.Properties["Parameters"].(map[string]any)

@@ -143,7 +143,10 @@ func underRIE(ctx context.Context, rie, binary string) error {
 	go func() { ended <- cmd.Wait() }()
 	answer, err := post(ctx, "http://"+front+"/2015-03-31/functions/function/invocations", ended)
 	cancel()
-	<-ended
+	over := <-ended // killed, and only of interest if something else went wrong
+	if err != nil {
+		err = errors.Join(err, over)
+	}
 	if err == nil && strings.Contains(answer, "errorMessage") {
 		err = fmt.Errorf("it answered %s", answer)
 	}
