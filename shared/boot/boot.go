@@ -49,7 +49,7 @@ func Load(ctx context.Context, need env.Need) (*Base, error) {
 	if b.Log, err = metrics.NewLogger(os.Stdout, cfg.LogLevel, slog.String("mode", string(cfg.Mode))); err != nil {
 		errs = append(errs, err)
 	}
-	if b.AWS, err = config.LoadDefaultConfig(ctx, config.WithRetryer(retryer)); err != nil {
+	if b.AWS, err = awsConfig(); err != nil {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
@@ -65,6 +65,25 @@ func Load(ctx context.Context, need env.Need) (*Base, error) {
 	b.Control = control.NewReader(b.Store.Control())
 	b.Jobs = job.Deps{Locker: b.Store.Leases(), Recorder: b.Store.Runs(), Log: b.Log}
 	return b, nil
+}
+
+// awsConfig is what a function has in Lambda: region, credentials and endpoints of
+// its environment. The SDK's default links the clients of four more services, for
+// kinds of credentials that no function has: half a megabyte of each zip.
+func awsConfig() (aws.Config, error) {
+	e, err := config.NewEnvConfig()
+	if err != nil {
+		return aws.Config{}, err
+	}
+	if e.Region == "" || !e.Credentials.HasKeys() {
+		return aws.Config{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: a function has them all")
+	}
+	cfg := aws.Config{Region: e.Region, ConfigSources: []any{e}, Retryer: retryer, RetryMaxAttempts: e.RetryMaxAttempts,
+		Credentials: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return e.Credentials, nil }))}
+	if e.BaseEndpoint != "" {
+		cfg.BaseEndpoint = &e.BaseEndpoint
+	}
+	return cfg, nil
 }
 
 // work is whose actions a stack reads and writes: one that does nothing touches
