@@ -6,7 +6,7 @@ FUZZTIME ?= 20000x
 export GOTOOLCHAIN := local
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit random e2e fuzz demo spike bench lint validate clean
+.PHONY: help build test unit random e2e fuzz demo spike invoke bench lint validate clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ demo: ## watch two chains of swaps come to their right end (three minutes)
 
 spike: ## watch fifty claims while the base fee rises twentyfold (a quarter of a minute)
 	go run ./infra/local spike
+
+invoke: ## run one function with its event, as FUNCTION=state-sync, or all of them
+	go run ./infra/local invoke $(FUNCTION)
 
 bench: ## figures: speed, memory, calls and capacity units
 	go test -run '^$$' -bench . -benchmem ./...

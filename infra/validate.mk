@@ -15,6 +15,13 @@ validate: $(VENV_READY) ## sam validate, cfn-lint, and our own checks of the tem
 	mkdir -p .build
 	$(VENV)/bin/python infra/validate/translate.py template.yaml .build/template.json
 	go run ./infra/validate .build/template.json
+	$(MAKE) --no-print-directory rie
+
+# The Lambda runtime interface emulator that the SAM CLI brings along, with the binary for this machine.
+.PHONY: rie
+rie: $(VENV_READY) ## a function answers under AWS's own Runtime API
+	CGO_ENABLED=0 go build -tags lambda.norpc,grpcnotrace -o .build/rie/bootstrap ./functions/action-executor
+	go run ./infra/hosts -rie $$(echo $(VENV)/lib/python3*/site-packages/samcli/local/rapid/aws-lambda-rie-$(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)) .build/rie/bootstrap
 
 # `make clean`, then everything that runs the functions (`make unit e2e demo`), goes before.
 used: ## keep what the functions were seen to use of AWS, with which the template's roles are compared

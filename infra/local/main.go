@@ -5,6 +5,8 @@
 //	go run ./infra/local up -chains FILE      run the functions against the chains of a file
 //	go run ./infra/local chain -id N          offer a chain of its own by JSON-RPC
 //	go run ./infra/local used                 list what the functions have used of AWS in all runs (see infra/local/guard)
+//	go run ./infra/local invoke FUNCTION      run a function once, with its event
+//	go run ./infra/local measure              find out what the functions take, for the bill
 package main
 
 import (
@@ -15,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/bridge-me-not/resolver-cron/infra/local/invoke"
 )
 
 // Exit codes: 1 for what went wrong, 2 for a wrong command line or chains file.
@@ -32,20 +36,23 @@ var commands = map[string]func(context.Context, []string) error{
 	"up":    up,
 	"chain": chain,
 	"used":  used,
+
+	"invoke":  invokeOne,
+	"measure": measureAll,
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: local demo | spike | up -chains FILE | chain -id N | used   (each with -h for its flags)")
+		fmt.Fprintln(os.Stderr, "usage: local demo | spike | up -chains FILE | chain -id N | invoke FUNCTION | measure | used   (each with -h for its flags)")
 		os.Exit(exitUsage)
 	}
 	err := commands[os.Args[1]](ctx, os.Args[2:])
 	var usage errUsage
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errNotSafe):
+	case errors.Is(err, errNotSafe), errors.Is(err, invoke.ErrFailed):
 		os.Exit(exitFailed)
 	case errors.As(err, &usage):
 		fmt.Fprintln(os.Stderr, err)

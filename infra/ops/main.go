@@ -1,4 +1,4 @@
-// Command ops is what operators do by hand: look at alerts and jobs, acknowledge, pause, resume, restore, and change the chains file.
+// Command ops is what operators do by hand: look at alerts and jobs, acknowledge, pause, resume, restore, change the chains file, and see what it all costs.
 //
 //	go run ./infra/ops alerts
 //	go run ./infra/ops ack 'chain-behind|10|||' -by anna -note 'provider is informed'
@@ -8,6 +8,7 @@
 //	go run ./infra/ops restore
 //	aws kms get-public-key --key-id alias/resolver-cron-signer --query PublicKey --output text | go run ./infra/ops address
 //	go run ./infra/ops chains put chains.yaml -by anna -why 'a second provider on optimism'
+//	go run ./infra/ops bill -profile mainnet
 //
 // Tables and bucket are named by flags, by the variables that the functions have, or by the outputs of the stack:
 //
@@ -32,7 +33,7 @@ import (
 )
 
 // commands are all there are; each has a file of its own.
-var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand, addressCommand, chainsCommand}
+var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand, addressCommand, chainsCommand, billCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -38,7 +38,8 @@ type flags struct {
 	outputs    string
 }
 
-func (t tool) flags() *flags {
+// plain are the flags of a command that looks at no stack.
+func (t tool) plain() *flags {
 	f := &flags{FlagSet: flag.NewFlagSet(t.command.name, flag.ContinueOnError)}
 	f.SetOutput(t.errs)
 	f.Usage = func() {
@@ -46,6 +47,11 @@ func (t tool) flags() *flags {
 		f.PrintDefaults()
 	}
 	f.BoolVar(&f.json, "json", false, "print JSON")
+	return f
+}
+
+func (t tool) flags() *flags {
+	f := t.plain()
 	def, _ := t.lookup("STACK_OUTPUTS")
 	f.StringVar(&f.outputs, "outputs", def, "`file` with what `aws cloudformation describe-stacks` printed, which names the tables; else of STACK_OUTPUTS")
 	for name, table := range f.named() {

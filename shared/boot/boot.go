@@ -49,7 +49,7 @@ func Load(ctx context.Context, need env.Need) (*Base, error) {
 	if b.Log, err = metrics.NewLogger(os.Stdout, cfg.LogLevel, slog.String("mode", string(cfg.Mode))); err != nil {
 		errs = append(errs, err)
 	}
-	if b.AWS, err = awsConfig(ctx, silence); err != nil {
+	if b.AWS, err = awsConfig(silence); err != nil {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -21,13 +22,27 @@ import (
 // attempt. How long a large object or answer takes is bounded by the run alone.
 const silence = 3 * time.Second
 
-// awsConfig reads region, credentials and endpoints from the environment; an
+// awsConfig is what a function has in Lambda: region, credentials and endpoints of
+// its environment. The SDK's default links the clients of four more services, for
+// kinds of credentials that no function has: half a megabyte of each zip. An
 // attempt that hears nothing for so long is given up and repeated.
-func awsConfig(ctx context.Context, silence time.Duration) (aws.Config, error) {
+func awsConfig(silence time.Duration) (aws.Config, error) {
+	e, err := config.NewEnvConfig()
+	if err != nil {
+		return aws.Config{}, err
+	}
+	if e.Region == "" || !e.Credentials.HasKeys() {
+		return aws.Config{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: a function has them all")
+	}
 	client := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = silence }).
 		WithTransportOptions(func(t *http.Transport) { t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = silence, silence })
-	return config.LoadDefaultConfig(ctx, config.WithRetryer(retryer), config.WithHTTPClient(client))
+	cfg := aws.Config{Region: e.Region, ConfigSources: []any{e}, HTTPClient: client, Retryer: retryer, RetryMaxAttempts: e.RetryMaxAttempts,
+		Credentials: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return e.Credentials, nil }))}
+	if e.BaseEndpoint != "" {
+		cfg.BaseEndpoint = &e.BaseEndpoint
+	}
+	return cfg, nil
 }
 
 // AWS answers within milliseconds, and what it throttles or drops it mostly

@@ -8,15 +8,16 @@ import (
 )
 
 // Many are swaps that are alike but for their families, and whose src legs may
-// be claimed from the same block on. All secrets come out in one block before.
+// be claimed from the same block on. All secrets come out in one block before, or
+// none does, and everything is taken back.
 // The zero value of a field is of no use but where it says so.
 type Many struct {
 	Name     string
 	Swaps    int
 	Families []contracts.Family // in turn; an EOA takes those of one
 	Taker    TakerKind
-	// Reveal is when the secrets come out, and Due from when on src may be
-	// claimed, in seconds after the beginning; Room is how many seconds later it
+	// Reveal is when the secrets come out (zero: never), and Due from when on src
+	// may be claimed, in seconds after the beginning; Room is how many seconds later it
 	// may be cancelled instead. All legs have to be there before Reveal: see
 	// ManyAtOnce.
 	Reveal, Due uint64
@@ -36,7 +37,11 @@ func (m Many) Scene() *Scene {
 		var filled, opened []Step
 		for i := first; i < min(first+ManyAtOnce, m.Swaps); i++ {
 			f := m.Families[i%len(m.Families)]
-			sw := (&Swap{Name: fmt.Sprintf("%s %03d", m.Name, i+1), Situation: m.Name, Family: f, Taker: m.Taker, Allowed: []judge.Ends{bothWithdrawn}}).direct()
+			allowed := bothWithdrawn
+			if m.Reveal == 0 {
+				allowed = bothCancelled
+			}
+			sw := (&Swap{Name: fmt.Sprintf("%s %03d", m.Name, i+1), Situation: m.Name, Family: f, Taker: m.Taker, Allowed: []judge.Ends{allowed}}).direct()
 			s.Swaps = append(s.Swaps, sw)
 			filled, opened = append(filled, m.fill(s, sw)), append(opened, sw.Open(0))
 		}
@@ -46,7 +51,10 @@ func (m Many) Scene() *Scene {
 	for _, sw := range s.Swaps {
 		reveal = append(reveal, sw.Reveal(m.Reveal))
 	}
-	s.Steps = append(append(fill, show...), together(reveal))
+	s.Steps = append(fill, show...)
+	if m.Reveal != 0 {
+		s.Steps = append(s.Steps, together(reveal))
+	}
 	return s
 }
 
