@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -94,7 +95,7 @@ func TestBinary(t *testing.T) {
 	if err := stack.CreateTables(t.Context(), db, plain.Tables); err != nil {
 		t.Fatal(err)
 	}
-	topic, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &plain.Topics[0].Name})
+	topic, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &plain.Topics[slices.IndexFunc(plain.Topics, func(t template.Topic) bool { return t.LogicalID == "Alerts" })].Name})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,7 @@ import (
 
 // The parameters that have no default.
 func parameters(profile, mode string) map[string]string {
-	return map[string]string{"Profile": profile, "Mode": mode, "HeartbeatUrl": "none", "AlertEmail": "alerts@example.org",
-		"BaseRpcUrl": "https://base.example.org", "OptimismRpcUrl": "https://optimism.example.org"}
+	return map[string]string{"Profile": profile, "Mode": mode, "HeartbeatUrl": "none", "AlertEmail": "alerts@example.org"}
 }
 
 // What is small enough to be computed by hand: one function of 1,769 MB (a whole core) that runs once an hour.

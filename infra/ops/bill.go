@@ -42,9 +42,8 @@ func showBill(_ context.Context, t tool, args []string) error {
 	open := f.Int64("open", 1000, "how many swaps are open at any time")
 	swaps := f.Int64("swaps", 300, "how many swaps come each day")
 	path := f.String("template", "template.yaml", "`file` of the stack")
-	// Nothing is asked of the endpoints, and the alerts go to somebody.
-	parameters := map[string]string{"BaseRpcUrl": "https://base.example.org", "OptimismRpcUrl": "https://optimism.example.org",
-		"HeartbeatUrl": "none", "AlertEmail": "alerts@example.org"}
+	// The alerts go to somebody.
+	parameters := map[string]string{"HeartbeatUrl": "none", "AlertEmail": "alerts@example.org"}
 	f.Func("set", "`NAME=VALUE` of a parameter of the template (may be repeated)", func(s string) error {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {

@@ -316,15 +316,15 @@ func TestMutations(t *testing.T) {
 			st["Effect"] = "Allow"
 			delete(st, "Condition")
 		}, "Doorbells: its policy says allowed of sqs:SendMessage by any role of the account"},
-		{"topic without policy", func(m map[string]any) { delete(at(m, "Resources"), "AlertsPolicy") }, "Alerts: alarms of account 000000000000 are silent"},
+		{"topic without policy", func(m map[string]any) { delete(at(m, "Resources"), "AlarmsPolicy") }, "Alarms: alarms of account 000000000000 are silent"},
 		{"topic for any account's alarms", func(m map[string]any) {
-			delete(at(props(m, "AlertsPolicy"), "PolicyDocument", "Statement", 0), "Condition")
-		}, "Alerts: alarms of account 111111111111 are allowed"},
+			delete(at(props(m, "AlarmsPolicy"), "PolicyDocument", "Statement", 0), "Condition")
+		}, "Alarms: alarms of account 111111111111 are allowed"},
 		{"topic in the clear", func(m map[string]any) {
-			delete(at(props(m, "AlertsPolicy"), "PolicyDocument", "Statement", 1), "Condition")
+			delete(at(props(m, "AlertsPolicy"), "PolicyDocument", "Statement", 0), "Condition")
 		}, "Alerts: its policy says denied of sns:Publish"},
 		{"topic for other accounts", func(m map[string]any) {
-			at(props(m, "AlertsPolicy"), "PolicyDocument", "Statement", 2)["Action"] = "sns:Subscribe"
+			at(props(m, "AlertsPolicy"), "PolicyDocument", "Statement", 1)["Action"] = "sns:Subscribe"
 		}, "Alerts: other accounts are not denied sns:Publish"},
 
 		// Who is told.

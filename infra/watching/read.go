@@ -44,8 +44,7 @@ func Read(root, profile string) (*Watching, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := template.Evaluate(src, options(map[string]string{"Profile": profile, "Mode": "shadow",
-		"BaseRpcUrl": "https://base.example.org", "OptimismRpcUrl": "https://optimism.example.org"}))
+	doc, err := template.Evaluate(src, options(map[string]string{"Profile": profile, "Mode": "shadow"}))
 	if err != nil {
 		return nil, fmt.Errorf("template.yaml: %w", err)
 	}

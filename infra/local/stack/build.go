@@ -42,6 +42,9 @@ func Build(ctx context.Context, root string, functions []string, race bool, prog
 		kind, args = "race", []string{"build", "-tags", "lambda.norpc,grpcnotrace", "-race"}
 	}
 	// One command for all: each would read the same packages anew.
+	if len(functions) == 0 {
+		return nil, nil
+	}
 	start, dir := time.Now(), filepath.Join(root, ".build", "local", kind, "bin")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
