@@ -358,6 +358,7 @@ func TestTheFunctionsKilledAtEachRequest(t *testing.T) {
 		},
 	} {
 		t.Run(function, func(t *testing.T) {
+			r.must(function) // whose process goes on: one that starts looks at the chains file once more
 			round.prepare()
 			killer.Watch(function, nil)
 			r.must(function)
