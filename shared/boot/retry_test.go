@@ -32,7 +32,7 @@ func TestARequestThatHearsNothingIsRepeated(t *testing.T) {
 	for name, value := range map[string]string{"AWS_ENDPOINT_URL": srv.URL, "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"} {
 		t.Setenv(name, value)
 	}
-	cfg, err := awsConfig(200*time.Millisecond)
+	cfg, err := awsConfig(200 * time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func annotate(ctx context.Context, segment *xray.Segment, about map[string]strin
 	}
 	for key, value := range about {
 		if err := segment.AddAnnotation(key, value); err != nil {
-			segment.AddError(fmt.Errorf("annotate the trace with %s: %w", key, err))
+			_ = segment.AddError(fmt.Errorf("annotate the trace with %s: %w", key, err))
 		}
 	}
 }
