@@ -185,18 +185,22 @@ func (k *keeper) later() error {
 	if err != nil {
 		return err
 	}
+	jobs, err := k.items("Jobs")
+	if err != nil {
+		return err
+	}
+	ended := map[string]bool{} // rows of lives, by the key that they have before that
 	for _, e := range open {
+		if e.State == alert.Resolved {
+			ended["resolved-alerts "+e.RaisedAt.UTC().Format("2006-01-02T15:04:05.000Z")+"#"+e.Key()] = true
+		}
 		e.RaisedAt, e.Write = e.RaisedAt.Add(-20*time.Second), rand.Text()
 		if err := k.store.Alerts().Save(ctx, e); err != nil {
 			return err
 		}
 	}
-	jobs, err := k.items("Jobs")
-	if err != nil {
-		return err
-	}
 	for key, it := range jobs {
-		if strings.HasPrefix(key, "alert-rate#") {
+		if strings.HasPrefix(key, "alert-rate#") || ended[key] {
 			if err := k.remove("Jobs", it); err != nil {
 				return err
 			}
@@ -285,7 +289,7 @@ func (k *keeper) restore(m memory, function string) error {
 
 // passing are the attributes and fields that say when, how quickly or by whom
 // something was written, and not what.
-var passing = map[string]bool{"w": true, "n": true, "expires_at": true, "Write": true, "holder": true, "started": true, "ended": true, "fence": true,
+var passing = map[string]bool{"w": true, "n": true, "run": true, "expires_at": true, "Write": true, "holder": true, "started": true, "ended": true, "fence": true,
 	"ms": true, "age_s": true, "took_ms": true, "waiting": true, "version": true, "Usual": true, "Lately": true, "Token": true, "Fence": true}
 
 var ages = regexp.MustCompile(`\d+(\.\d+)?[hms][0-9hms.]* ago`)
