@@ -72,14 +72,21 @@ func TestTicksComeThreeTimes(t *testing.T) {
 	}
 }
 
-// An event that is minutes late is dropped before anything is asked or written.
+// An event that is minutes late is dropped before anything is asked or written, but which chains file is in force: by
+// the process as it starts, and by the invocation.
 func TestStaleTick(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, setup{})
+	r.AWS.Use(awsproxy.Before(func(c *awsproxy.Call) error {
+		if c.Action != "GetItem" {
+			t.Errorf("asked for %s", c)
+		}
+		return nil
+	}))
 	for _, f := range []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker} {
 		before := r.AWS.Requests(f)
 		r.mustRun(f, tickAt(f, time.Now().Add(-3*time.Minute)))
-		if n := r.AWS.Requests(f) - before; n != 0 {
+		if n := r.AWS.Requests(f) - before; n > 2 {
 			t.Errorf("%s: %d requests for a stale tick", f, n)
 		}
 	}
