@@ -185,7 +185,8 @@ func TestEveryResourceIsNeeded(t *testing.T) {
 func told(findings []string, id string) bool {
 	names := []string{id, map[string]string{
 		"ArchivePolicy": "Archive", "QueuePolicy": "Doorbells", "AlertsPolicy": "Alerts", "SignerPolicy": "ActionExecutorRole", "SignerAlias": "SignerKey",
-		"AlertEmailSubscription": "Alerts: email", "ChatSubscription": "Alerts: https", "PagerSubscription": "Alerts: https", "JobWatchdogAlarm": "JobWatchdog",
+		"AlertEmailSubscription": "Alerts: email", "ChatSubscription": "Alerts: https", "PagerSubscription": "Alerts: https", "AlarmsPolicy": "Alarms",
+		"AlarmEmailSubscription": "Alarms: email", "AlarmChatSubscription": "Alarms: https", "AlarmPagerSubscription": "Alarms: https",
 	}[id]}
 	// What belongs to a function is told of the function.
 	for _, suffix := range []string{"Logs", "EventInvokeConfig", "Tick", "Minute", "Doorbell", "TickPermission", "MinutePermission"} {

@@ -9,7 +9,7 @@ import (
 )
 
 // subscribed checks that everybody who was named is told: an address by mail of everything, a chat of what is worth a
-// warning, a pager of what is critical.
+// warning, a pager of what is critical, and all of them of every alarm, which the nested application raises.
 func subscribed(doc *template.Document, s *template.Stack) (findings []string) {
 	for _, want := range []struct{ parameter, protocol, filter string }{
 		{"AlertEmail", "email", ""},
@@ -21,10 +21,17 @@ func subscribed(doc *template.Document, s *template.Stack) (findings []string) {
 			continue
 		}
 		for _, t := range s.Topics {
-			if t.LogicalID == "Alerts" && !slices.Contains(t.Subscriptions, template.Subscription{Protocol: want.protocol, Endpoint: endpoint, FilterPolicy: want.filter}) {
+			filter := want.filter
+			if t.LogicalID == "Alarms" {
+				filter = ""
+			}
+			if !slices.Contains(t.Subscriptions, template.Subscription{Protocol: want.protocol, Endpoint: endpoint, FilterPolicy: filter}) {
 				findings = append(findings, fmt.Sprintf("%s: %s of %s is not subscribed as it should be", t.LogicalID, want.protocol, endpoint))
 			}
 		}
+	}
+	if len(s.Nested) == 0 {
+		findings = append(findings, "Watching: nobody raises alarms")
 	}
 	return findings
 }

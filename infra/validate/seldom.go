@@ -74,8 +74,8 @@ var exceptions = []exception{
 		[]guard.Use{{Action: "dynamodb:DeleteItem", Resource: "Orders", Key: "closed#*"}},
 	},
 	{
-		"Work that is not wanted any more goes to the history of its order, whichever sweep finds that.",
-		[]string{job.TimelockMonitor, job.CancellationCheck},
+		"Work that is not wanted any more goes to the history of its order, whoever finds that.",
+		[]string{job.TimelockMonitor, job.CancellationCheck, job.ActionExecutor},
 		[]guard.Use{
 			{Action: "dynamodb:DeleteItem", Resource: "Actions", Key: "<mode>#*"},
 			{Action: "dynamodb:PutItem", Resource: "Orders", Key: "order#*"},
@@ -106,9 +106,9 @@ var exceptions = []exception{
 		[]guard.Use{{Action: "sns:GetTopicAttributes", Resource: "Alerts"}},
 	},
 	{
-		"The history of an order goes in batches, if it has one.",
-		[]string{job.OrderCleanup},
-		[]guard.Use{{Action: "dynamodb:BatchWriteItem", Resource: "Orders", Key: "order#*"}},
+		"Endpoints of local stacks have their tokens from the environment, which goes before the Parameter Store.",
+		[]string{job.StateSync, job.TimelockMonitor, job.CancellationCheck, job.ActionExecutor, job.TransactionTracker, job.BalanceMonitor, job.HealthCheck},
+		[]guard.Use{{Action: "ssm:GetParameters", Resource: guard.Parameters}},
 	},
 }
 

@@ -34,11 +34,22 @@ func Duties(s *template.Stack) (uses []Use) {
 	return uses
 }
 
+// Parameters names those of the stack, which are none of the template's resources.
+const Parameters = "Parameters/*"
+
 // ARN is that of a resource as uses name it. ok is false where the template has no such
 // resource under its parameters.
 func ARN(doc *template.Document, resource string) (arn string, ok bool) {
 	if resource == "*" {
 		return resource, true
+	}
+	if resource == Parameters {
+		path, ok := doc.Outputs["ParametersPath"].(string)
+		jobs := strings.Split(doc.Resources["Jobs"].ARN(), ":")
+		if !ok || len(jobs) < 5 {
+			return "", false
+		}
+		return strings.Join([]string{jobs[0], jobs[1], "ssm", jobs[3], jobs[4], "parameter" + path + "/*"}, ":"), true
 	}
 	id, rest, more := strings.Cut(resource, "/")
 	r, ok := doc.Resources[id]

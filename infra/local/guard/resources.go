@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"path"
 	"strings"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/template"
@@ -78,7 +77,7 @@ func (all resources) find(service, name string) resource {
 		return r
 	}
 	if service == "ssm" { // parameters are none of the template's
-		return resource{arn: all.parameters + "/" + name, logical: "parameter/" + path.Dir(name) + "/*"}
+		return resource{arn: all.parameters + "/" + name, logical: Parameters}
 	}
 	return resource{arn: name, logical: name}
 }
