@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 	"env":      {"swap"},
 	// Adapters: one outside system each.
 	"chain":     {"swap", "watch", "follow", "txn", "balance", "health"},
-	"store":     {"metrics", "swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "report", "settings", "snapshot", "tally", "watchdog"},
+	"store":     {"metrics", "swap", "watch", "follow", "txn", "job", "alert", "balance", "cleanup", "control", "health", "settings", "snapshot", "tally", "watchdog"},
 	"archive":   {},
 	"queue":     {"watch", "job", "health", "metrics"},
 	"notify":    {"alert", "metrics"},

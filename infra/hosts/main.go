@@ -70,6 +70,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if *rie != "" { // it runs elsewhere
+		if *rie, err = filepath.Abs(*rie); err != nil {
+			return err
+		}
+	}
 	switch {
 	case *rie != "":
 		err = underRIE(ctx, *rie, binary)
@@ -85,8 +90,22 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// environment is what a function needs to start; nothing answers at its addresses.
-func environment(dir string) (map[string]string, error) {
+// empty answers as a table without items, which is asked for the chains file in force.
+func empty() (url string, end func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{ReadHeaderTimeout: limit, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		_, _ = w.Write([]byte("{}")) // a function that has gone needs no answer
+	})}
+	go func() { _ = server.Serve(l) }() // until end closes it
+	return "http://" + l.Addr().String(), func() { _ = server.Close() }, nil
+}
+
+// environment is what a function needs to start; at its addresses answers nothing but empty tables.
+func environment(dir, tables string) (map[string]string, error) {
 	chains := filepath.Join(dir, "chains.yaml")
 	err := os.WriteFile(chains, []byte(`signers: [{ name: s, address: "0x1111111111111111111111111111111111111111", key: alias/s, custody: contract }]
 chains:
@@ -102,7 +121,7 @@ chains:
 	return map[string]string{"MODE": "live", "PROFILE": "mainnet", "CHAINS_FILE": chains, "ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": "jobs",
 		"DOORBELL_QUEUE_URL": nowhere + "/q", "DOORBELL_DEAD_QUEUE_URL": nowhere + "/d", "FAILED_EVENTS_QUEUE_URL": nowhere + "/f",
 		"ALERTS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "ARCHIVE_BUCKET": "b", "HEARTBEAT_URL": "none",
-		"AWS_ENDPOINT_URL": nowhere, "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}, err
+		"PARAMETERS_PATH": "/none", "AWS_ENDPOINT_URL_DYNAMODB": tables, "AWS_ENDPOINT_URL": nowhere, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}, err
 }
 
 // underRIE runs the binary for this machine under the emulator.
@@ -112,7 +131,12 @@ func underRIE(ctx context.Context, rie, binary string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	env, err := environment(dir)
+	tables, end, err := empty()
+	if err != nil {
+		return err
+	}
+	defer end()
+	env, err := environment(dir, tables)
 	if err != nil {
 		return err
 	}
@@ -187,7 +211,12 @@ func underQEMU(ctx context.Context, qemu, binary string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	env, err := environment(dir)
+	tables, end, err := empty()
+	if err != nil {
+		return err
+	}
+	defer end()
+	env, err := environment(dir, tables)
 	if err != nil {
 		return err
 	}

@@ -6,12 +6,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 )
 
 // silence is how long one attempt waits for a connection, and for the beginning
@@ -23,26 +24,34 @@ import (
 const silence = 3 * time.Second
 
 // awsConfig is what a function has in Lambda: region, credentials and endpoints of
-// its environment. The SDK's default links the clients of four more services, for
-// kinds of credentials that no function has: half a megabyte of each zip. An
-// attempt that hears nothing for so long is given up and repeated.
+// its environment. The SDK's own reading of it links the clients of four more
+// services, for kinds of credentials that no function has: half a megabyte of each
+// zip. An attempt that hears nothing for so long is given up and repeated.
 func awsConfig(silence time.Duration) (aws.Config, error) {
-	e, err := config.NewEnvConfig()
-	if err != nil {
-		return aws.Config{}, err
-	}
-	if e.Region == "" || !e.Credentials.HasKeys() {
+	region := os.Getenv("AWS_REGION")
+	who := aws.Credentials{AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
+		SessionToken: os.Getenv("AWS_SESSION_TOKEN"), Source: "environment"}
+	if region == "" || !who.HasKeys() {
 		return aws.Config{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: a function has them all")
 	}
 	client := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = silence }).
 		WithTransportOptions(func(t *http.Transport) { t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = silence, silence })
-	cfg := aws.Config{Region: e.Region, ConfigSources: []any{e}, HTTPClient: client, Retryer: retryer, RetryMaxAttempts: e.RetryMaxAttempts,
-		Credentials: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return e.Credentials, nil }))}
-	if e.BaseEndpoint != "" {
-		cfg.BaseEndpoint = &e.BaseEndpoint
+	cfg := aws.Config{Region: region, ConfigSources: []any{endpoints{}}, HTTPClient: client, Retryer: retryer,
+		Credentials: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return who, nil }))}
+	if every := os.Getenv("AWS_ENDPOINT_URL"); every != "" {
+		cfg.BaseEndpoint = &every
 	}
 	return cfg, nil
+}
+
+// endpoints are those of single services, by the variables that the SDK names.
+type endpoints struct{}
+
+// GetServiceBaseEndpoint is what the SDK's clients ask a source of configuration.
+func (endpoints) GetServiceBaseEndpoint(_ context.Context, service string) (string, bool, error) {
+	url := os.Getenv("AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(service, " ", "_")))
+	return url, url != "", nil
 }
 
 // AWS answers within milliseconds, and what it throttles or drops it mostly

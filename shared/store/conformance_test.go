@@ -134,7 +134,7 @@ func TestConformance(t *testing.T) {
 		balancetest.TestStore(t, func(t *testing.T) balancetest.Store { return newStore(t).Balances() })
 	})
 	t.Run("report.Notes", func(t *testing.T) {
-		reporttest.TestNotes(t, report.NoteTTL, func(t *testing.T) reporttest.Notes { return newStore(t).Reports() })
+		reporttest.TestNotes(t, report.NoteTTL, func(t *testing.T) reporttest.Notes { return newStore(t).Reports(report.NoteTTL) })
 	})
 	t.Run("snapshot", func(t *testing.T) {
 		snapshottest.TestState(t, func(t *testing.T) snapshottest.Storage { return ownTables(t).Snapshots() })

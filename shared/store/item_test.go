@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/report"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
@@ -72,7 +73,7 @@ func TestUnknownSchemaIsRefused(t *testing.T) {
 	b, err := s.Runs().Book(ctx)
 	must(err)
 	must(s.Runs().SaveBook(ctx, b))
-	must(s.Reports().Note(ctx, r.Job, epoch))
+	must(s.Reports(report.NoteTTL).Note(ctx, r.Job, epoch))
 
 	parked := key(parkedKey(chain), parkedPrefix(d.Hashlock)+strings.ToLower(d.Escrow.Hex()))
 	for name, c := range map[string]struct {
@@ -95,7 +96,7 @@ func TestUnknownSchemaIsRefused(t *testing.T) {
 		"run of a list":           {testTables.Jobs, runKey(r.Job, epoch), func() error { _, err := s.Runs().Since(ctx, r.Job, epoch.Add(-1)); return err }},
 		"lease that is looked at": {testTables.Jobs, key(f.Lease, leaseSK), func() error { _, err := s.Runs().Holding(ctx, f.Lease); return err }},
 		"book":                    {testTables.Jobs, key(watchdogPK, bookSK), func() error { _, _, err := s.Runs().JobHealth(ctx); return err }},
-		"report":                  {testTables.Jobs, reportKey(r.Job), func() error { _, err := s.Reports().Told(ctx, r.Job, epoch); return err }},
+		"report":                  {testTables.Jobs, reportKey(r.Job), func() error { _, err := s.Reports(report.NoteTTL).Told(ctx, r.Job, epoch); return err }},
 		"lease": {testTables.Jobs, key(f.Lease, leaseSK), func() error {
 			_, err := s.Leases().Acquire(ctx, job.Claim{Key: f.Lease, Token: "b", Now: epoch, Until: epoch.Add(time.Second)})
 			return err

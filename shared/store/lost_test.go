@@ -18,6 +18,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
 	"github.com/bridge-me-not/resolver-cron/shared/cleanup/cleanuptest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
+	"github.com/bridge-me-not/resolver-cron/shared/report"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/tally"
@@ -300,8 +301,8 @@ func writings() []writing {
 		}},
 		{"note a report", func(t *testing.T, s *Store) (func(context.Context, *Store) error, func(t *testing.T) string) {
 			page := rand.Text()
-			return func(ctx context.Context, s *Store) error { return s.Reports().Note(ctx, page, epoch) }, func(t *testing.T) string {
-				told, err := s.Reports().Told(t.Context(), page, epoch)
+			return func(ctx context.Context, s *Store) error { return s.Reports(report.NoteTTL).Note(ctx, page, epoch) }, func(t *testing.T) string {
+				told, err := s.Reports(report.NoteTTL).Told(t.Context(), page, epoch)
 				must(t, err)
 				return fmt.Sprint("told ", told)
 			}

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/bridge-me-not/resolver-cron/shared/report"
 )
 
 // Reports is report.Notes.
-type Reports struct{ s *Store }
+type Reports struct {
+	s    *Store
+	kept time.Duration
+}
 
 const toldSK = "told"
 
@@ -33,7 +34,7 @@ func (v Reports) Told(ctx context.Context, page string, now time.Time) (bool, er
 func (v Reports) Note(ctx context.Context, page string, now time.Time) error {
 	k := reportKey(page)
 	it := newItem(k.text(attrPK), k.text(attrSK))
-	expires := number(now.Add(report.NoteTTL).Unix())
+	expires := number(now.Add(v.kept).Unix())
 	it[attrExpires] = expires
 	err := v.s.write(ctx, put(v.s.tables.Jobs, it, condition{"attribute_not_exists(#pk) OR #expires_at <= :e", item{":e": expires}}))
 	var later *refusal

@@ -80,8 +80,9 @@ func (s *Store) Leases() Leases { return Leases{s} }
 // Runs is job.Recorder.
 func (s *Store) Runs() Runs { return Runs{s} }
 
-// Reports is report.Notes.
-func (s *Store) Reports() Reports { return Reports{s} }
+// Reports is report.Notes, of which each is kept for so long. It does not import that
+// room, which would link its pages into every function.
+func (s *Store) Reports(kept time.Duration) Reports { return Reports{s, kept} }
 
 // Alerts is alert.Store.
 func (s *Store) Alerts() Alerts { return Alerts{s} }

@@ -21,7 +21,7 @@ func Gatherer(b *boot.Base, shelf report.Shelf) (*report.Gatherer, error) {
 	}
 	return &report.Gatherer{
 		Stack: "resolver-cron", Mode: string(b.Config.Mode), Zone: b.Config.ReportZone,
-		Sources: sources(b), Shelf: shelf, Notes: b.Store.Reports(),
+		Sources: sources(b), Shelf: shelf, Notes: b.Store.Reports(report.NoteTTL),
 		Publish: publish(topic),
 		Link:    link(b.Config.ReportLink, b.Config.ArchiveBucket),
 	}, nil
