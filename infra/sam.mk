@@ -15,8 +15,9 @@ $(SAM_FUNCTIONS:%=build-%): build-%:
 		./functions/$$(printf '%s' '$*' | sed 's/\([a-z]\)\([A-Z]\)/\1-\2/g' | tr 'A-Z' 'a-z')
 	cp infra/config/chains.yaml "$(ARTIFACTS_DIR)/chains.yaml"
 
-# The most bytes that a function may have, zipped: what it starts with has to be fetched before it runs.
-ZIP_MOST := 8500000
+# The most bytes that a function may have, zipped: what it starts with has to be fetched before it runs. The goal is 8.5 MB
+# as the SAM CLI zips, with zlib, which leaves 1.5 % less than Go does.
+ZIP_MOST := 8600000
 
 .PHONY: artefacts arm64
 artefacts: ## every function as it is deployed comes out byte for byte the same in another folder, and is small enough
