@@ -30,12 +30,13 @@ artefacts: ## every function as it is deployed comes out byte for byte the same 
 	diff -r .build/artefacts/one/out .build/artefacts/two/out
 	go run ./infra/hosts -zip $(ZIP_MOST) .build/artefacts/one/out/*
 
-# qemu-user-static runs without being installed: where the package can be had, nobody has to be root.
+# qemu-user-static runs without being installed, and lists of packages can be kept anywhere: nobody has to be root.
+APT := -o Dir::State::lists=$$PWD/apt -o Dir::Cache=$$PWD/apt/cache
 QEMU ?= $(shell command -v qemu-aarch64-static || echo .tools/qemu/usr/bin/qemu-aarch64-static)
 .tools/qemu/usr/bin/qemu-aarch64-static:
-	mkdir -p .tools/qemu
-	cd .tools/qemu && apt-get -qq download qemu-user-static
-	cd .tools/qemu && dpkg-deb --fsys-tarfile qemu-user-static_*.deb | tar -x ./usr/bin/qemu-aarch64-static && rm qemu-user-static_*.deb
+	mkdir -p .tools/qemu/apt/partial
+	cd .tools/qemu && apt-get -qq $(APT) update && apt-get -qq $(APT) download qemu-user-static
+	cd .tools/qemu && dpkg-deb --fsys-tarfile qemu-user-static_*.deb | tar -x ./usr/bin/qemu-aarch64-static && rm -r qemu-user-static_*.deb apt
 	touch $@
 
 arm64: artefacts $(QEMU) ## a function as it is deployed starts and answers on an emulated arm64
