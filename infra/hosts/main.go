@@ -124,22 +124,30 @@ chains:
 		"PARAMETERS_PATH": "/none", "AWS_ENDPOINT_URL_DYNAMODB": tables, "AWS_ENDPOINT_URL": nowhere, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}, err
 }
 
+// scratch is a folder for one start, and the environment for it; end takes both away.
+func scratch() (dir string, env map[string]string, end func(), err error) {
+	if dir, err = os.MkdirTemp("", "resolver-cron-host-"); err != nil {
+		return "", nil, nil, err
+	}
+	tables, stop, err := empty()
+	if err != nil {
+		return "", nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	end = func() { stop(); os.RemoveAll(dir) }
+	if env, err = environment(dir, tables); err != nil {
+		end()
+		return "", nil, nil, err
+	}
+	return dir, env, end, nil
+}
+
 // underRIE runs the binary for this machine under the emulator.
 func underRIE(ctx context.Context, rie, binary string) error {
-	dir, err := os.MkdirTemp("", "resolver-cron-rie-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	tables, end, err := empty()
+	dir, env, end, err := scratch()
 	if err != nil {
 		return err
 	}
 	defer end()
-	env, err := environment(dir, tables)
-	if err != nil {
-		return err
-	}
 	front, err := free()
 	if err != nil {
 		return err
@@ -206,20 +214,11 @@ func post(ctx context.Context, url string, ended chan error) (string, error) {
 
 // underQEMU runs the deployed binary on an emulated processor, under our own host.
 func underQEMU(ctx context.Context, qemu, binary string) error {
-	dir, err := os.MkdirTemp("", "resolver-cron-arm64-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	tables, end, err := empty()
+	dir, env, end, err := scratch()
 	if err != nil {
 		return err
 	}
 	defer end()
-	env, err := environment(dir, tables)
-	if err != nil {
-		return err
-	}
 	if qemu, err = exec.LookPath(qemu); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -34,22 +35,22 @@ func Trace(ctx context.Context, name string, about map[string]string, fn func(co
 	if segment == nil {
 		return fn(ctx)
 	}
-	annotate(ctx, segment, about)
+	unsaid := annotate(ctx, segment, about)
 	closed := false
 	defer func() {
 		if !closed { // fn panicked: keep what is known, the panic goes on
-			segment.Close(nil)
+			segment.Close(unsaid)
 		}
 	}()
 	err := fn(ctx)
-	segment.Close(err)
+	segment.Close(errors.Join(err, unsaid))
 	closed = true
 	return err
 }
 
-// annotate makes a subsegment searchable. What cannot be said stands in the trace itself: that it is
-// harder to find is no reason to fail.
-func annotate(ctx context.Context, segment *xray.Segment, about map[string]string) {
+// annotate makes a subsegment searchable. Its error is told by the trace itself: that it is harder to
+// find is no reason to fail.
+func annotate(ctx context.Context, segment *xray.Segment, about map[string]string) error {
 	if r, ok := ctx.Value(runKey{}).(run); ok {
 		about = maps.Clone(about)
 		if about == nil {
@@ -57,11 +58,13 @@ func annotate(ctx context.Context, segment *xray.Segment, about map[string]strin
 		}
 		about[jobKey], about[tokenKey] = r.job, r.token
 	}
+	var errs []error
 	for key, value := range about {
 		if err := segment.AddAnnotation(key, value); err != nil {
-			_ = segment.AddError(fmt.Errorf("annotate the trace with %s: %w", key, err))
+			errs = append(errs, fmt.Errorf("annotate the trace with %s: %w", key, err))
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // Instrument makes every client built from cfg record its calls as subsegments. Without a daemon it
