@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/bridge-me-not/resolver-cron/shared/boot"
@@ -22,6 +21,6 @@ func main() {
 			return nil, err
 		}
 		return job.Pacer(b.Jobs, queue.Ticks{Client: sqs.NewFromConfig(b.AWS), URL: b.Config.PacerQueueURL},
-			invoke.Functions{Client: lambda.NewFromConfig(b.AWS), Names: b.Config.PacerFunctions})
+			invoke.Functions{Client: invoke.Client(b.AWS), Names: b.Config.PacerFunctions})
 	})
 }

@@ -79,6 +79,7 @@ func Compute(p Prices, m Measured, s Shape, l Load) (Bill, error) {
 	b := Bill{Cost: new(big.Rat), Full: new(big.Rat)}
 	var errs []error
 	runs := new(big.Rat)
+	traced := s.tracedRings(m)
 	for _, f := range s.Functions {
 		measured, ok := m.Functions[f.Name]
 		if !ok {
@@ -86,7 +87,7 @@ func Compute(p Prices, m Measured, s Shape, l Load) (Bill, error) {
 			continue
 		}
 		one := tally{}
-		item := measured.of(one, p.Assumed, f, l, swaps)
+		item := measured.of(one, p.Assumed, f, l, swaps, traced)
 		item.Full = one.full(p)
 		b.Functions = append(b.Functions, item)
 		for name, n := range one {
@@ -139,8 +140,25 @@ func (t tally) full(p Prices) *big.Rat {
 	return sum
 }
 
-// of adds what a function takes.
-func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps *big.Rat) Item {
+// tracedRings is the share of the doorbells that is rung by who is traced. Whoever answers the others does not decide anew
+// whether it is: they carry the decision.
+func (s Shape) tracedRings(m Measured) *big.Rat {
+	all, traced := new(big.Rat), new(big.Rat)
+	for _, f := range s.Functions {
+		n := m.Functions[f.Name].Swap.Messages.Rat()
+		all.Add(all, n)
+		if f.Traced {
+			traced.Add(traced, n)
+		}
+	}
+	if all.Sign() == 0 {
+		return whole(1)
+	}
+	return over(traced, all)
+}
+
+// of adds what a function takes. tracedRings is the share of its rings that comes with a trace.
+func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps, tracedRings *big.Rat) Item {
 	rings := mul(m.Rings.Rat(), swaps)
 	scheduled := whole(f.Scheduled)
 	runs := add(scheduled, rings)
@@ -166,7 +184,7 @@ func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps *big.Rat) Item {
 	t.add("lambda-requests", runs)
 	t.add("lambda-gbs", over(mul(millis, whole(f.MemoryMB)), whole(1000*1024)))
 	if f.Traced {
-		t.add("traces", mul(runs, whole(a.TracedShare)))
+		t.add("traces", mul(add(scheduled, mul(rings, tracedRings)), whole(a.TracedShare)))
 	}
 	reads, writes := total(func(c Cost) Number { return c.ReadUnits }), total(func(c Cost) Number { return c.WriteUnits })
 	t.add("ddb-reads", reads)

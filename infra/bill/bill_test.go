@@ -125,6 +125,13 @@ func TestLoad(t *testing.T) {
 	if got := quantity("traces", often, Load{}); got != "0.000" {
 		t.Errorf("%s traces of a function that is not traced", got)
 	}
+	// A doorbell of who is traced brings its trace, another one brings that there is none.
+	ringing := shape
+	ringing.Functions = append(ringing.Functions, Runs{Name: "two", MemoryMB: 128, Period: time.Hour, Scheduled: 10})
+	measured.Functions["two"] = Function{Swap: Cost{Messages: "1"}}
+	if got := quantity("traces", ringing, Load{Swaps: 10}); got != "1057.500" { // 720, and three quarters of 450
+		t.Errorf("%s traces of what two ring for of which one is traced", got)
+	}
 	if _, err := Compute(prices, measured, Shape{Functions: []Runs{{Name: "other", MemoryMB: 128}}}, Load{}); err == nil || !strings.Contains(err.Error(), "other") {
 		t.Errorf("a function that was not measured: %v", err)
 	}
@@ -281,7 +288,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("printed %s", out.String())
 	}
 	for _, x := range trades {
-		if strings.Contains(x.What, "PassThrough") && usd(x.Saves) != "0.85" || strings.Contains(x.What, "composite") && usd(x.Full) != "0.50" || strings.Contains(x.What, "1,000 more") && x.Saves.Sign() >= 0 {
+		if strings.Contains(x.What, "None") && usd(x.Saves) != "0.85" || strings.Contains(x.What, "composite") && usd(x.Full) != "0.50" || strings.Contains(x.What, "1,000 more") && x.Saves.Sign() >= 0 {
 			t.Errorf("%s: saves %s, %s", x.What, usd(x.Saves), usd(x.Full))
 		}
 	}

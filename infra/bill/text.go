@@ -41,15 +41,20 @@ func Trades(p Prices, m Measured, s Shape, l Load) ([]Trade, error) {
 			}
 		}
 	}
+	traced := func(is func(Runs) bool) func(s *Shape, _ *Load) {
+		return func(s *Shape, _ *Load) {
+			for i := range s.Functions {
+				s.Functions[i].Traced = is(s.Functions[i])
+			}
+		}
+	}
 	for _, t := range []struct {
 		what   string
 		change func(s *Shape, l *Load)
 	}{
-		{"Tracing: PassThrough (no traces)", func(s *Shape, _ *Load) {
-			for i := range s.Functions {
-				s.Functions[i].Traced = false
-			}
-		}},
+		{"Tracing: None", traced(func(Runs) bool { return false })},
+		{"Tracing: All", traced(func(Runs) bool { return true })},
+		{"tracing timelock-monitor too, and what it rings for", traced(func(f Runs) bool { return f.Traced || f.Name == "timelock-monitor" })},
 		{"a snapshot a third as often (state-persistence)", slower("state-persistence", 3)},
 		{"health-check half as often", slower("health-check", 2)},
 		{"job-watchdog half as often", slower("job-watchdog", 2)},

@@ -116,7 +116,15 @@ func TestMutations(t *testing.T) {
 		// Functions.
 		{"x86", func(m map[string]any) { props(m, "StateSync")["Architectures"] = []any{"x86_64"} }, "StateSync: architectures [x86_64]"},
 		{"runtime", func(m map[string]any) { props(m, "StateSync")["Runtime"] = "provided.al2" }, `StateSync: runtime "provided.al2"`},
-		{"tracing", func(m map[string]any) { delete(props(m, "StateSync"), "TracingConfig") }, "StateSync: tracing"},
+		{"untraced", func(m map[string]any) { delete(props(m, "StateSync"), "TracingConfig") }, `StateSync: tracing "", want Active`},
+		{"traced for nothing", func(m map[string]any) { at(props(m, "JobWatchdog"), "TracingConfig")["Mode"] = "Active" }, `JobWatchdog: tracing "Active", want PassThrough`},
+		{"must not say what it did", func(m map[string]any) {
+			delete(at(m, "Resources"), "TracePolicy")
+			for _, r := range []string{"StateSyncRole", "ActionExecutorRole"} {
+				list := props(m, r)["ManagedPolicyArns"].([]any)
+				props(m, r)["ManagedPolicyArns"] = slices.Delete(list, 1, 2)
+			}
+		}, "xray:PutTraceSegments"},
 		{"log group of another", func(m map[string]any) {
 			at(props(m, "StateSync"), "LoggingConfig")["LogGroup"] = map[string]any{"Ref": "PacerLogs"}
 		}, "StateSync: logs go to"},

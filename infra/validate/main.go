@@ -40,8 +40,8 @@ func main() {
 var variants = []map[string]string{
 	{"Profile": "test", "Mode": "live"},
 	{"Profile": "mainnet", "Mode": "live", "AlertEmail": "alerts@example.org", "ChatEndpoint": "https://chat.example.org/sns", "PagerEndpoint": "https://pager.example.org/sns", "ExecutorReservedConcurrency": "5"},
-	{"Profile": "mainnet", "Mode": "shadow"},
-	{"Profile": "mainnet", "Mode": "off"},
+	{"Profile": "mainnet", "Mode": "shadow", "Tracing": "All"},
+	{"Profile": "mainnet", "Mode": "off", "Tracing": "None"},
 }
 
 func run(translatedPath, templatePath string) ([]string, error) {

@@ -120,6 +120,9 @@ func (r *Record) points(e Entry, seen map[EmittedMetric]bool) error {
 				if !ok {
 					return fmt.Errorf("_aws: dimension %s has no value", name)
 				}
+				if name == "Stack" {
+					v = Stack // whatever it was called where it was demonstrated
+				}
 				dimensions = append(dimensions, name+"="+v)
 			}
 			slices.Sort(dimensions)

@@ -99,6 +99,25 @@ func TestRunbookNamesWhatExists(t *testing.T) {
 	}
 }
 
+// The kinds of alerts that queries look for are in the catalogue.
+func TestQueriesNameKindsThatExist(t *testing.T) {
+	src, err := os.ReadFile("template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := regexp.MustCompile(`kind in \[([^]]*)\]`).FindAllStringSubmatch(string(src), -1)
+	if len(lists) == 0 {
+		t.Fatal("no query looks for kinds")
+	}
+	for _, list := range lists {
+		for _, name := range strings.Split(strings.ReplaceAll(list[1], `\"`, ""), ", ") {
+			if _, ok := alert.Kinds[alert.Kind(name)]; !ok {
+				t.Errorf("%q is no kind of alert", name)
+			}
+		}
+	}
+}
+
 // The table of kinds is the catalogue, word for word.
 func TestRunbookHasEveryKindOfAlert(t *testing.T) {
 	_, of := sections(t)

@@ -24,17 +24,12 @@ type world struct {
 type minute map[watching.Series][]float64
 
 func custom(name string) watching.Series {
-	return watching.Series{Namespace: "ResolverCron", Name: name}
+	return watching.Series{Namespace: "ResolverCron", Name: name, Dimensions: "Stack=" + watching.Stack}
 }
 
-func done(name string) watching.Series {
-	s := custom("Done")
-	s.Dimensions = "Job=" + name
-	return s
-}
-
-func lambda(metric, function string) watching.Series {
-	return watching.Series{Namespace: "AWS/Lambda", Name: metric, Dimensions: "FunctionName=" + watching.Stack + "-" + function}
+// ends is what Lambda counts of a function's runs: 1 for each that failed, 0 for each that ended well.
+func ends(function string) watching.Series {
+	return watching.Series{Namespace: "AWS/Lambda", Name: "Errors", Dimensions: "FunctionName=" + watching.Stack + "-" + function}
 }
 
 func queue(metric, id string) watching.Series {
@@ -61,7 +56,7 @@ func (w world) runs(name string, n int) int {
 }
 
 // quiet is minute n of a day on which nothing is wrong. It is no perfect day: single runs fail, a head lags for a reading,
-// an alert waits for a pass, a secret comes late once in the morning and once in the afternoon, doorbells wait for their
+// a secret comes late once in the morning and once in the afternoon, doorbells wait for their
 // time.
 func (w world) quiet(n int) minute {
 	m := minute{}
@@ -73,9 +68,7 @@ func (w world) quiet(n int) minute {
 				add(queue("NumberOfMessagesSent", "FailedEvents"), 0)
 				m[queue("NumberOfMessagesSent", "FailedEvents")][0] += b2f(spec.Name == job.StateSync || spec.Name == job.BalanceMonitor || spec.Name == job.HealthCheck)
 			}
-			if spec.Critical {
-				add(done(spec.Name), b2f(!lost))
-			}
+			add(ends(spec.Name), b2f(lost))
 			switch spec.Name {
 			case job.StateSync:
 				age := 4.0
@@ -90,11 +83,7 @@ func (w world) quiet(n int) minute {
 				add(custom("GasRunway"), 120-float64(n)/60)
 			case job.HealthCheck:
 				add(custom("Health"), b2f(n%300 == 0)) // degraded for one settled reading
-			case job.JobWatchdog:
-				add(lambda("Invocations", job.JobWatchdog), 1)
-				add(lambda("Errors", job.JobWatchdog), b2f(lost))
 			}
-			add(custom("AlertsUndelivered"), b2f(n%200 == 10 && spec.Name == job.TimelockMonitor))
 		}
 	}
 	if n%45 == 7 { // a claim
@@ -223,7 +212,7 @@ func put(s watching.Series, v float64) func(world, int, minute) {
 // fails: each run of a job ends in an error.
 func fails(name string) func(world, int, minute) {
 	return func(w world, n int, m minute) {
-		put(done(name), 0)(w, n, m)
+		put(ends(name), 1)(w, n, m)
 		for range w.runs(name, n) {
 			m[queue("NumberOfMessagesSent", "FailedEvents")][0]++
 		}
@@ -255,12 +244,12 @@ var incidents = map[string]incident{
 	"heads-old": {change: put(custom("HeadAge"), 300), within: 7, after: 3, swaps: true},
 	"gas-low":   {change: put(custom("GasRunway"), 19), within: 16, after: 46, swaps: true},
 
-	"state-sync-silent":          {change: stops(done(job.StateSync), custom("HeadAge")), within: 7, after: 3, swaps: true},
-	"timelock-monitor-silent":    {change: stops(done(job.TimelockMonitor)), within: 6, after: 2},
-	"cancellation-check-silent":  {change: stops(done(job.CancellationCheck), custom("Overdue"), custom("AtRisk")), within: 7, after: 3},
-	"action-executor-silent":     {change: stops(done(job.ActionExecutor)), within: 6, after: 2, swaps: true},
+	"state-sync-silent":          {change: stops(ends(job.StateSync), custom("HeadAge")), within: 7, after: 3, swaps: true},
+	"timelock-monitor-silent":    {change: stops(ends(job.TimelockMonitor)), within: 6, after: 2},
+	"cancellation-check-silent":  {change: stops(ends(job.CancellationCheck), custom("Overdue"), custom("AtRisk")), within: 7, after: 3},
+	"action-executor-silent":     {change: stops(ends(job.ActionExecutor)), within: 6, after: 2, swaps: true},
 	"transaction-tracker-silent": {change: fails(job.TransactionTracker), within: 6, after: 11, others: []string{"runs-failing"}},
-	"job-watchdog-silent":        {change: stops(lambda("Invocations", job.JobWatchdog), lambda("Errors", job.JobWatchdog)), within: 12, after: 3},
+	"job-watchdog-silent":        {change: stops(ends(job.JobWatchdog)), within: 12, after: 3},
 
 	// Four runs of ten are throttled until they are too old; none is silent.
 	"runs-failing": {change: func(w world, n int, m minute) {
@@ -272,10 +261,9 @@ var incidents = map[string]incident{
 			}
 		}
 	}, within: 11, after: 11},
-	"doorbells-late":     {change: put(queue("ApproximateAgeOfOldestMessage", "Doorbells"), 900), within: 1, after: 6},
-	"doorbells-dead":     {change: put(queue("ApproximateNumberOfMessagesVisible", "DoorbellsDead"), 1), within: 1, after: 6},
-	"alerts-undelivered": {change: put(custom("AlertsUndelivered"), 3), within: 12, after: 6},
-	"unhealthy":          {change: put(custom("Health"), 2), within: 6, after: 16},
+	"doorbells-late": {change: put(queue("ApproximateAgeOfOldestMessage", "Doorbells"), 900), within: 1, after: 6},
+	"doorbells-dead": {change: put(queue("ApproximateNumberOfMessagesVisible", "DoorbellsDead"), 1), within: 1, after: 6},
+	"unhealthy":      {change: put(custom("Health"), 2), within: 6, after: 16},
 }
 
 func TestEachAlarmGoesOffForItsIncidentAndIsOverAfterwards(t *testing.T) {
@@ -341,6 +329,97 @@ func span(all []map[string]watching.State, name string) (first, last int) {
 	return first, last
 }
 
+// However a job that has a heartbeat comes to a stop, it is told of, and that single runs fail is not.
+func TestEveryWayToFallSilent(t *testing.T) {
+	const from = 130
+	failed := queue("NumberOfMessagesSent", "FailedEvents")
+	for name, w := range worlds(t) {
+		for _, spec := range job.Table {
+			alarm := watching.Stack + "-" + spec.Name + "-silent"
+			if !slices.ContainsFunc(w.w.Alarms, func(a watching.Alarm) bool { return a.Name == alarm }) {
+				if spec.Critical || spec.Name == job.JobWatchdog {
+					t.Errorf("%s: no alarm for the silence of %s", name, spec.Name)
+				}
+				continue
+			}
+			within := 7
+			if spec.Name == job.JobWatchdog {
+				within = 12
+			}
+			for _, c := range []struct {
+				how    string
+				silent bool
+				change func(n int, m minute)
+			}{
+				{"its rule is off", true, func(_ int, m minute) { delete(m, ends(spec.Name)) }},
+				{"the account is full: events are throttled until they are too old", true, func(n int, m minute) {
+					delete(m, ends(spec.Name))
+					m[failed][0] += float64(w.runs(spec.Name, n))
+				}},
+				// Lambda counts errors of runs that return one, that are killed, and that never begin because the process does not.
+				{"each run fails, is killed, or comes too late", true, func(n int, m minute) { fails(spec.Name)(w, n, m) }},
+				{"every other minute its runs fail", false, func(n int, m minute) {
+					if n/2%2 == 0 {
+						fails(spec.Name)(w, n, m)
+					}
+				}},
+			} {
+				first, _ := span(w.step(t, from+30, func(n int, m minute) {
+					if n >= from {
+						c.change(n-from, m)
+					}
+				}), alarm)
+				if c.silent && (first < from || first >= from+within) || !c.silent && first >= 0 {
+					t.Errorf("%s: %s, %s: goes off in minute %d, silent: %t", name, spec.Name, c.how, first-from, c.silent)
+				}
+			}
+		}
+	}
+}
+
+// When the topic of alerts takes none, the one run in fifteen seconds that takes up what was not delivered fails, whatever
+// its job (shared/alert): that is told by the other topic.
+func TestNobodyCanBeToldByAlerts(t *testing.T) {
+	const from = 130
+	for name, w := range worlds(t) {
+		turn := 0
+		all := w.step(t, from+30, func(n int, m minute) {
+			for range min(4, w.runs(job.TimelockMonitor, n)) {
+				if n >= from {
+					s := ends([]string{job.TransactionTracker, job.TimelockMonitor, job.ActionExecutor}[turn%3])
+					turn++
+					m[s][0] = 1
+					m[queue("NumberOfMessagesSent", "FailedEvents")][0]++
+				}
+			}
+		})
+		if first, _ := span(all, watching.Stack+"-runs-failing"); first < from || first >= from+10 {
+			t.Errorf("%s: told in minute %d, want within ten", name, first-from)
+		}
+	}
+}
+
+// Two stacks of an account are told apart: what one emits is nothing to the alarms of the other.
+func TestTwoStacksOfAnAccount(t *testing.T) {
+	for name, w := range worlds(t) {
+		for _, alarm := range w.w.Alarms {
+			for _, s := range alarm.Stats {
+				if !strings.Contains(s.Dimensions, "="+watching.Stack) {
+					t.Errorf("%s: %s looks at %s, of whichever stack", name, alarm.Name, s.Series)
+				}
+			}
+		}
+		for _, d := range w.w.Dashboards {
+			for _, s := range d.Series() {
+				account := s.Namespace == "AWS/Lambda" && (s.Name == "ConcurrentExecutions" || s.Name == "Throttles")
+				if !account && !strings.Contains(s.Dimensions, "="+watching.Stack) {
+					t.Errorf("%s: %s shows %s, of whichever stack", name, d.Name, s)
+				}
+			}
+		}
+	}
+}
+
 // That nothing is told any more is no proof that what was wrong is over.
 func TestWhatWasWrongStaysSoInSilence(t *testing.T) {
 	const from, lasts = 130, 40
@@ -385,7 +464,7 @@ func TestSwapsAreAtRiskWhenNobodyRings(t *testing.T) {
 			all := w.step(t, 150, func(n int, m minute) {
 				for _, j := range c.silent {
 					if n > 130 {
-						delete(m, done(j))
+						delete(m, ends(j))
 					}
 				}
 			})

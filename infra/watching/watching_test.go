@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/bridge-me-not/resolver-cron/infra/watching"
-	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 )
 
@@ -53,17 +52,7 @@ func TestNothingDanglesAndNothingIsEmittedForNobody(t *testing.T) {
 func TestRecordedMetricsAreThoseOfTheProduct(t *testing.T) {
 	var want []watching.EmittedMetric
 	for _, m := range metrics.All {
-		e := watching.EmittedMetric{Namespace: metrics.Namespace, Name: m.Name(), Unit: m.Unit()}
-		if !m.PerJob() {
-			want = append(want, e)
-			continue
-		}
-		for _, s := range job.Table {
-			if s.Critical {
-				e.Dimensions = "Job=" + s.Name
-				want = append(want, e)
-			}
-		}
+		want = append(want, watching.EmittedMetric{Namespace: metrics.Namespace, Name: m.Name(), Dimensions: metrics.Dimension + "=" + watching.Stack, Unit: m.Unit()})
 	}
 	slices.SortFunc(want, func(a, b watching.EmittedMetric) int {
 		return strings.Compare(a.Series().String(), b.Series().String())

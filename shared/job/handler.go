@@ -30,7 +30,9 @@ func (f handlerFunc) Invoke(ctx context.Context, payload []byte) ([]byte, error)
 // Scheduled returns the handler of a task. Its payload is an EventBridge scheduled event, whose time
 // is the tick:
 //
-//   - A tick older than one period, and at least a minute, is dropped: the next one is on its way.
+//   - A tick older than one period, and at least a minute, is dropped: the next one is on its way. That
+//     it came so late is an error, lest a schedule that lags is taken for one that works; one of more
+//     than an hour ago was sent by hand, and is dropped without.
 //   - A tick recorded as done is dropped: EventBridge and Lambda deliver at least once.
 //   - An exclusive task whose lease another run holds leaves at once.
 //   - A deferrable task for which no slot comes free in half of its time is put off: the next tick is
@@ -51,6 +53,10 @@ func Scheduled(d Deps, t Task) (Handler, error) {
 // minStale is the age up to which no tick is stale, whatever the period: EventBridge may deliver
 // late, and a late run of a ten-second job is better than none. A tick as far ahead is no tick.
 const minStale = time.Minute
+
+// replayed is the age from which on a tick comes from nobody's schedule: EventBridge and Lambda give
+// one up after a minute each, as the template says.
+const replayed = time.Hour
 
 // Why an event was dropped.
 const (
@@ -75,8 +81,11 @@ func runTick(ctx context.Context, d Deps, t Task, payload []byte) error {
 		return r.finish(ctx, end)
 	}
 	r.Scheduled = tick
-	if end.started.Sub(tick) > max(t.Period, minStale) {
+	if late := end.started.Sub(tick); late > max(t.Period, minStale) {
 		end.dropped = droppedStale
+		if late <= replayed {
+			end.err = fmt.Errorf("scheduled event: it came %s late", late.Round(time.Second))
+		}
 		return r.finish(ctx, end)
 	}
 	work := budget
@@ -220,12 +229,9 @@ func (r *Run) finish(ctx context.Context, end ending) error {
 }
 
 func (r *Run) logEnd(ctx context.Context, end ending, state State, ended time.Time, notes []slog.Attr, err error) {
-	level, outcome, done := slog.LevelInfo, state.String(), int64(0)
-	switch {
-	case end.dropped != "":
+	level, outcome := slog.LevelInfo, state.String()
+	if end.dropped != "" {
 		outcome = "dropped"
-	case state == Done:
-		done = 1
 	}
 	if err != nil {
 		level = slog.LevelWarn
@@ -233,7 +239,6 @@ func (r *Run) logEnd(ctx context.Context, end ending, state State, ended time.Ti
 			level = slog.LevelError
 		}
 	}
-	r.Metrics.Add(metrics.Done, done)
 	attrs := []slog.Attr{
 		slog.String("outcome", outcome),
 		slog.Int64("duration_ms", ended.Sub(end.started).Milliseconds()),
@@ -255,7 +260,7 @@ func (r *Run) logEnd(ctx context.Context, end ending, state State, ended time.Ti
 		attrs = append(attrs, slog.String("stack", bounded(string(end.stack), maxLogged)))
 	}
 	attrs = append(attrs, notes...)
-	attrs = append(attrs, r.Metrics.Attrs(ended, r.Job, end.critical)...)
+	attrs = append(attrs, r.Metrics.Attrs(ended, metrics.StackOf(r.Job))...)
 	r.Log.LogAttrs(ctx, level, "run ended", attrs...)
 }
 

@@ -127,7 +127,7 @@ func TestRunIsRecordedReleasedAndLogged(t *testing.T) {
 			t.Errorf("record %+v", rec)
 		}
 		want := map[string]any{"level": "INFO", "job": "sweep", "outcome": "done", "lag_ms": 250.0, "duration_ms": 1500.0, "attempts": 1.0,
-			"fence": 1.0, "orders": 3.0, "Done": 1.0, "Overdue": 2.0, "Job": "sweep"}
+			"fence": 1.0, "orders": 3.0, "Overdue": 2.0, "Stack": "none"}
 		line := b.lastLine()
 		for k, v := range want {
 			if line[k] != v {
@@ -161,9 +161,12 @@ func TestStaleAndMalformedEvents(t *testing.T) {
 	}{
 		{"fresh", time.Minute, 0, true, false},
 		{"a minute old, ten-second job", 10 * time.Second, time.Minute, true, false},
-		{"over a minute old, ten-second job", 10 * time.Second, time.Minute + time.Second, false, false},
+		{"over a minute old, ten-second job", 10 * time.Second, time.Minute + time.Second, false, true},
 		{"a period old", 2 * time.Minute, 2 * time.Minute, true, false},
-		{"over a period old", 2 * time.Minute, 2*time.Minute + time.Second, false, false},
+		{"over a period old", 2 * time.Minute, 2*time.Minute + time.Second, false, true},
+		{"an hour old", 2 * time.Minute, time.Hour, false, true},
+		{"sent by hand", 2 * time.Minute, time.Hour + time.Second, false, false},
+		{"over a long period old", 2 * time.Hour, 2*time.Hour + time.Second, false, false},
 		{"a little ahead of our clock", time.Minute, -time.Minute, true, false},
 		{"from the future", time.Minute, -time.Minute - time.Second, false, true},
 	}
@@ -178,7 +181,7 @@ func TestStaleAndMalformedEvents(t *testing.T) {
 					t.Errorf("ran %v, error %v; want %v, %v", ran, err, tt.runs, tt.fails)
 				}
 				line := b.lastLine()
-				if !tt.runs && !tt.fails && (line["outcome"] != "dropped" || line["reason"] != "stale" || line["Done"] != 0.0) {
+				if !tt.runs && tt.age > 0 && (line["outcome"] != "dropped" || line["reason"] != "stale" || (line["error"] != nil) != tt.fails) {
 					t.Errorf("log line %v", line)
 				}
 				if !tt.runs && b.Calls("acquire")+b.Calls("record") != 0 {
@@ -221,7 +224,7 @@ func TestOnlyDoneBlocksARepeat(t *testing.T) {
 			rec.Class != job.ClassThrottled || rec.RPC != (job.RPC{Calls: 6, Failed: 3, Throttled: 3, Busy: 90 * time.Millisecond, Slowest: 23 * time.Millisecond}) {
 			t.Errorf("record %+v", rec)
 		}
-		if line := b.lastLine(); line["level"] != "ERROR" || line["outcome"] != "failed" || line["Done"] != 0.0 || line["error"] == nil {
+		if line := b.lastLine(); line["level"] != "ERROR" || line["outcome"] != "failed" || line["error"] == nil {
 			t.Errorf("log line %v", line)
 		}
 		for range 3 {

@@ -1,23 +1,26 @@
 package metrics
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
 // Namespace is the CloudWatch namespace of every metric.
 const Namespace = "ResolverCron"
 
 // Metric is one custom metric. Each costs money by the month and by dimension value, so all stand
-// here, and only PerJob ones of critical jobs have a dimension (Job). All else that is worth knowing
-// about a run is a field of its log line.
+// here, and their one dimension is the stack, by which two of an account are told apart. All else
+// that is worth knowing about a run is a field of its log line, or measured by AWS: whether jobs run
+// and end well is seen in Invocations and Errors of their functions.
 type Metric struct {
-	name   string
-	unit   string // of CloudWatch's list
-	perJob bool
+	name string
+	unit string // of CloudWatch's list
 }
 
 // Name is its name in CloudWatch.
@@ -26,36 +29,31 @@ func (m *Metric) Name() string { return m.name }
 // Unit is its unit there.
 func (m *Metric) Unit() string { return m.unit }
 
-// PerJob tells whether it has the dimension Job, and is only a field of the lines of jobs that are not critical.
-func (m *Metric) PerJob() bool { return m.perJob }
-
 // The metrics.
 var (
-	// Done is 1 for a finished run, else 0: the heartbeat that alarms watch per critical job.
-	Done = &Metric{"Done", "Count", true}
 	// Overdue is the number of open swaps with an action past its time that is not done, as the net sees
 	// them. What was sent, has no hard deadline and may wait for a better price is none. On a chain whose
 	// head cannot be read the wall clock says what is past.
-	Overdue = &Metric{"Overdue", "Count", false}
+	Overdue = &Metric{"Overdue", "Count"}
 	// AtRisk is the number of open swaps of which the net finds something critical: money is lost, or will
 	// be unless somebody acts.
-	AtRisk = &Metric{"AtRisk", "Count", false}
+	AtRisk = &Metric{"AtRisk", "Count"}
 	// HeadAge is the age of the oldest chain head, wall clock minus block time. Of a chain whose head
 	// cannot be read it is the age of the last block that was, and a day if none ever was.
-	HeadAge = &Metric{"HeadAge", "Seconds", false}
+	HeadAge = &Metric{"HeadAge", "Seconds"}
 	// AlertsUndelivered is the number of alerts that a pass could not deliver.
-	AlertsUndelivered = &Metric{"AlertsUndelivered", "Count", false}
+	AlertsUndelivered = &Metric{"AlertsUndelivered", "Count"}
 	// GasRunway is the least number of actions that a signer can still pay for, of all signers.
-	GasRunway = &Metric{"GasRunway", "Count", false}
+	GasRunway = &Metric{"GasRunway", "Count"}
 	// MarginLeft is the least time, by block time, that was left to a hard deadline when a transaction of
 	// ours was included, of those settled in the run; negative is too late.
-	MarginLeft = &Metric{"MarginLeft", "Seconds", false}
+	MarginLeft = &Metric{"MarginLeft", "Seconds"}
 	// Health is 0 for healthy, 1 for degraded, 2 for unhealthy: what is settled, not each check.
-	Health = &Metric{"Health", "None", false}
+	Health = &Metric{"Health", "None"}
 )
 
 // All lists the metrics, for dashboards, alarms and the cost test.
-var All = []*Metric{Done, Overdue, AtRisk, HeadAge, AlertsUndelivered, GasRunway, MarginLeft, Health}
+var All = []*Metric{Overdue, AtRisk, HeadAge, AlertsUndelivered, GasRunway, MarginLeft, Health}
 
 // Set holds the values of one run. The zero value is empty and ready. Safe for concurrent use.
 type Set struct {
@@ -104,10 +102,18 @@ type (
 	definition struct{ Name, Unit string }
 )
 
+// Dimension is the name of the dimension that each metric has.
+const Dimension = "Stack"
+
+// StackOf is the name of the stack whose function of that job runs here, which is named after both;
+// whatever the function is called, if it is not, and "none" outside of Lambda.
+func StackOf(job string) string {
+	return cmp.Or(strings.TrimSuffix(lambdacontext.FunctionName, "-"+job), "none")
+}
+
 // Attrs returns the values as attributes of one log line, with the metadata that makes CloudWatch
-// turn them into metrics. They belong at the top level of the line, not in a group. PerJob metrics
-// of jobs that are not critical stay plain fields.
-func (s *Set) Attrs(now time.Time, job string, critical bool) []slog.Attr {
+// turn them into metrics of a stack. They belong at the top level of the line, not in a group.
+func (s *Set) Attrs(now time.Time, stack string) []slog.Attr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ms := make([]*Metric, 0, len(s.values))
@@ -116,26 +122,14 @@ func (s *Set) Attrs(now time.Time, job string, critical bool) []slog.Attr {
 	}
 	slices.SortFunc(ms, func(a, b *Metric) int { return strings.Compare(a.name, b.name) })
 
-	var perJob, plain []definition
-	attrs := []slog.Attr{slog.String("Job", job)}
+	if len(ms) == 0 {
+		return nil
+	}
+	d := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}}}
+	attrs := []slog.Attr{slog.String(Dimension, stack)}
 	for _, m := range ms {
 		attrs = append(attrs, slog.Int64(m.name, s.values[m]))
-		switch def := (definition{m.name, m.unit}); {
-		case !m.perJob:
-			plain = append(plain, def)
-		case critical:
-			perJob = append(perJob, def)
-		}
+		d.Metrics = append(d.Metrics, definition{m.name, m.unit})
 	}
-	meta := emf{Timestamp: now.UnixMilli()}
-	if len(perJob) > 0 {
-		meta.CloudWatchMetrics = append(meta.CloudWatchMetrics, directive{Namespace, [][]string{{"Job"}}, perJob})
-	}
-	if len(plain) > 0 {
-		meta.CloudWatchMetrics = append(meta.CloudWatchMetrics, directive{Namespace, [][]string{{}}, plain})
-	}
-	if len(meta.CloudWatchMetrics) > 0 {
-		attrs = append(attrs, slog.Any("_aws", meta))
-	}
-	return attrs
+	return append(attrs, slog.Any("_aws", emf{now.UnixMilli(), []directive{d}}))
 }

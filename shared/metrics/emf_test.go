@@ -9,17 +9,19 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
 // emfLine is a line as CloudWatch reads it: strictly integers, metadata and targets at the top.
-func emfLine(t *testing.T, s *Set, job string, critical bool) (line map[string]json.RawMessage, meta emf) {
+func emfLine(t *testing.T, s *Set, stack string) (line map[string]json.RawMessage, meta emf) {
 	t.Helper()
 	var out bytes.Buffer
 	log, err := NewLogger(&out, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	log.LogAttrs(context.Background(), slog.LevelInfo, "run", s.Attrs(time.UnixMilli(1_772_000_000_123), job, critical)...)
+	log.LogAttrs(context.Background(), slog.LevelInfo, "run", s.Attrs(time.UnixMilli(1_772_000_000_123), stack)...)
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatalf("line %q: %v", out.String(), err)
 	}
@@ -33,7 +35,7 @@ func emfLine(t *testing.T, s *Set, job string, critical bool) (line map[string]j
 
 func TestEmbeddedMetrics(t *testing.T) {
 	var s Set
-	s.Add(Done, 1)
+	s.Add(Health, 1)
 	s.Add(AtRisk, 0)
 	s.Put(HeadAge, 3)
 	s.Put(HeadAge, 9)
@@ -41,11 +43,11 @@ func TestEmbeddedMetrics(t *testing.T) {
 	s.Min(MarginLeft, 70)
 	s.Min(MarginLeft, -5)
 	s.Put(Overdue, 1<<60)
-	line, meta := emfLine(t, &s, "state-sync", true)
+	line, meta := emfLine(t, &s, "rc-two")
 	if meta.Timestamp != 1_772_000_000_123 {
 		t.Errorf("timestamp %d", meta.Timestamp)
 	}
-	want := map[string]string{"Done": "1", "AtRisk": "0", "HeadAge": "9", "MarginLeft": "-5", "Overdue": "1152921504606846976", "Job": `"state-sync"`}
+	want := map[string]string{"Health": "1", "AtRisk": "0", "HeadAge": "9", "MarginLeft": "-5", "Overdue": "1152921504606846976", "Stack": `"rc-two"`}
 	for name, value := range want {
 		if string(line[name]) != value {
 			t.Errorf("%s = %s, want %s", name, line[name], value)
@@ -63,45 +65,66 @@ func TestEmbeddedMetrics(t *testing.T) {
 			}
 		}
 	}
-	if len(declared) != 5 || declared["Done"] != "Job" || declared["Overdue"] != "" {
+	if len(declared) != 5 || declared["Health"] != "Stack" || declared["Overdue"] != "Stack" {
 		t.Errorf("declared with dimensions: %v", declared)
 	}
 }
 
-func TestJobsThatAreNotCriticalHaveNoMetricOfTheirOwn(t *testing.T) {
-	var s Set
-	s.Add(Done, 1)
-	line, meta := emfLine(t, &s, "pacer", false)
-	if string(line["Done"]) != "1" || len(meta.CloudWatchMetrics) != 0 {
-		t.Errorf("Done = %s, directives %+v", line["Done"], meta.CloudWatchMetrics)
-	}
-	if _, ok := line["_aws"]; ok {
-		t.Error("metadata without a metric")
+func TestALineWithoutMetricsHasNothingOfThem(t *testing.T) {
+	line, _ := emfLine(t, &Set{}, "rc")
+	for _, key := range []string{"_aws", Dimension} {
+		if _, ok := line[key]; ok {
+			t.Errorf("%s without a metric", key)
+		}
 	}
 }
 
-// Ten custom metrics are free of charge, and each one more is 30 cents a month; five jobs are critical. None has a
-// dimension for chains, signers or swaps, so that the number is the same for ten chains as for two.
-func TestMetricsStayCheap(t *testing.T) {
-	const criticalJobs, few = 5, 12
-	cost, names := 0, map[string]bool{}
-	for _, m := range All {
-		cost++
-		if m.perJob {
-			cost += criticalJobs - 1
+func TestStackOf(t *testing.T) {
+	was := lambdacontext.FunctionName
+	defer func() { lambdacontext.FunctionName = was }()
+	for _, c := range [][3]string{
+		{"resolver-cron-state-sync", "state-sync", "resolver-cron"}, {"rc-pacer", "pacer", "rc"},
+		{"renamed", "pacer", "renamed"}, {"", "pacer", "none"},
+	} {
+		lambdacontext.FunctionName = c[0]
+		if got := StackOf(c[1]); got != c[2] {
+			t.Errorf("stack of %q, which does %s: %q, want %q", c[0], c[1], got, c[2])
 		}
+	}
+}
+
+// Ten custom metrics of an account are free of charge, and each one more is 30 cents a month. None has a dimension for
+// jobs, chains, signers or swaps, so that a stack with ten chains has as many as one with two: what this counts is all
+// that a stack can ever make.
+func TestMetricsStayFree(t *testing.T) {
+	const free = 10
+	names, dimensions := map[string]bool{}, map[string]bool{}
+	var all Set
+	for _, m := range All {
 		names[m.Name()] = true
+		all.Put(m, 1)
 		switch m.Unit() {
 		case "Count", "Seconds", "None":
 		default:
 			t.Errorf("%s: unit %q", m.Name(), m.Unit())
 		}
 	}
-	if cost > few {
-		t.Errorf("%d custom metrics, want at most %d", cost, few)
+	_, meta := emfLine(t, &all, "rc")
+	series := 0
+	for _, d := range meta.CloudWatchMetrics {
+		for _, set := range d.Dimensions {
+			series += len(d.Metrics)
+			dimensions[strings.Join(set, ",")] = true
+		}
 	}
-	if len(names) != len(All) {
-		t.Error("two metrics share a name")
+	if series > free {
+		t.Errorf("%d custom metrics, want at most %d", series, free)
+	}
+	if len(dimensions) != 1 || !dimensions[Dimension] {
+		t.Errorf("dimensions %v, want the stack alone", dimensions)
+	}
+	if len(names) != len(All) || series != len(All) {
+		t.Errorf("%d metrics of %d names, %d in a line with all", len(All), len(names), series)
 	}
 }
 
@@ -116,7 +139,7 @@ func TestSetIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if line, _ := emfLine(t, &s, "pacer", false); string(line["AtRisk"]) != "800" {
+	if line, _ := emfLine(t, &s, "rc"); string(line["AtRisk"]) != "800" {
 		t.Errorf("AtRisk = %s, want 800", line["AtRisk"])
 	}
 }

@@ -21,12 +21,13 @@ import (
 // segment, as at start-up. Neither tells anything about swaps. It must be set before first use.
 func init() { xray.SetLogger(xraylog.NullLogger) }
 
-// tracing tells whether there is a daemon: Lambda sets its address when tracing is active.
+// tracing tells whether there is a daemon: Lambda sets its address where a function may be traced. Whether an invocation is
+// recorded, its header says: Lambda has decided, or whoever started it. One that has no decision is not.
 func tracing() bool { return os.Getenv("AWS_XRAY_DAEMON_ADDRESS") != "" }
 
 // Trace runs fn within a subsegment of that name, which is found by what it is about: indexed keys of
 // letters, digits and underscores, with no secrets among their values, and the run and its job.
-// Without a daemon or a sampled invocation around it, it only runs fn.
+// Without a daemon or a recorded invocation around it, it only runs fn.
 func Trace(ctx context.Context, name string, about map[string]string, fn func(context.Context) error) error {
 	if !tracing() {
 		return fn(ctx)
@@ -67,8 +68,8 @@ func annotate(ctx context.Context, segment *xray.Segment, about map[string]strin
 	return errors.Join(errs...)
 }
 
-// Instrument makes every client built from cfg record its calls as subsegments. Without a daemon it
-// changes nothing.
+// Instrument makes every client built from cfg record its calls as subsegments, and tell whom it calls whether they are
+// recorded. So a doorbell of an invocation that is not recorded begins no trace. Without a daemon it changes nothing.
 func Instrument(cfg *aws.Config) {
 	if tracing() {
 		awsv2.AWSV2Instrumentor(&cfg.APIOptions)

@@ -21,9 +21,17 @@ import (
 // binary again, told by an environment variable to run tracedWork instead of the tests.
 const asTracedProcess = "METRICS_TEST_TRACED_PROCESS"
 
+// What Lambda says of an invocation: it is recorded, it is not, or nobody has decided (of a function in mode PassThrough).
+const (
+	root     = "Root=1-5759e988-bd862e3fe1be46a994272793;"
+	recorded = root + "Parent=53995c3f42cd8ad8;Sampled=1"
+	not      = root + "Parent=53995c3f42cd8ad8;Sampled=0"
+	nobodys  = root + "Lineage=1:5759e988:0"
+)
+
 func TestMain(m *testing.M) {
-	if os.Getenv(asTracedProcess) != "" {
-		tracedWork()
+	if header := os.Getenv(asTracedProcess); header != "" {
+		tracedWork(header)
 		return
 	}
 	os.Exit(m.Run())
@@ -33,7 +41,7 @@ var errWork = errors.New("work failed")
 
 // tracedWork exits with 3 unless every call behaves as without tracing, and with 4 if a request does not
 // take the trace along.
-func tracedWork() {
+func tracedWork(header string) {
 	var asked http.Header
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = r.Header
@@ -54,7 +62,7 @@ func tracedWork() {
 		os.Exit(3)
 	}
 	//nolint:staticcheck // the key is the string that the Lambda runtime sets
-	ctx := context.WithValue(context.Background(), xray.LambdaTraceHeaderKey, "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1")
+	ctx := context.WithValue(context.Background(), xray.LambdaTraceHeaderKey, header)
 	ctx = WithRun(ctx, "state-sync", "TOKEN")
 	about := map[string]string{"chain": "10"}
 	err := Trace(ctx, "reading", about, func(ctx context.Context) error {
@@ -69,8 +77,13 @@ func tracedWork() {
 	if err != errWork {
 		os.Exit(3)
 	}
-	// SQS keeps this header with the messages of a request, so that the trace goes on where they are read.
-	if header := asked.Get("X-Amzn-Trace-Id"); tracing() != strings.HasPrefix(header, "Root=1-5759e988-bd862e3fe1be46a994272793;") {
+	// SQS keeps this header with the messages of a request, so that the trace goes on where they are read, and none begins
+	// there for what is not recorded here.
+	passed, decision := asked.Get("X-Amzn-Trace-Id"), "Sampled=0"
+	if header == recorded {
+		decision = "Sampled=1"
+	}
+	if tracing() != strings.HasPrefix(passed, root) || tracing() != strings.Contains(passed, decision) {
 		os.Exit(4)
 	}
 	defer func() {
@@ -96,19 +109,24 @@ func TestTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	run := func(t *testing.T, address string) {
+	run := func(t *testing.T, address, header string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = []string{asTracedProcess + "=1", "AWS_XRAY_DAEMON_ADDRESS=" + address}
+		cmd.Env = []string{asTracedProcess + "=" + header, "AWS_XRAY_DAEMON_ADDRESS=" + address}
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("traced process: %v, output %q; want success and silence", err, out)
 		}
 	}
-	t.Run("no address: nothing is traced, nothing is said", func(t *testing.T) { run(t, "") })
-	t.Run("no daemon at the address: nothing is said", func(t *testing.T) { run(t, noDaemon) })
+	t.Run("no address: nothing is traced, nothing is said", func(t *testing.T) { run(t, "", recorded) })
+	t.Run("no daemon at the address: nothing is said", func(t *testing.T) { run(t, noDaemon, recorded) })
+	t.Run("not recorded: nothing is sent", func(t *testing.T) { run(t, daemon.LocalAddr().String(), not) })
+	t.Run("nobody has decided: nothing is sent", func(t *testing.T) { run(t, daemon.LocalAddr().String(), nobodys) })
 	t.Run("with a daemon", func(t *testing.T) {
-		run(t, daemon.LocalAddr().String())
+		run(t, daemon.LocalAddr().String(), recorded)
 		got := received(t, daemon, `"name":"panicking"`)
+		if n := strings.Count(got, `"name":"reading"`); n != 1 {
+			t.Errorf("%d times of reading arrived, want that of the recorded invocation", n)
+		}
 		for _, want := range []string{`"name":"reading"`, `"chain":"10"`, `"run":"TOKEN"`, `"job":"state-sync"`, `"name":"SQS"`, `"operation":"ListQueues"`,
 			"work failed", `"trace_id":"1-5759e988-bd862e3fe1be46a994272793"`} {
 			if !strings.Contains(got, want) {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func TestTicksComeThreeTimes(t *testing.T) {
 	}
 }
 
-// An event that is minutes late is dropped before anything is asked or written, but which chains file is in force: by
+// An event that is minutes late is an error, and is dropped before anything is asked or written, but which chains file is in force: by
 // the process as it starts, and by the invocation.
 func TestStaleTick(t *testing.T) {
 	t.Parallel()
@@ -85,7 +86,13 @@ func TestStaleTick(t *testing.T) {
 	}))
 	for _, f := range []string{stateSync, timelockMonitor, cancellationCheck, actionExecutor, transactionTracker} {
 		before := r.AWS.Requests(f)
-		r.mustRun(f, tickAt(f, time.Now().Add(-3*time.Minute)))
+		res, err := r.Host.Invoke(t.Context(), f, tickAt(f, time.Now().Add(-3*time.Minute)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !res.Failed() || !strings.Contains(string(res.Payload), "late") {
+			t.Errorf("%s: %s: %s, want an error that says how late it is", f, res.Outcome, res.Payload)
+		}
 		if n := r.AWS.Requests(f) - before; n > 2 {
 			t.Errorf("%s: %d requests for a stale tick", f, n)
 		}

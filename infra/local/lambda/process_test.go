@@ -22,13 +22,21 @@ func TestInvoke(t *testing.T) {
 	if got.Left <= 0 || got.Left > patience {
 		t.Errorf("%v to the deadline of a function with %v", got.Left, patience)
 	}
-	if !strings.HasPrefix(got.TraceID, "Root=1-") || !strings.HasSuffix(got.TraceID, ";Sampled=0") {
-		t.Errorf("trace id %q", got.TraceID)
+	if !strings.HasPrefix(got.TraceID, "Root=1-") || strings.Contains(got.TraceID, "Sampled=") || strings.Contains(got.TraceID, "Parent=") {
+		t.Errorf("trace id %q of a function that is not traced", got.TraceID)
 	}
 	first := w.record(0)
 	if !first.Cold || first.Init <= 0 || first.Duration <= 0 || first.MaxRSS < 1<<20 || first.PID != got.PID ||
 		first.Outcome != OK || first.Source != SourceSync || first.Function != "probe" || first.RequestID != result.RequestID {
 		t.Errorf("record %+v", first)
+	}
+}
+
+// Of a function that is traced it is decided whether an invocation is: here none is.
+func TestTracedInvocation(t *testing.T) {
+	w := start(t, Config{}, function(func(f *Function) { f.Tracing = "Active" }))
+	if _, got := w.invoke(`{}`); !strings.HasPrefix(got.TraceID, "Root=1-") || !strings.HasSuffix(got.TraceID, ";Sampled=0") {
+		t.Errorf("trace id %q", got.TraceID)
 	}
 }
 

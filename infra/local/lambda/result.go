@@ -100,9 +100,14 @@ func newRequestID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// newTraceID returns an X-Ray header that asks for no sampling: there is no daemon here.
-func newTraceID(now time.Time) string {
-	var b [20]byte
+// newTraceID returns the X-Ray header of an invocation: of a function that is traced one that asks for no sampling, as there
+// is no daemon here; of one that passes on what others decided, no decision, because nobody has made one.
+func newTraceID(now time.Time, tracing string) string {
+	var b [24]byte
 	rand.Read(b[:])
-	return fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", now.Unix(), b[:12], b[12:])
+	root := fmt.Sprintf("Root=1-%08x-%x", now.Unix(), b[:12])
+	if tracing == "Active" {
+		return fmt.Sprintf("%s;Parent=%x;Sampled=0", root, b[12:20])
+	}
+	return fmt.Sprintf("%s;Lineage=1:%x:0", root, b[20:])
 }

@@ -49,7 +49,7 @@ func (p *process) handleNext(w http.ResponseWriter, r *http.Request) {
 		h.Set("Lambda-Runtime-Aws-Request-Id", a.requestID)
 		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(a.deadline.UnixMilli(), 10))
 		h.Set("Lambda-Runtime-Invoked-Function-Arn", p.fn.ARN)
-		h.Set("Lambda-Runtime-Trace-Id", newTraceID(time.Now()))
+		h.Set("Lambda-Runtime-Trace-Id", newTraceID(time.Now(), p.fn.Tracing))
 		h.Set("Content-Type", "application/json")
 		// If it cannot be written, the process is dying: its end is the outcome.
 		_, _ = w.Write(a.payload)
