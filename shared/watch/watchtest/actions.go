@@ -1,6 +1,7 @@
 package watchtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -49,27 +50,29 @@ func (s *Actions) History(id swap.OrderID) []swap.Work {
 	return out
 }
 
-// All returns the live work of everybody, in no order.
+// All returns the live work of everybody, by chain, taker and key.
 func (s *Actions) All() []swap.Work {
+	return s.list(func(swap.ActionKey) bool { return true })
+}
+
+func (s *Actions) list(want func(swap.ActionKey) bool) (out []swap.Work) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []swap.Work
-	for _, w := range s.live {
-		out = append(out, w)
+	for k, w := range s.live {
+		if want(k) {
+			out = append(out, w)
+		}
 	}
+	slices.SortFunc(out, func(a, b swap.Work) int {
+		return cmp.Or(cmp.Compare(a.ChainID, b.ChainID), a.Taker.Cmp(b.Taker), cmp.Compare(a.Key().String(), b.Key().String()))
+	})
 	return out
 }
 
 // Live implements watch.Actions.
 func (s *Actions) Live(ctx context.Context, chain uint64, taker common.Address) (out []swap.Work, err error) {
 	err = s.DoAbout(ctx, "actions.live", fmt.Sprint(chain, taker), func() error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for k, w := range s.live {
-			if k.ChainID == chain && k.Taker == taker {
-				out = append(out, w)
-			}
-		}
+		out = s.list(func(k swap.ActionKey) bool { return k.ChainID == chain && k.Taker == taker })
 		return nil
 	})
 	return out, err
