@@ -123,7 +123,7 @@ func TestRunIsRecordedReleasedAndLogged(t *testing.T) {
 			t.Errorf("scheduled %s, want %s", scheduled, tick)
 		}
 		rec, ok := b.Run("sweep", tick)
-		if !ok || rec.State != job.Done || rec.Fence != 1 || rec.Attempts != 1 || rec.Ended.Sub(rec.Started) != 1500*time.Millisecond || rec.Reason != "" || rec.Queued {
+		if !ok || rec.State != job.Done || rec.Fence != 1 || rec.Attempts != 1 || rec.Ended.Sub(rec.Started) != 1500*time.Millisecond || rec.Reason != "" || rec.Cause.Queued {
 			t.Errorf("record %+v", rec)
 		}
 		want := map[string]any{"level": "INFO", "job": "sweep", "outcome": "done", "lag_ms": 250.0, "duration_ms": 1500.0, "attempts": 1.0,

@@ -57,7 +57,7 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 	}
 	late := done(time.Hour)
 	failed, rung := done(0), done(0)
-	failed.State, rung.Queued = job.Failed, true
+	failed.State, rung.Cause.Queued = job.Failed, true
 	all := []string{"deadline-near of 0x01", "signer-dry of 0x03", "endpoint-trouble first", "account-stuck"}
 	for _, c := range []struct {
 		name  string

@@ -39,6 +39,7 @@ type leaseItem struct {
 	job.Lease
 	job, released string
 	tick          time.Time
+	cause         job.Cause
 	releasedFence int64
 	held          bool
 }
@@ -109,9 +110,9 @@ func (m *Memory) Acquire(ctx context.Context, c job.Claim) (got job.Lease, err e
 		}
 		var orphan *job.Orphan
 		if it.held {
-			orphan = &job.Orphan{Job: it.job, Tick: it.tick, Token: it.Token, Fence: it.Fence}
+			orphan = &job.Orphan{Job: it.job, Tick: it.tick, Cause: it.cause, Token: it.Token, Fence: it.Fence}
 		}
-		it.held, it.job, it.tick = true, c.Job, c.Tick
+		it.held, it.job, it.tick, it.cause = true, c.Job, c.Tick, c.Cause
 		it.Token, it.Until, it.Orphan = c.Token, c.Until, orphan
 		it.Fence++
 		got = it.Lease
