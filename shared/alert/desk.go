@@ -235,6 +235,19 @@ func (d *Desk) Waiting() int {
 	return len(d.due) + len(d.held)
 }
 
+// Safe tells whether nothing that this desk has taken can be lost: what is not delivered is stored, and so every
+// later pass announces it. Ask after a Flush.
+func (d *Desk) Safe() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.due {
+		if e.Version == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Oldest is how long the oldest of those has been waiting at now; zero if there is none.
 func (d *Desk) Oldest(now time.Time) time.Duration {
 	d.mu.Lock()

@@ -275,6 +275,55 @@ func TestTwoContainersWithTheSameTick(t *testing.T) {
 	}
 }
 
+// What a run has left to be done afterwards is done again by itself, and makes the work be done again in no case.
+func TestAfterwards(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		workFails      int // so often, first
+		afterwardFails int
+		works, tells   int
+		state          job.State
+		fails          bool
+		elapsed        time.Duration
+	}{
+		{"both succeed", 0, 0, 1, 1, job.Done, false, 0},
+		{"the afterwards fails once", 0, 1, 1, 2, job.Done, false, 2 * time.Second},
+		{"the afterwards fails to the last", 0, 9, 1, 3, job.Done, true, 7 * time.Second},
+		{"the work fails once, and leaves nothing", 1, 0, 2, 1, job.Done, false, 2 * time.Second},
+		{"the work fails, then the afterwards", 1, 1, 2, 2, job.Done, false, 4 * time.Second},
+		{"the work fails to the last", 9, 0, 3, 0, job.Failed, true, 7 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, tick, began := newBench(t), now(), time.Now()
+				broken, works, tells := errors.New("broken"), 0, 0
+				err := b.invoke(task(func(_ context.Context, r *job.Run) error {
+					works++
+					r.Afterwards(func(context.Context) error {
+						if tells++; tells <= c.afterwardFails {
+							return broken
+						}
+						return nil
+					})
+					if works <= c.workFails {
+						return broken
+					}
+					return nil
+				}), tick)
+				if works != c.works || tells != c.tells || errors.Is(err, broken) != c.fails || time.Since(began) != c.elapsed {
+					t.Errorf("worked %d times, told %d times in %s: %v", works, tells, time.Since(began), err)
+				}
+				if rec, ok := b.Run("sweep", tick); !ok || rec.State != c.state || rec.Attempts != c.works {
+					t.Errorf("recorded %+v", rec)
+				}
+				if line := b.lastLine(); (line["error"] != nil) != c.fails || line["level"] == "ERROR" != c.fails {
+					t.Errorf("line %v", line)
+				}
+			})
+		})
+	}
+}
+
 func TestRetriesStayInTheBudget(t *testing.T) {
 	broken := errors.New("broken")
 	tests := []struct {

@@ -26,6 +26,7 @@ type Run struct {
 	hold     *Hold     // of an exclusive job, else nil
 	slot     *Hold     // of a deferrable job at work, else nil
 	leases   atomic.Int64
+	left     []func(context.Context) error // see Afterwards
 
 	mu       sync.Mutex
 	notes    []slog.Attr
@@ -61,6 +62,17 @@ func (r *Run) AddRPC(more RPC) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rpc.Add(more)
+}
+
+// Afterwards has something done once this attempt of a scheduled run has succeeded, and done again after errors, as
+// often as the work may be and without it: telling people what the work has found, which no failure to do so undoes. If
+// it fails to the last, the invocation returns the error, and the run is done all the same. Call it from the task's
+// own goroutine.
+func (r *Run) Afterwards(do func(context.Context) error) {
+	if r.cause.Queued {
+		panic("a run that messages started has no afterwards")
+	}
+	r.left = append(r.left, do)
 }
 
 // problem keeps an error that does not end the run: the invocation returns it in the end.
