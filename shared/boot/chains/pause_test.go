@@ -247,16 +247,15 @@ func TestThePausedExecutorSaysSo(t *testing.T) {
 	if got := open(); got != "" {
 		t.Errorf("nothing is paused, and open are %s", got)
 	}
-	now := time.Now()
 	for _, scope := range []control.Scope{control.All, {Chain: 10}, {Job: "daily-report"}} {
-		if _, err := control.Set(t.Context(), s.Control(), control.Pause{Scope: scope, By: "anna", Why: "reorg", Until: now.Add(time.Hour)}, now); err != nil {
+		if _, err := control.Set(t.Context(), s.Control(), control.Pause{Scope: scope, By: "anna", Why: "reorg"}, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := open(); got != "paused|0||| paused|10|||" {
 		t.Errorf("open are %s", got)
 	}
-	if was, err := control.Lift(t.Context(), s.Control(), control.Scope{Chain: 10}, time.Now()); err != nil || !was {
+	if was, err := control.Lift(t.Context(), s.Control(), control.Scope{Chain: 10}); err != nil || !was {
 		t.Fatal(was, err)
 	}
 	if got := open(); got != "paused|0|||" {

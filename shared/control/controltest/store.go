@@ -36,10 +36,18 @@ type Memory struct {
 	mu    sync.Mutex
 	state control.State
 	fail  func(op string) Fault
+	now   func() time.Time
 }
 
-// NewMemory returns an empty one.
-func NewMemory() *Memory { return &Memory{fail: func(string) Fault { return OK }} }
+// NewMemory returns an empty one, whose clock is that of the machine.
+func NewMemory() *Memory { return &Memory{fail: func(string) Fault { return OK }, now: time.Now} }
+
+// SetClock puts the store's clock to a time, at which it stays.
+func (m *Memory) SetClock(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now = func() time.Time { return now }
+}
 
 // Fail installs the fault plan: f is asked once per call with "load" or "save". nil ends all faults.
 func (m *Memory) Fail(f func(op string) Fault) {
@@ -70,7 +78,11 @@ func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
 
 // Load implements control.Store.
 func (m *Memory) Load(ctx context.Context) (s control.State, err error) {
-	err = m.do(ctx, "load", func() error { s = m.state; s.Pauses = slices.Clone(s.Pauses); return nil })
+	err = m.do(ctx, "load", func() error {
+		s = m.state
+		s.Pauses, s.At = slices.Clone(s.Pauses), m.now()
+		return nil
+	})
 	if err != nil {
 		return control.State{}, err
 	}
@@ -89,23 +101,27 @@ func (m *Memory) Save(ctx context.Context, s control.State) error {
 			return control.ErrConflict
 		}
 		s.Version++
-		s.Pauses = slices.Clone(s.Pauses)
+		s.Pauses, s.At = slices.Clone(s.Pauses), time.Time{}
 		m.state = s
 		return nil
 	})
 }
 
 // TestStore runs the guarantees of control.Store against an implementation. open is called once, and what it
-// returns is empty.
+// returns is empty and goes by this machine's clock.
 func TestStore(t *testing.T, open func(t *testing.T) control.Store) {
 	s, epoch := open(t), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	load := func() control.State {
 		t.Helper()
+		before := time.Now()
 		got, err := s.Load(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		got.Write = ""
+		if got.At.Before(before.Truncate(time.Second)) || got.At.After(time.Now()) {
+			t.Errorf("read at %s, which is said to be %s", before, got.At)
+		}
+		got.Write, got.At = "", time.Time{}
 		return got
 	}
 	state := func(version int64, why string) control.State {
