@@ -10,6 +10,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/control"
 	"github.com/bridge-me-not/resolver-cron/shared/control/controltest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -191,18 +192,18 @@ func TestConcurrentOperators(t *testing.T) {
 // Whatever fails, applied or not, is told; and doing it again does it once.
 func TestOperatorsTryAgain(t *testing.T) {
 	for _, op := range []string{"load", "save"} {
-		for _, fault := range []controltest.Fault{controltest.Refused, controltest.Lost} {
+		for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 			m, n := memory(), 0
-			m.Fail(func(called string) controltest.Fault {
+			m.Fail(func(called string) faulttest.Fault {
 				if called == op {
 					if n++; n == 1 {
 						return fault
 					}
 				}
-				return controltest.OK
+				return faulttest.OK
 			})
 			p := pause(control.All, 0)
-			if _, err := control.Set(t.Context(), m, p, time.Hour); !errors.Is(err, controltest.ErrInjected) {
+			if _, err := control.Set(t.Context(), m, p, time.Hour); !errors.Is(err, faulttest.ErrInjected) {
 				t.Errorf("%s %d: %v", op, fault, err)
 			}
 			if got, err := control.Set(t.Context(), m, p, time.Hour); err != nil || !got.Since.Equal(t0) {
@@ -226,11 +227,11 @@ func TestUnreadablePausesAreTheLastKnown(t *testing.T) {
 	if _, err := knows.Read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	away := func(string) controltest.Fault { return controltest.Refused }
+	away := func(string) faulttest.Fault { return faulttest.Refused }
 	allows := func(r *control.Reader, after time.Duration, fails bool) bool {
 		t.Helper()
 		s, err := r.Read(t.Context())
-		if errors.Is(err, controltest.ErrInjected) != fails {
+		if errors.Is(err, faulttest.ErrInjected) != fails {
 			t.Errorf("error %v", err)
 		}
 		_, ok := s.Allows(control.Work{Job: "action-executor", Chain: 10}, t0.Add(after))

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/metrics"
@@ -445,20 +446,20 @@ func TestAJobThatIsNotExclusiveNeedsNoLease(t *testing.T) {
 // not lost silently, no second run starts beside it, and after the lease's time the job works again.
 func TestEveryStoreCallMayFail(t *testing.T) {
 	for _, op := range []string{"acquire", "finished", "record", "renew", "release"} {
-		for _, fault := range []jobtest.Fault{jobtest.Refused, jobtest.LostSent} {
+		for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 			for nth := 1; nth <= 2; nth++ {
 				for _, lasting := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s %d fault %d lasting %v", op, nth, fault, lasting), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
 							b, tick, n, worked := newBench(t), now(), 0, 0
-							b.Fail(func(called string) jobtest.Fault {
+							b.Fail(func(called string) faulttest.Fault {
 								if called != op {
-									return jobtest.OK
+									return faulttest.OK
 								}
 								if n++; n == nth || lasting && n > nth {
 									return fault
 								}
-								return jobtest.OK
+								return faulttest.OK
 							})
 							run := task(func(ctx context.Context, r *job.Run) error {
 								worked++

@@ -16,8 +16,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
-	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 )
 
 // consumer knows lower-case words; "bad…" is unknown.
@@ -191,13 +191,13 @@ func TestBatchPanicLetsTheRestEnd(t *testing.T) {
 
 func TestBatchThatCannotBeRecordedIsAnError(t *testing.T) {
 	b := newBench(t)
-	b.Fail(func(op string) jobtest.Fault {
+	b.Fail(func(op string) faulttest.Fault {
 		if op == "record" {
-			return jobtest.Refused
+			return faulttest.Refused
 		}
-		return jobtest.OK
+		return faulttest.OK
 	})
-	if _, err := b.consume(consumer(func(context.Context, *job.Run, string) error { return nil }), batch("a")); !errors.Is(err, jobtest.ErrInjected) {
+	if _, err := b.consume(consumer(func(context.Context, *job.Run, string) error { return nil }), batch("a")); !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("error %v", err)
 	}
 }

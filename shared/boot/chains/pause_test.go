@@ -12,12 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
-	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
 	"github.com/bridge-me-not/resolver-cron/shared/boot"
 	"github.com/bridge-me-not/resolver-cron/shared/chain"
 	"github.com/bridge-me-not/resolver-cron/shared/control"
 	"github.com/bridge-me-not/resolver-cron/shared/control/controltest"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/notify"
@@ -62,11 +62,11 @@ func TestHeldBack(t *testing.T) {
 // All accounts of a run go by one reading; its error is told once.
 func TestPausesAreReadOnceInARun(t *testing.T) {
 	m, reads, fail := controltest.NewMemory(), 0, false
-	m.Fail(func(op string) controltest.Fault {
+	m.Fail(func(op string) faulttest.Fault {
 		if reads++; fail {
-			return controltest.Refused
+			return faulttest.Refused
 		}
-		return controltest.OK
+		return faulttest.OK
 	})
 	var p pauses
 	from := control.NewReader(m)
@@ -77,7 +77,7 @@ func TestPausesAreReadOnceInARun(t *testing.T) {
 	}
 	fail = true
 	for i := range 2 {
-		if _, err := p.of(t.Context(), &job.Run{Token: "c"}, from); errors.Is(err, controltest.ErrInjected) != (i == 0) || reads != 3 {
+		if _, err := p.of(t.Context(), &job.Run{Token: "c"}, from); errors.Is(err, faulttest.ErrInjected) != (i == 0) || reads != 3 {
 			t.Errorf("%d: %d reads, %v", i, reads, err)
 		}
 	}
@@ -200,11 +200,11 @@ func TestUntoldIsNotUndone(t *testing.T) {
 // A report leaves to the outbox what is stored, and says so of what is neither stored nor delivered.
 func TestAReportIsMadeOnceItIsStored(t *testing.T) {
 	p, m := onDuty()
-	m.Fail(func(op string) alerttest.Fault {
+	m.Fail(func(op string) faulttest.Fault {
 		if op == "publish" {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	})
 	finding := []swap.Finding{{Code: swap.ChainBehind, Severity: swap.Critical, ChainID: 10, Detail: "its head is old"}}
 	if err := p.Report(t.Context(), finding); err != nil {
@@ -214,13 +214,13 @@ func TestAReportIsMadeOnceItIsStored(t *testing.T) {
 		t.Errorf("%d wait, %v", len(list), err)
 	}
 	decoy := []swap.Finding{{Code: swap.DecoyDst, Severity: swap.Warning, ChainID: 10, Detail: "not what the maker expects"}}
-	m.Fail(func(op string) alerttest.Fault {
+	m.Fail(func(op string) faulttest.Fault {
 		if op == "publish" || op == "save" {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	})
-	if err := p.Report(t.Context(), decoy); !errors.Is(err, alerttest.ErrInjected) {
+	if err := p.Report(t.Context(), decoy); !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("neither stored nor delivered: %v", err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,31 +15,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bridge-me-not/resolver-cron/shared/control"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
-// ErrInjected is what a Memory told to fail returns.
-var ErrInjected = errors.New("injected failure")
-
-// Fault is what happens to one call.
-type Fault int
-
-// The faults.
-const (
-	OK      Fault = iota
-	Refused       // fails, nothing applied
-	Lost          // fails, although it was applied
-)
-
-// Memory is a control.Store in memory, safe for concurrent use.
+// Memory is a control.Store in memory, safe for concurrent use. Its calls are "load" and "save".
 type Memory struct {
+	faulttest.Faults
 	mu    sync.Mutex
 	state control.State
-	fail  func(op string) Fault
 	now   func() time.Time
 }
 
 // NewMemory returns an empty one, whose clock is that of the machine.
-func NewMemory() *Memory { return &Memory{fail: func(string) Fault { return OK }, now: time.Now} }
+func NewMemory() *Memory { return &Memory{now: time.Now} }
 
 // SetClock puts the store's clock to a time, at which it stays.
 func (m *Memory) SetClock(now time.Time) {
@@ -49,31 +36,8 @@ func (m *Memory) SetClock(now time.Time) {
 	m.now = func() time.Time { return now }
 }
 
-// Fail installs the fault plan: f is asked once per call with "load" or "save". nil ends all faults.
-func (m *Memory) Fail(f func(op string) Fault) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if f == nil {
-		f = func(string) Fault { return OK }
-	}
-	m.fail = f
-}
-
 func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	fault := m.fail(op)
-	if fault == Refused {
-		return fmt.Errorf("%s: %w", op, ErrInjected)
-	}
-	err := apply()
-	if fault == Lost {
-		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
-	}
-	return err
+	return m.Do(ctx, op, faulttest.Under(&m.mu, apply))
 }
 
 // Load implements control.Store.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -22,7 +23,7 @@ const firstVersion = 1 << 40
 //
 // Calls: "actions.live", "actions.save".
 type Actions struct {
-	*Faults
+	*faulttest.Faults
 	mu      sync.Mutex
 	live    map[swap.ActionKey]swap.Work
 	history []swap.Work
@@ -30,9 +31,9 @@ type Actions struct {
 }
 
 // NewActions returns an empty store with the given faults; nil: its own.
-func NewActions(f *Faults) *Actions {
+func NewActions(f *faulttest.Faults) *Actions {
 	if f == nil {
-		f = new(Faults)
+		f = new(faulttest.Faults)
 	}
 	return &Actions{Faults: f, live: map[swap.ActionKey]swap.Work{}, last: firstVersion}
 }
