@@ -57,6 +57,24 @@ func (w *watch) counted(op string) *int {
 	return n
 }
 
+// What was resolved by a clock that is a day ahead is announced today, and not taken from a pass that is about to.
+func TestResolvedByAClockThatIsAhead(t *testing.T) {
+	for ahead, want := range map[time.Duration]int{24 * time.Hour: 1, time.Second: 0} {
+		w := newWatch(t)
+		a := alert.Alert{Kind: alert.ChainBehind, Chain: 10}
+		if _, err := w.pass(0, a); err != nil {
+			t.Fatal(err)
+		}
+		if _, was, err := alert.Resolve(t.Context(), w, a.Key(), "anna: seen", t0.Add(time.Minute+ahead)); err != nil || !was {
+			t.Fatal(was, err)
+		}
+		sent, err := w.pass(time.Minute)
+		if err != nil || len(sent) != want {
+			t.Errorf("ahead by %s: sent %q, %v", ahead, subjects(sent), err)
+		}
+	}
+}
+
 func subjects(sent []alert.Message) (out []string) {
 	for _, m := range sent {
 		out = append(out, m.Subject)

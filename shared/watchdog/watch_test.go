@@ -487,7 +487,7 @@ func TestEveryFailureIsReturnedAndMadeGood(t *testing.T) {
 		})
 		y.alerts.Fail(func(string) faulttest.Fault {
 			if hit() {
-				return faulttest.Fault(fault)
+				return fault
 			}
 			return faulttest.OK
 		})
