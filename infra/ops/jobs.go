@@ -57,7 +57,7 @@ func listJobs(ctx context.Context, t tool, args []string) error {
 		for _, r := range latest {
 			v.Runs = append(v.Runs, runView{r.Scheduled, r.State.String(), r.Ended.Sub(r.Started).Milliseconds(), r.Attempts, r.Reason})
 		}
-		if p, ok := pauses.Allows(control.Work{Job: spec.Name}, now); !ok && spec.Pausable() {
+		if p, ok := pauses.Allows(control.Work{Job: spec.Name}, pauses.At); !ok && spec.Pausable() {
 			v.Paused = p.Ends()
 		}
 		views = append(views, v)

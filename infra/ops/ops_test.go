@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,18 +31,35 @@ type desk struct {
 	env   map[string]string
 	in    string // what the command reads
 	now   time.Time
-	away  error // of the connection
+	ahead time.Duration // of the database's clock, this machine's
+	away  error         // of the connection
 	dial  func(context.Context) (*dynamodb.Client, error)
 }
 
 func newDesk(t *testing.T) *desk {
 	client, table := servicetest.Table(t)
+	d := &desk{T: t, now: t0, env: map[string]string{"ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": table}}
+	client = dynamodb.New(client.Options(), func(o *dynamodb.Options) { o.HTTPClient = dated{o.HTTPClient, d} })
 	s, err := store.New(client, store.Tables{Orders: "o", Actions: "a", Journal: "j", Jobs: table}, store.Live)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &desk{T: t, store: s, now: t0, env: map[string]string{"ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": table},
-		dial: func(context.Context) (*dynamodb.Client, error) { return client, nil }}
+	d.store, d.dial = s, func(context.Context) (*dynamodb.Client, error) { return client, nil }
+	return d
+}
+
+// dated has the database say what time it is at a desk.
+type dated struct {
+	dynamodb.HTTPClient
+	desk *desk
+}
+
+func (c dated) Do(r *http.Request) (*http.Response, error) {
+	resp, err := c.HTTPClient.Do(r)
+	if err == nil {
+		resp.Header.Set("Date", c.desk.now.Add(-c.desk.ahead).UTC().Format(http.TimeFormat))
+	}
+	return resp, err
 }
 
 // ops runs the tool and expects an exit code.
@@ -92,7 +110,7 @@ func TestHelpAndMistakes(t *testing.T) {
 		{"want one of", []string{"pause", "-all", "-chain", "10", "-for", "1h", "-by", "a", "-why", "b"}},
 		{"does not say who", []string{"pause", "-all", "-for", "1h", "-why", "b"}},
 		{"does not say why", []string{"pause", "-all", "-for", "1h", "-by", "a"}},
-		{"not in the future", []string{"pause", "-all", "-by", "a", "-why", "b"}},
+		{"for how long", []string{"pause", "-all", "-by", "a", "-why", "b"}},
 		{"4h0m0s is the most", []string{"pause", "-all", "-for", "4h1s", "-by", "a", "-why", "b"}},
 		{`job "fire" is not in the table`, []string{"pause", "-job", "fire", "-for", "1h", "-by", "a", "-why", "b"}},
 		{"watching is never paused", []string{"pause", "-job", job.StateSync, "-for", "1h", "-by", "a", "-why", "b"}},
@@ -210,6 +228,36 @@ func TestPauses(t *testing.T) {
 	}
 	out, _ = d.ops(exitDone, "pause", "-job", job.ActionExecutor, "-for", "1h", "-by", "a", "-why", "b")
 	d.says(out, "job action-executor is paused", "claimed all the same")
+	if strings.Contains(out, "clock") {
+		t.Errorf("nothing is wrong with the clock:\n%s", out)
+	}
+}
+
+// A machine whose clock is off pauses for as long as it was asked to, ends what it paused, and says whose clock counts.
+func TestPausesByAClockThatIsOff(t *testing.T) {
+	for ahead, words := range map[time.Duration]string{24 * time.Hour: "24h0m0s ahead", -5 * time.Hour: "5h0m0s behind"} {
+		d := newDesk(t)
+		d.now, d.ahead = t0.Add(ahead), ahead
+		out, _ := d.ops(exitDone, "pause", "-all", "-for", "2h", "-by", "anna", "-why", "reorg")
+		d.says(out, "all sending is paused until 2026-03-01 14:00:00Z, for 2h0m0s", words)
+		s, err := d.store.Control().Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for after, want := range map[time.Duration]bool{0: false, 2*time.Hour - 1: false, 2 * time.Hour: true} {
+			if _, ok := s.Allows(control.Work{Job: job.ActionExecutor, Chain: 10}, t0.Add(after)); ok != want {
+				t.Errorf("%s, after %s: allowed %t", words, after, ok)
+			}
+		}
+		out, _ = d.ops(exitDone, "pauses")
+		d.says(out, "all sending")
+		out, _ = d.ops(exitDone, "resume", "-all")
+		d.says(out, "all sending goes on")
+		out, _ = d.ops(exitDone, "pauses", "-json")
+		if strings.TrimSpace(out) != "[]" {
+			t.Errorf("%s: ended, and listed: %s", words, out)
+		}
+	}
 }
 
 func TestJobs(t *testing.T) {

@@ -72,16 +72,15 @@ func makePause(ctx context.Context, t tool, args []string) error {
 	if err != nil {
 		return err
 	}
-	now := t.now()
-	p := control.Pause{Scope: scope, By: *by, Why: *why, Until: now.Add(*lasts), Claims: *claims}
-	if err := p.Validate(now); err != nil {
+	p := control.Pause{Scope: scope, By: *by, Why: *why, Claims: *claims}
+	if err := p.Validate(*lasts); err != nil {
 		return usage("%w", err)
 	}
 	s, err := t.open(ctx, f)
 	if err != nil {
 		return err
 	}
-	if p, err = control.Set(ctx, s.Control(), p, now); err != nil {
+	if p, err = control.Set(ctx, s.Control(), p, *lasts); err != nil {
 		return err
 	}
 	if f.json {
@@ -94,8 +93,8 @@ func makePause(ctx context.Context, t tool, args []string) error {
 	case p.Job != "" && p.Job != job.ActionExecutor:
 		note = ""
 	}
-	return errors.Join(t.say("%s is paused until %s, for %s. %s", p.Scope, stamp(p.Ends()), p.Ends().Sub(now).Round(time.Second), note),
-		t.say("What runs now may end first; what was signed is seen through."))
+	return errors.Join(t.say("%s is paused until %s, for %s. %s", p.Scope, stamp(p.Ends()), p.Ends().Sub(p.From).Round(time.Second), note),
+		t.say("What runs now may end first; what was signed is seen through."), t.sayClock(p.From))
 }
 
 func endPause(ctx context.Context, t tool, args []string) error {
@@ -112,12 +111,11 @@ func endPause(ctx context.Context, t tool, args []string) error {
 	if err != nil {
 		return err
 	}
-	now := t.now()
-	was, err := control.Lift(ctx, s.Control(), scope, now)
+	was, err := control.Lift(ctx, s.Control(), scope)
 	if err != nil {
 		return err
 	}
-	left, err := inForce(ctx, s.Control(), now)
+	left, err := inForce(ctx, s.Control())
 	if err != nil {
 		return err
 	}
@@ -137,11 +135,24 @@ func endPause(ctx context.Context, t tool, args []string) error {
 	return errors.Join(errs...)
 }
 
-func inForce(ctx context.Context, s control.Store, now time.Time) ([]pauseView, error) {
+// sayClock tells of a clock of this machine that is visibly not the database's, by which pauses begin and end.
+func (t tool) sayClock(at time.Time) error {
+	off := t.now().Sub(at).Round(time.Second)
+	switch {
+	case off > time.Minute:
+		return t.say("This machine's clock is %s ahead of the database's, by which the pause ends.", off)
+	case off < -time.Minute:
+		return t.say("This machine's clock is %s behind the database's, by which the pause ends.", -off)
+	}
+	return nil
+}
+
+// inForce lists the pauses that hold, by the clock of the database.
+func inForce(ctx context.Context, s control.Store) ([]pauseView, error) {
 	state, err := s.Load(ctx)
 	views := []pauseView{}
 	for _, p := range state.Pauses {
-		if p.InForce(now) {
+		if p.InForce(state.At) {
 			views = append(views, viewPause(p))
 		}
 	}
@@ -157,7 +168,7 @@ func listPauses(ctx context.Context, t tool, args []string) error {
 	if err != nil {
 		return err
 	}
-	views, err := inForce(ctx, s.Control(), t.now())
+	views, err := inForce(ctx, s.Control())
 	if err != nil {
 		return err
 	}

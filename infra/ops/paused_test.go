@@ -38,14 +38,13 @@ func TestAPausedJobTellsOfIt(t *testing.T) {
 		}
 	}
 	for _, name := range []string{job.StatePersistence, job.OrderCleanup} {
-		now := time.Now()
 		scope := control.Scope{Job: name}
-		if _, err := control.Set(t.Context(), r.store.Control(), control.Pause{Scope: scope, By: "anna", Why: "a look at it", Until: now.Add(time.Hour)}, now); err != nil {
+		if _, err := control.Set(t.Context(), r.store.Control(), control.Pause{Scope: scope, By: "anna", Why: "a look at it"}, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		r.must(name)
 		hear("anna has paused job " + name)
-		if _, err := control.Lift(t.Context(), r.store.Control(), scope, time.Now()); err != nil {
+		if _, err := control.Lift(t.Context(), r.store.Control(), scope); err != nil {
 			t.Fatal(err)
 		}
 		r.must(name)

@@ -149,7 +149,12 @@ func schedules(_ *template.Document, s *template.Stack) []string {
 func mappings(_ *template.Document, s *template.Stack) []string {
 	var findings []string
 	for _, f := range s.Functions {
+		atOnce := 1 // by its clock
 		for _, m := range f.Queues {
+			atOnce += m.MaxConcurrency
+			if f.Reserved > 0 && m.MaxConcurrency == 0 {
+				findings = append(findings, fmt.Sprintf("%s: mapping %s has no bound, yet %d executions are reserved", f.LogicalID, m.ID, f.Reserved))
+			}
 			q, ok := s.QueueByARN(m.QueueARN)
 			if !ok {
 				continue // reported while reading
@@ -167,6 +172,10 @@ func mappings(_ *template.Document, s *template.Stack) []string {
 			if q.Retention < time.Duration(q.MaxReceives)*q.Visibility {
 				findings = append(findings, fmt.Sprintf("%s: messages expire (%v) before they can reach the dead-letter queue", q.LogicalID, q.Retention))
 			}
+		}
+		// AWS: "Using Lambda with Amazon SQS", scaling: what is throttled counts as received, and at last is a dead letter.
+		if f.Reserved > 0 && f.Reserved < atOnce {
+			findings = append(findings, fmt.Sprintf("%s: %d executions are reserved, and its queues and its clock start %d at once", f.LogicalID, f.Reserved, atOnce))
 		}
 	}
 	return findings

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -98,6 +99,28 @@ func TestOwnTemplate(t *testing.T) {
 	}
 }
 
+// Of every reserve that can be asked for, the executor's runs have room.
+func TestExecutorReserve(t *testing.T) {
+	src, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := 0
+	for reserve := range 12 {
+		doc, stack, err := read(src, map[string]string{"ExecutorReservedConcurrency": strconv.Itoa(reserve)})
+		if err != nil {
+			continue // refused
+		}
+		taken++
+		if got := mappings(doc, stack); len(got) != 0 {
+			t.Errorf("%d: %s", reserve, strings.Join(got, "\n"))
+		}
+	}
+	if taken < 2 {
+		t.Errorf("%d reserves are taken, want none and some", taken)
+	}
+}
+
 func TestMutations(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -162,6 +185,11 @@ func TestMutations(t *testing.T) {
 
 		// Queues.
 		{"short visibility", func(m map[string]any) { at(m, "Mappings", "Cadence", "test")["DoorbellVisibility"] = 179 }, "less than six times ActionExecutor's timeout"},
+		{"reserve below what starts it", func(m map[string]any) { props(m, "ActionExecutor")["ReservedConcurrentExecutions"] = 4 }, "ActionExecutor: 4 executions are reserved, and its queues and its clock start 5 at once"},
+		{"reserve without a bound", func(m map[string]any) {
+			props(m, "ActionExecutor")["ReservedConcurrentExecutions"] = 4
+			delete(props(m, "ActionExecutorDoorbell"), "ScalingConfig")
+		}, "ActionExecutor: mapping Doorbell has no bound"},
 		{"all or nothing", func(m map[string]any) { delete(props(m, "ActionExecutorDoorbell"), "FunctionResponseTypes") }, "does not report batch item failures"},
 		{"no dead letters", func(m map[string]any) { delete(props(m, "Doorbells"), "RedrivePolicy") }, "Doorbells: no dead-letter queue"},
 		{"dead letters too late", func(m map[string]any) { props(m, "Doorbells")["MessageRetentionPeriod"] = 60 }, "before they can reach the dead-letter queue"},

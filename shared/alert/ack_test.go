@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
-	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
 func TestAcknowledgedIsNotRepeated(t *testing.T) {
@@ -85,21 +85,21 @@ func TestWhatCannotBeAcknowledged(t *testing.T) {
 // made again, and the alert is acknowledged once.
 func TestAcknowledgeSurvivesAFailure(t *testing.T) {
 	for _, op := range []string{"load", "save"} {
-		for _, fault := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
+		for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 			w, n := newWatch(t), 0
 			a := near("o1", time.Minute)
 			if _, err := w.pass(0, a); err != nil {
 				t.Fatal(err)
 			}
-			w.Fail(func(called string) alerttest.Fault {
+			w.Fail(func(called string) faulttest.Fault {
 				if called == op {
 					if n++; n == 1 {
 						return fault
 					}
 				}
-				return alerttest.OK
+				return faulttest.OK
 			})
-			if _, err := alert.Acknowledge(t.Context(), w, a.Key(), "somebody", "", t0.Add(time.Second)); !errors.Is(err, alerttest.ErrInjected) {
+			if _, err := alert.Acknowledge(t.Context(), w, a.Key(), "somebody", "", t0.Add(time.Second)); !errors.Is(err, faulttest.ErrInjected) {
 				t.Errorf("%s %d: %v", op, fault, err)
 			}
 			if e, err := alert.Acknowledge(t.Context(), w, a.Key(), "somebody", "", t0.Add(2*time.Second)); err != nil || e.State != alert.Acknowledged {

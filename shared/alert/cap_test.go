@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
-	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
 // What all processes together may send in ten minutes.
@@ -272,17 +272,17 @@ func TestWhatIsHeldBackIsVisible(t *testing.T) {
 // A topic that is away for a while does not use the places up.
 func TestAnOutageOfTheTopicCostsNoPlace(t *testing.T) {
 	w, down := newWatch(t), true
-	w.Fail(func(op string) alerttest.Fault {
+	w.Fail(func(op string) faulttest.Fault {
 		if op == "publish" && down {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	})
-	if _, err := w.pass(0, many(5, alert.Critical)...); !errors.Is(err, alerttest.ErrInjected) {
+	if _, err := w.pass(0, many(5, alert.Critical)...); !errors.Is(err, faulttest.ErrInjected) {
 		t.Fatal(err)
 	}
 	for after := 20 * time.Second; after < 5*time.Minute; after += 20 * time.Second {
-		if _, err := w.pass(after); !errors.Is(err, alerttest.ErrInjected) {
+		if _, err := w.pass(after); !errors.Is(err, faulttest.ErrInjected) {
 			t.Fatalf("after %s: %v", after, err)
 		}
 	}

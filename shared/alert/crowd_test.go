@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
-	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
 // decoys are n new ones, the nth of them numbered first.
@@ -125,17 +125,17 @@ func TestNoSingleFailureLosesACrowd(t *testing.T) {
 func TestACrowdThatGrowsWhileItWaits(t *testing.T) {
 	w := newWatch(t)
 	d, down := w.desk(), true
-	w.Fail(func(op string) alerttest.Fault {
+	w.Fail(func(op string) faulttest.Fault {
 		if op == "publish" && down {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	})
 	for i := range 2 {
 		if err := d.Raise(t.Context(), decoys(i, 1)[0], t0); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Flush(t.Context(), t0); !errors.Is(err, alerttest.ErrInjected) {
+		if err := d.Flush(t.Context(), t0); !errors.Is(err, faulttest.ErrInjected) {
 			t.Fatal(err)
 		}
 	}

@@ -188,7 +188,8 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// outbox reads what earlier passes left undelivered, if no other pass is at it.
+// outbox reads what earlier passes left undelivered, if no other pass is at it. What claims to have become due in the
+// future, as what an operator resolves by a clock that is ahead, waits for no such time.
 func (d *Desk) outbox(ctx context.Context, due map[string]Entry, now time.Time) ([]Entry, error) {
 	all, err := d.store.Pending(ctx, outboxLimit)
 	if err != nil {
@@ -196,7 +197,8 @@ func (d *Desk) outbox(ctx context.Context, due map[string]Entry, now time.Time) 
 	}
 	old := all[:0]
 	for _, e := range all {
-		if _, ours := due[e.Key()]; !ours && now.Sub(e.RaisedAt) >= outboxAge {
+		age := now.Sub(e.RaisedAt)
+		if _, ours := due[e.Key()]; !ours && (age >= outboxAge || age <= -outboxAge) {
 			old = append(old, e)
 		}
 	}
@@ -233,6 +235,19 @@ func (d *Desk) Waiting() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.due) + len(d.held)
+}
+
+// Safe tells whether nothing that this desk has taken can be lost: what is not delivered is stored, and so every
+// later pass announces it. Ask after a Flush.
+func (d *Desk) Safe() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.due {
+		if e.Version == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Oldest is how long the oldest of those has been waiting at now; zero if there is none.

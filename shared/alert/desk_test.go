@@ -15,6 +15,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -47,13 +48,31 @@ func (w *watch) pass(after time.Duration, alerts ...alert.Alert) (sent []alert.M
 // counted counts the calls of an operation. None fails.
 func (w *watch) counted(op string) *int {
 	n := new(int)
-	w.Fail(func(called string) alerttest.Fault {
+	w.Fail(func(called string) faulttest.Fault {
 		if called == op {
 			*n++
 		}
-		return alerttest.OK
+		return faulttest.OK
 	})
 	return n
+}
+
+// What was resolved by a clock that is a day ahead is announced today, and not taken from a pass that is about to.
+func TestResolvedByAClockThatIsAhead(t *testing.T) {
+	for ahead, want := range map[time.Duration]int{24 * time.Hour: 1, time.Second: 0} {
+		w := newWatch(t)
+		a := alert.Alert{Kind: alert.ChainBehind, Chain: 10}
+		if _, err := w.pass(0, a); err != nil {
+			t.Fatal(err)
+		}
+		if _, was, err := alert.Resolve(t.Context(), w, a.Key(), "anna: seen", t0.Add(time.Minute+ahead)); err != nil || !was {
+			t.Fatal(was, err)
+		}
+		sent, err := w.pass(time.Minute)
+		if err != nil || len(sent) != want {
+			t.Errorf("ahead by %s: sent %q, %v", ahead, subjects(sent), err)
+		}
+	}
 }
 
 func subjects(sent []alert.Message) (out []string) {
@@ -68,17 +87,17 @@ func subjects(sent []alert.Message) (out []string) {
 func crossed(t *testing.T, raised func(pass int) []alert.Alert) {
 	t.Helper()
 	for _, op := range []string{"load", "save", "pending", "book", "publish"} {
-		for _, fault := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
+		for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 			for nth := 1; nth <= 5; nth++ {
 				w, n, hit := newWatch(t), 0, false
-				w.Fail(func(called string) alerttest.Fault {
+				w.Fail(func(called string) faulttest.Fault {
 					if called == op {
 						if n++; n == nth {
 							hit = true
 							return fault
 						}
 					}
-					return alerttest.OK
+					return faulttest.OK
 				})
 				var errs []error
 				for pass := range 3 {
@@ -251,17 +270,17 @@ func TestResolveOnProof(t *testing.T) {
 func TestDeliveryFailureIsVisibleAndRetried(t *testing.T) {
 	w := newWatch(t)
 	n := 0
-	w.Fail(func(op string) alerttest.Fault {
+	w.Fail(func(op string) faulttest.Fault {
 		if op == "publish" {
 			if n++; n == 1 {
-				return alerttest.Refused
+				return faulttest.Refused
 			}
 		}
-		return alerttest.OK
+		return faulttest.OK
 	})
 	critical := alert.Alert{Kind: alert.FundsGone, Chain: 10, Order: "late"}
 	sent, err := w.pass(0, critical, near("o1", time.Minute))
-	if !errors.Is(err, alerttest.ErrInjected) || !strings.Contains(err.Error(), "funds-gone") {
+	if !errors.Is(err, faulttest.ErrInjected) || !strings.Contains(err.Error(), "funds-gone") {
 		t.Errorf("error %v, want one that names the alert", err)
 	}
 	if len(sent) != 1 || sent[0].Kind != alert.DeadlineNear {
@@ -335,28 +354,28 @@ func TestWhatHasToLastIsToldLater(t *testing.T) {
 		t.Errorf("sent %+v", sent)
 	}
 	w = newWatch(t)
-	w.Fail(func(op string) alerttest.Fault {
+	w.Fail(func(op string) faulttest.Fault {
 		if op == "save" {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	})
-	if sent, err := w.pass(0, late); !errors.Is(err, alerttest.ErrInjected) || len(sent) != 1 {
+	if sent, err := w.pass(0, late); !errors.Is(err, faulttest.ErrInjected) || len(sent) != 1 {
 		t.Errorf("sent %+v, %v", sent, err)
 	}
 }
 
 func TestStoreAwayAnnouncesAllTheSame(t *testing.T) {
 	w := newWatch(t)
-	w.Fail(func(op string) alerttest.Fault {
+	w.Fail(func(op string) faulttest.Fault {
 		if op != "publish" {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	})
 	for _, a := range []alert.Alert{near("o1", time.Minute), decoys(0, 1)[0]} {
 		sent, err := w.pass(0, a)
-		if !errors.Is(err, alerttest.ErrInjected) || len(sent) != 1 {
+		if !errors.Is(err, faulttest.ErrInjected) || len(sent) != 1 {
 			t.Errorf("sent %+v, %v; want it sent and the error", sent, err)
 		}
 	}
@@ -364,7 +383,7 @@ func TestStoreAwayAnnouncesAllTheSame(t *testing.T) {
 
 func TestADeskKeepsWhatNothingElseHolds(t *testing.T) {
 	w := newWatch(t)
-	w.Fail(func(string) alerttest.Fault { return alerttest.Refused })
+	w.Fail(func(string) faulttest.Fault { return faulttest.Refused })
 	d := w.desk()
 	if err := d.Raise(t.Context(), near("o1", time.Minute), t0); err == nil {
 		t.Error("no error")

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
-	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
 // Two hours of passes of which every dependency fails now and then, while
@@ -22,12 +22,12 @@ func TestTwoHoursOfFailures(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 3))
 			w := newWatch(t)
 			failing, failed := true, false
-			w.Fail(func(string) alerttest.Fault {
+			w.Fail(func(string) faulttest.Fault {
 				if !failing || rng.IntN(6) > 0 {
-					return alerttest.OK
+					return faulttest.OK
 				}
 				failed = true
-				return []alerttest.Fault{alerttest.Refused, alerttest.LostSent}[rng.IntN(2)]
+				return []faulttest.Fault{faulttest.Refused, faulttest.Lost}[rng.IntN(2)]
 			})
 			conditions := make([]alert.Alert, 12)
 			holds := make([]bool, len(conditions))
@@ -62,7 +62,7 @@ func TestTwoHoursOfFailures(t *testing.T) {
 				}
 				if rng.IntN(20) == 0 {
 					_, err := alert.Acknowledge(t.Context(), w, conditions[rng.IntN(len(conditions))].Key(), "somebody", "", at)
-					if err != nil && !errors.Is(err, alert.ErrNotOpen) && !errors.Is(err, alerttest.ErrInjected) {
+					if err != nil && !errors.Is(err, alert.ErrNotOpen) && !errors.Is(err, faulttest.ErrInjected) {
 						t.Fatal(err)
 					}
 				}

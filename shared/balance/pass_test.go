@@ -21,6 +21,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
 	"github.com/bridge-me-not/resolver-cron/shared/balance"
 	"github.com/bridge-me-not/resolver-cron/shared/balance/balancetest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
@@ -51,7 +52,7 @@ type world struct {
 	fees   balance.Fees
 	legs   map[uint64][]balance.Leg
 	broken map[string]error                // by operation, or operation and chain
-	fault  func(op string) alerttest.Fault // of every operation
+	fault  func(op string) faulttest.Fault // of every operation
 }
 
 func n(v uint64) uint256.Int { return *uint256.NewInt(v) }
@@ -70,23 +71,23 @@ func newWorld(t *testing.T) *world {
 		w.failed[id] = map[balance.Holding]string{}
 	}
 	w.book.Fail = func(op string) balancetest.Fault { return balancetest.Fault(w.ask("book." + op)) }
-	w.desk.Fail(func(op string) alerttest.Fault { return w.ask("desk." + op) })
+	w.desk.Fail(func(op string) faulttest.Fault { return w.ask("desk." + op) })
 	return w
 }
 
 // ask is the fault of an operation.
-func (w *world) ask(op string) alerttest.Fault {
+func (w *world) ask(op string) faulttest.Fault {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.fault == nil {
-		return alerttest.OK
+		return faulttest.OK
 	}
 	return w.fault(op)
 }
 
 func (w *world) read(op string, chain uint64) error {
-	if w.ask(op) != alerttest.OK {
-		return alerttest.ErrInjected
+	if w.ask(op) != faulttest.OK {
+		return faulttest.ErrInjected
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -308,7 +309,7 @@ func TestAnAlertOfWhatIsGoneIsNotForgotten(t *testing.T) {
 	delete(w.mon.Chains[one].Tokens, usdc)
 	low := balance.LowAlert(one, balance.Holding{Account: taker, Token: usdc}).Key()
 	desk := deskThatFails{alert.NewDesk(w.desk, w.desk, slog.New(slog.DiscardHandler)), func(key string) bool { return key == low }}
-	if _, err := w.mon.Pass(t.Context(), desk, w.now, w.now); !errors.Is(err, alerttest.ErrInjected) {
+	if _, err := w.mon.Pass(t.Context(), desk, w.now, w.now); !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("error %v", err)
 	}
 	w.mustPass()
@@ -322,7 +323,7 @@ type deskThatFails struct {
 
 func (d deskThatFails) Resolve(ctx context.Context, key, proof string, now time.Time) error {
 	if d.fails(key) {
-		return alerttest.ErrInjected
+		return faulttest.ErrInjected
 	}
 	return d.Desk.Resolve(ctx, key, proof, now)
 }
@@ -458,11 +459,11 @@ func TestWithoutTheLastSnapshotNothingIsOver(t *testing.T) {
 	w.held[one][h] = n(50_000_000)
 	w.mustPass()
 	w.held[one][h] = n(110_000_000)
-	w.fault = func(op string) alerttest.Fault {
+	w.fault = func(op string) faulttest.Fault {
 		if op == "book.latest" {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	}
 	if _, err := w.pass(); err == nil || !strings.Contains(err.Error(), "read the last balances of chain 8453") {
 		t.Errorf("error %v", err)
@@ -544,7 +545,7 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 	full := state(clean)
 	all := clean.told()
 
-	for _, kind := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
+	for _, kind := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 		for _, dead := range []bool{true, false} {
 			for second := range 2 { // killed while it gets low, or while it is refilled
 				for at := 1; ; at++ {
@@ -555,16 +556,16 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 						refill(w)
 					}
 					ops, killed := 0, ""
-					w.fault = func(op string) alerttest.Fault {
+					w.fault = func(op string) faulttest.Fault {
 						ops++
 						switch {
 						case ops == at:
 							killed = op
 							return kind
 						case ops > at && dead:
-							return alerttest.Refused
+							return faulttest.Refused
 						}
-						return alerttest.OK
+						return faulttest.OK
 					}
 					_, err := w.pass()
 					if killed == "" {
@@ -586,7 +587,7 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 					// Delivery is at least once: killed between a message and its note, it is sent again,
 					// and what cannot be stored is told at once.
 					twice := 0
-					if killed == "desk.publish" && kind == alerttest.LostSent || killed == "desk.load" || killed == "desk.save" {
+					if killed == "desk.publish" && kind == faulttest.Lost || killed == "desk.load" || killed == "desk.save" {
 						twice = 1
 					}
 					if got := w.told(); got < most || got > most+2*twice {
@@ -609,11 +610,11 @@ func TestRandomFailuresLeaveNoAlertBehind(t *testing.T) {
 	for round := range rounds {
 		w := newWorld(t)
 		rate := r.IntN(30) // percent
-		fault := func(string) alerttest.Fault {
+		fault := func(string) faulttest.Fault {
 			if r.IntN(100) < rate {
-				return alerttest.Fault(1 + r.IntN(2))
+				return faulttest.Fault(1 + r.IntN(2))
 			}
-			return alerttest.OK
+			return faulttest.OK
 		}
 		for range 30 {
 			for _, id := range []uint64{one, two} {

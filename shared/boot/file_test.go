@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/settings"
 	"github.com/bridge-me-not/resolver-cron/shared/settings/settingstest"
@@ -215,11 +216,11 @@ func TestWhatCannotBeTakenUp(t *testing.T) {
 		"gone": {func(p *process, e settings.Edition) { p.store.Spoil(e.Sum, nil) },
 			func(p *process, e settings.Edition) { p.store.Spoil(e.Sum, chainsFile(2)) }, "file does not exist"},
 		"unreadable": {func(p *process, _ settings.Edition) {
-			p.store.Fail(func(op string) settingstest.Fault {
+			p.store.Fail(func(op string) faulttest.Fault {
 				if op == "file" {
-					return settingstest.Refused
+					return faulttest.Refused
 				}
-				return settingstest.OK
+				return faulttest.OK
 			})
 		}, func(p *process, _ settings.Edition) { p.store.Fail(nil) }, "injected failure"},
 		"no parameters": {func(p *process, _ settings.Edition) { p.away = errors.New("throttled") },
@@ -279,8 +280,8 @@ func TestAColdStartFindsAFile(t *testing.T) {
 	if err := p.start(t.Context(), t0); err == nil || !strings.Contains(err.Error(), "edition 2 (") || !strings.Contains(err.Error(), "edition 1 (") || !strings.Contains(err.Error(), "${B} has no value") {
 		t.Errorf("without parameters: %v", err)
 	}
-	store.Fail(func(string) settingstest.Fault { return settingstest.Refused })
-	if err := newProcess(t, store).start(t.Context(), t0); !errors.Is(err, settingstest.ErrInjected) {
+	store.Fail(func(string) faulttest.Fault { return faulttest.Refused })
+	if err := newProcess(t, store).start(t.Context(), t0); !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("without a store: %v", err)
 	}
 	// The packaged file is judged where it is used, for nobody tried it before.
@@ -340,7 +341,7 @@ func TestAChangedTokenIsTakenUp(t *testing.T) {
 func TestAnUnreadableStateKeepsWhatThereIs(t *testing.T) {
 	p := newProcess(t, settingstest.NewMemory()).begin()
 	put(t, p.store, chainsFile(2))
-	p.store.Fail(func(string) settingstest.Fault { return settingstest.Refused })
+	p.store.Fail(func(string) faulttest.Fault { return faulttest.Refused })
 	p.works(time.Hour, "chain 1 by a b", "")
 	if !strings.Contains(p.log.String(), "cannot be read") {
 		t.Errorf("log:\n%s", &p.log)

@@ -13,19 +13,28 @@ import (
 
 // unlessPaused runs a job unless an operator has paused it. A run that is held
 // back is done: it was looked at, and a person is told. Pauses that cannot be
-// read are the last known, and that they cannot is the run's error.
+// read are the last known, and that they cannot is the run's error. Neither that
+// nor what cannot be told makes the job be done again.
 func (b *Base) unlessPaused(name string, run func(context.Context, *job.Run) error) func(context.Context, *job.Run) error {
 	return func(ctx context.Context, r *job.Run) error {
 		now := time.Now()
 		pauses, unread := b.Control.Read(ctx)
-		p, free := pauses.Allows(control.Work{Job: name}, now)
-		errs := []error{unread}
-		if free {
-			errs = append(errs, run(ctx, r))
-		} else {
-			r.Note("paused_until", p.Ends())
+		tell := func(ctx context.Context) error {
+			return errors.Join(unread, b.tell(ctx, pauses.Concerning(name, false), now))
 		}
-		return errors.Join(append(errs, b.tell(ctx, pauses.Concerning(name, false), now))...)
+		if p, free := pauses.Allows(control.Work{Job: name}, now); !free {
+			r.Note("paused_until", p.Ends())
+		} else if err := run(ctx, r); err != nil {
+			return errors.Join(err, tell(ctx))
+		}
+		r.Afterwards(func(ctx context.Context) error {
+			err := tell(ctx)
+			if unread != nil { // look before it is told again
+				pauses, unread = b.Control.Read(ctx)
+			}
+			return err
+		})
+		return nil
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/control"
 	"github.com/bridge-me-not/resolver-cron/shared/control/controltest"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/store"
@@ -115,9 +116,8 @@ func TestAPausedJobDoesNothing(t *testing.T) {
 	if err := tick(); err != nil || ran != 1 || len(open()) != 0 {
 		t.Fatalf("not paused: ran %d times, %v, open %q", ran, err, open())
 	}
-	now := time.Now()
 	for _, scope := range []control.Scope{{Job: name}, control.All, {Chain: 10}, {Job: "order-cleanup"}} {
-		if _, err := control.Set(t.Context(), m, control.Pause{Scope: scope, By: "anna", Why: "quiet", Until: now.Add(time.Hour)}, now); err != nil {
+		if _, err := control.Set(t.Context(), m, control.Pause{Scope: scope, By: "anna", Why: "quiet"}, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -128,12 +128,12 @@ func TestAPausedJobDoesNothing(t *testing.T) {
 		t.Errorf("open %q", got)
 	}
 	// The last known pause holds although it cannot be read, and that is an error.
-	m.Fail(func(string) controltest.Fault { return controltest.Refused })
-	if err := tick(); !errors.Is(err, controltest.ErrInjected) || ran != 1 {
+	m.Fail(func(string) faulttest.Fault { return faulttest.Refused })
+	if err := tick(); !errors.Is(err, faulttest.ErrInjected) || ran != 1 {
 		t.Errorf("unreadable: ran %d times, %v", ran, err)
 	}
 	m.Fail(nil)
-	if _, err := control.Lift(t.Context(), m, control.Scope{Job: name}, time.Now()); err != nil {
+	if _, err := control.Lift(t.Context(), m, control.Scope{Job: name}); err != nil {
 		t.Fatal(err)
 	}
 	if err := tick(); err != nil || ran != 2 || len(open()) != 0 {
@@ -141,12 +141,12 @@ func TestAPausedJobDoesNothing(t *testing.T) {
 	}
 	fresh := *b
 	fresh.Control = control.NewReader(m)
-	m.Fail(func(string) controltest.Fault { return controltest.Refused })
+	m.Fail(func(string) faulttest.Fault { return faulttest.Refused })
 	task.Run = fresh.unlessPaused(name, func(context.Context, *job.Run) error { ran++; return nil })
 	if h, err = job.Scheduled(job.Deps{Locker: runs, Recorder: runs, Log: b.Log}, task); err != nil {
 		t.Fatal(err)
 	}
-	if err := tick(); !errors.Is(err, controltest.ErrInjected) || ran != 3 {
+	if err := tick(); !errors.Is(err, faulttest.ErrInjected) || ran != 3 {
 		t.Errorf("unreadable and nothing known: ran %d times, %v", ran, err)
 	}
 }

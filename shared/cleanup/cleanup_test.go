@@ -18,6 +18,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
 	"github.com/bridge-me-not/resolver-cron/shared/cleanup/cleanuptest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
@@ -25,7 +26,7 @@ import (
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 type rig struct {
-	*watchtest.Faults
+	*faulttest.Faults
 	tables  *cleanuptest.Tables
 	bucket  *snapshottest.Bucket
 	cleaner cleanup.Cleaner
@@ -34,7 +35,7 @@ type rig struct {
 
 // newRig has as many finished orders, closed a second after each other from noon.
 func newRig(orders int) *rig {
-	f := new(watchtest.Faults)
+	f := new(faulttest.Faults)
 	r := &rig{Faults: f, tables: cleanuptest.NewTables(f), bucket: snapshottest.NewBucket(f)}
 	r.cleaner = cleanup.Cleaner{Orders: r.tables, Batches: r.tables, Bucket: r.bucket, Keep: time.Hour}
 	for i := range orders {
@@ -170,15 +171,15 @@ func TestBatchesByDayAndSize(t *testing.T) {
 // Killed at any effect and run again: nothing is lost at any moment, nothing is
 // archived twice, and in the end everything is.
 func TestKilledAtAnyEffect(t *testing.T) {
-	for _, how := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+	for _, how := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 		for n := 1; ; n++ {
 			r := newRig(5)
 			seen := 0
-			r.Fail(func(string) watchtest.Fault {
+			r.Fail(func(string) faulttest.Fault {
 				if seen++; seen == n {
 					return how
 				}
-				return watchtest.OK
+				return faulttest.OK
 			})
 			_, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
 			r.Fail(nil)
@@ -192,7 +193,7 @@ func TestKilledAtAnyEffect(t *testing.T) {
 				break
 			}
 			// An answer that said "not there" is no loss.
-			if err != nil && !errors.Is(err, watchtest.ErrInjected) || err == nil && how == watchtest.Refused {
+			if err != nil && !errors.Is(err, faulttest.ErrInjected) || err == nil && how == faulttest.Refused {
 				t.Fatalf("effect %d: %v, want the failure", n, err)
 			}
 			r.check(t, fmt.Sprintf("effect %d", n))
@@ -209,11 +210,11 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	r := newRig(5)
 	for n := 1; n < 40; n++ {
 		seen := 0
-		r.Fail(func(string) watchtest.Fault {
+		r.Fail(func(string) faulttest.Fault {
 			if seen++; seen == n {
-				return watchtest.LostSent
+				return faulttest.Lost
 			}
-			return watchtest.OK
+			return faulttest.OK
 		})
 		_, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
 		r.Fail(nil)
@@ -315,11 +316,11 @@ func TestDamagedArchive(t *testing.T) {
 		"open":      {func([]byte) []byte { return zip(`{"schema":1,"closedAt":"2026-03-01T12:00:00Z"}` + "\n") }, "line 1"},
 	} {
 		r := newRig(3)
-		r.Fail(func(op string) watchtest.Fault {
+		r.Fail(func(op string) faulttest.Fault {
 			if op == "orders.remove" {
-				return watchtest.Refused
+				return faulttest.Refused
 			}
-			return watchtest.OK
+			return faulttest.OK
 		})
 		if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil {
 			t.Fatal("no failure")
@@ -371,14 +372,14 @@ func (b *spoiler) Create(_ context.Context, key string, _ []byte) error {
 // An S3 that refuses: everything stays, and is archived when it does no more.
 func TestAnS3ThatRefuses(t *testing.T) {
 	r := newRig(3)
-	r.Fail(func(op string) watchtest.Fault {
+	r.Fail(func(op string) faulttest.Fault {
 		if strings.HasPrefix(op, "bucket.") {
-			return watchtest.Refused
+			return faulttest.Refused
 		}
-		return watchtest.OK
+		return faulttest.OK
 	})
 	for range 3 {
-		if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); !errors.Is(err, watchtest.ErrInjected) {
+		if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); !errors.Is(err, faulttest.ErrInjected) {
 			t.Errorf("got %v, want the refusal", err)
 		}
 	}

@@ -15,6 +15,10 @@ import (
 // timelocks.
 const Max = 4 * time.Hour
 
+// Skew is by how much the clock that a pause was made by, which is the store's, may be ahead of its readers'. What
+// claims to be made later than that is not in force yet: else a clock that is a day ahead would make a pause of a day.
+const Skew = 10 * time.Second
+
 // remember is how long a pause that is over is kept: so long those that it held back, a daily job among
 // them, can say that it is over.
 const remember = 48 * time.Hour
@@ -38,7 +42,7 @@ func (s Scope) String() string {
 	return "all sending"
 }
 
-// Pause is one decision of an operator. Times are wall clock.
+// Pause is one decision of an operator. Times are wall clock, by the store's clock.
 type Pause struct {
 	Scope
 	By     string    `json:"by"`               // who
@@ -57,8 +61,11 @@ func (p Pause) Ends() time.Time {
 	return p.Until
 }
 
-// InForce tells whether the pause still holds at now: up to its end, and not at it.
-func (p Pause) InForce(now time.Time) bool { return now.Before(p.Ends()) }
+// InForce tells whether the pause holds at now: up to its end, and not at it; and not if it was made more than Skew
+// later than now. So whatever the clocks say that it was made by, it holds for Max at most, and Skew.
+func (p Pause) InForce(now time.Time) bool { return !p.over(now) && !p.From.After(now.Add(Skew)) }
+
+func (p Pause) over(now time.Time) bool { return !now.Before(p.Ends()) }
 
 // Limits of what a person writes, in bytes.
 const (
@@ -66,8 +73,8 @@ const (
 	maxWhy = 300
 )
 
-// Validate names everything that is wrong with a new pause.
-func (p Pause) Validate(now time.Time) error {
+// Validate names everything that is wrong with a new pause that is to last so long.
+func (p Pause) Validate(lasts time.Duration) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if p.Job != "" && p.Chain != 0 {
@@ -84,11 +91,11 @@ func (p Pause) Validate(now time.Time) error {
 			bad("%s is longer than %d bytes or than a line", text.name, text.most)
 		}
 	}
-	switch left := p.Until.Sub(now); {
-	case left <= 0:
-		bad("its end %s is not in the future", p.Until.Format(time.RFC3339))
-	case left > Max:
-		bad("it lasts %s, and %s is the most", left, Max)
+	switch {
+	case lasts <= 0:
+		bad("it does not say for how long")
+	case lasts > Max:
+		bad("it lasts %s, and %s is the most", lasts, Max)
 	}
 	if len(errs) > 0 {
 		return fmt.Errorf("pause of %s: %w", p.Scope, errors.Join(errs...))
@@ -98,9 +105,10 @@ func (p Pause) Validate(now time.Time) error {
 
 // State is all pauses, at most one for each scope, some of them over. The zero value: nothing was paused.
 type State struct {
-	Pauses  []Pause `json:"pauses,omitempty"`
-	Version int64   `json:"-"` // set by the store: 0 = not stored, else counts up with each Save
-	Write   string  `json:"-"` // token of the write, fresh for every one
+	Pauses  []Pause   `json:"pauses,omitempty"`
+	Version int64     `json:"-"` // set by the store: 0 = not stored, else counts up with each Save
+	Write   string    `json:"-"` // token of the write, fresh for every one
+	At      time.Time `json:"-"` // set by the store: when it was read, by the store's clock
 }
 
 // Work is what somebody is about to do.
@@ -146,10 +154,10 @@ func (s State) Concerning(job string, sends bool) (out []Pause) {
 }
 
 // with returns the state with p in the place of the pause of its scope, without what is over for long.
-func (s State) with(p Pause, now time.Time) State {
+func (s State) with(p Pause) State {
 	next := State{Version: s.Version}
 	for _, q := range s.Pauses {
-		if q.Scope != p.Scope && now.Sub(q.Ends()) < remember {
+		if q.Scope != p.Scope && s.At.Sub(q.Ends()) < remember {
 			next.Pauses = append(next.Pauses, q)
 		}
 	}
@@ -158,10 +166,10 @@ func (s State) with(p Pause, now time.Time) State {
 	return next
 }
 
-// of finds the pause of a scope that is in force.
-func (s State) of(scope Scope, now time.Time) (Pause, bool) {
+// of finds the pause of a scope that is not over.
+func (s State) of(scope Scope) (Pause, bool) {
 	for _, p := range s.Pauses {
-		if p.Scope == scope && p.InForce(now) {
+		if p.Scope == scope && !p.over(s.At) {
 			return p, true
 		}
 	}

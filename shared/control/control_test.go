@@ -10,12 +10,20 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/control"
 	"github.com/bridge-me-not/resolver-cron/shared/control/controltest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func pause(s control.Scope, lasts time.Duration) control.Pause {
 	return control.Pause{Scope: s, By: "somebody", Why: "a reason", Until: t0.Add(lasts)}
+}
+
+// memory is an empty store whose clock says t0.
+func memory() *controltest.Memory {
+	m := controltest.NewMemory()
+	m.SetClock(t0)
+	return m
 }
 
 func TestAllows(t *testing.T) {
@@ -63,7 +71,8 @@ func TestAllows(t *testing.T) {
 		{"sending when another job is paused", in(pause(job, hour)), send(10), 0, true},
 		{"longer than any may be: before", in(pause(chain, 100*hour)), send(10), control.Max - 1, false},
 		{"longer than any may be: after", in(pause(chain, 100*hour)), send(10), control.Max, true},
-		{"made by a clock that is ahead", in(pause(chain, hour)), send(10), -time.Minute, false},
+		{"made by a clock that is somewhat ahead", in(pause(chain, hour)), send(10), -control.Skew, false},
+		{"made in the future", in(pause(chain, hour)), send(10), -control.Skew - 1, true},
 	} {
 		if _, got := c.state.Allows(c.work, t0.Add(c.after)); got != c.want {
 			t.Errorf("%s: allowed %t, want %t", c.name, got, c.want)
@@ -82,19 +91,19 @@ func TestAllows(t *testing.T) {
 }
 
 func TestAPauseSaysWhoWhyAndHowLong(t *testing.T) {
-	for want, spoil := range map[string]func(*control.Pause){
-		"does not say who":       func(p *control.Pause) { p.By = " " },
-		"does not say why":       func(p *control.Pause) { p.Why = "" },
-		"not in the future":      func(p *control.Pause) { p.Until = t0 },
-		"4h0m0s is the most":     func(p *control.Pause) { p.Until = t0.Add(control.Max + 1) },
-		"names a job and":        func(p *control.Pause) { p.Job = "x" },
-		"who is longer":          func(p *control.Pause) { p.By = strings.Repeat("x", 101) },
-		"why is longer":          func(p *control.Pause) { p.Why = "two\nlines" },
-		"of sending on chain 10": func(p *control.Pause) { p.Why = "" },
+	for want, spoil := range map[string]func(*control.Pause, *time.Duration){
+		"does not say who":          func(p *control.Pause, _ *time.Duration) { p.By = " " },
+		"does not say why":          func(p *control.Pause, _ *time.Duration) { p.Why = "" },
+		"does not say for how long": func(_ *control.Pause, lasts *time.Duration) { *lasts = 0 },
+		"4h0m0s is the most":        func(_ *control.Pause, lasts *time.Duration) { *lasts = control.Max + 1 },
+		"names a job and":           func(p *control.Pause, _ *time.Duration) { p.Job = "x" },
+		"who is longer":             func(p *control.Pause, _ *time.Duration) { p.By = strings.Repeat("x", 101) },
+		"why is longer":             func(p *control.Pause, _ *time.Duration) { p.Why = "two\nlines" },
+		"of sending on chain 10":    func(p *control.Pause, _ *time.Duration) { p.Why = "" },
 	} {
-		m, p := controltest.NewMemory(), pause(control.Scope{Chain: 10}, time.Hour)
-		spoil(&p)
-		_, err := control.Set(t.Context(), m, p, t0)
+		m, p, lasts := memory(), control.Pause{Scope: control.Scope{Chain: 10}, By: "somebody", Why: "a reason"}, time.Hour
+		spoil(&p, &lasts)
+		_, err := control.Set(t.Context(), m, p, lasts)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
@@ -103,17 +112,18 @@ func TestAPauseSaysWhoWhyAndHowLong(t *testing.T) {
 		}
 	}
 	for _, lasts := range []time.Duration{time.Nanosecond, control.Max} {
-		if _, err := control.Set(t.Context(), controltest.NewMemory(), pause(control.All, lasts), t0); err != nil {
+		if _, err := control.Set(t.Context(), memory(), pause(control.All, 0), lasts); err != nil {
 			t.Errorf("%s: %v", lasts, err)
 		}
 	}
 }
 
 func TestRenewedAndLifted(t *testing.T) {
-	m, chain := controltest.NewMemory(), control.Scope{Chain: 10}
+	m, chain := memory(), control.Scope{Chain: 10}
 	set := func(s control.Scope, after, lasts time.Duration) control.Pause {
 		t.Helper()
-		p, err := control.Set(t.Context(), m, pause(s, after+lasts), t0.Add(after))
+		m.SetClock(t0.Add(after))
+		p, err := control.Set(t.Context(), m, pause(s, 0), lasts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,11 +146,12 @@ func TestRenewedAndLifted(t *testing.T) {
 	if allowed(7*time.Hour-1) || !allowed(7*time.Hour) {
 		t.Error("a renewed pause does not end when it says")
 	}
-	if was, err := control.Lift(t.Context(), m, control.All, t0.Add(5*time.Hour)); err != nil || was {
+	m.SetClock(t0.Add(5 * time.Hour))
+	if was, err := control.Lift(t.Context(), m, control.All); err != nil || was {
 		t.Errorf("lifted what was not paused: %t, %v", was, err)
 	}
 	for i, want := range []bool{true, false} {
-		if was, err := control.Lift(t.Context(), m, chain, t0.Add(5*time.Hour)); err != nil || was != want {
+		if was, err := control.Lift(t.Context(), m, chain); err != nil || was != want {
 			t.Errorf("lift %d: %t, %v", i, was, err)
 		}
 	}
@@ -163,11 +174,11 @@ func TestRenewedAndLifted(t *testing.T) {
 
 // Two operators at the same time: both pauses stand.
 func TestConcurrentOperators(t *testing.T) {
-	m := controltest.NewMemory()
+	m := memory()
 	var wg sync.WaitGroup
 	for chain := range uint64(4) {
 		wg.Go(func() {
-			if _, err := control.Set(t.Context(), m, pause(control.Scope{Chain: chain + 1}, time.Hour), t0); err != nil {
+			if _, err := control.Set(t.Context(), m, pause(control.Scope{Chain: chain + 1}, 0), time.Hour); err != nil {
 				t.Error(err)
 			}
 		})
@@ -181,21 +192,21 @@ func TestConcurrentOperators(t *testing.T) {
 // Whatever fails, applied or not, is told; and doing it again does it once.
 func TestOperatorsTryAgain(t *testing.T) {
 	for _, op := range []string{"load", "save"} {
-		for _, fault := range []controltest.Fault{controltest.Refused, controltest.Lost} {
-			m, n := controltest.NewMemory(), 0
-			m.Fail(func(called string) controltest.Fault {
+		for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
+			m, n := memory(), 0
+			m.Fail(func(called string) faulttest.Fault {
 				if called == op {
 					if n++; n == 1 {
 						return fault
 					}
 				}
-				return controltest.OK
+				return faulttest.OK
 			})
-			p := pause(control.All, time.Hour)
-			if _, err := control.Set(t.Context(), m, p, t0); !errors.Is(err, controltest.ErrInjected) {
+			p := pause(control.All, 0)
+			if _, err := control.Set(t.Context(), m, p, time.Hour); !errors.Is(err, faulttest.ErrInjected) {
 				t.Errorf("%s %d: %v", op, fault, err)
 			}
-			if got, err := control.Set(t.Context(), m, p, t0); err != nil || !got.Since.Equal(t0) {
+			if got, err := control.Set(t.Context(), m, p, time.Hour); err != nil || !got.Since.Equal(t0) {
 				t.Errorf("%s %d, again: %v", op, fault, err)
 			}
 			if s, err := m.Load(t.Context()); err != nil || len(s.Pauses) != 1 {
@@ -208,19 +219,19 @@ func TestOperatorsTryAgain(t *testing.T) {
 // What cannot be read is as it was read last, until its own end; who has read
 // nothing goes on.
 func TestUnreadablePausesAreTheLastKnown(t *testing.T) {
-	m := controltest.NewMemory()
-	if _, err := control.Set(t.Context(), m, pause(control.Scope{Chain: 10}, time.Hour), t0); err != nil {
+	m := memory()
+	if _, err := control.Set(t.Context(), m, pause(control.Scope{Chain: 10}, 0), time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	fresh, knows := control.NewReader(m), control.NewReader(m)
 	if _, err := knows.Read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	away := func(string) controltest.Fault { return controltest.Refused }
+	away := func(string) faulttest.Fault { return faulttest.Refused }
 	allows := func(r *control.Reader, after time.Duration, fails bool) bool {
 		t.Helper()
 		s, err := r.Read(t.Context())
-		if errors.Is(err, controltest.ErrInjected) != fails {
+		if errors.Is(err, faulttest.ErrInjected) != fails {
 			t.Errorf("error %v", err)
 		}
 		_, ok := s.Allows(control.Work{Job: "action-executor", Chain: 10}, t0.Add(after))
@@ -234,7 +245,8 @@ func TestUnreadablePausesAreTheLastKnown(t *testing.T) {
 		t.Error("paused by nobody")
 	}
 	m.Fail(nil)
-	if was, err := control.Lift(t.Context(), m, control.Scope{Chain: 10}, t0.Add(time.Minute)); err != nil || !was {
+	m.SetClock(t0.Add(time.Minute))
+	if was, err := control.Lift(t.Context(), m, control.Scope{Chain: 10}); err != nil || !was {
 		t.Fatal(was, err)
 	}
 	if !allows(knows, 2*time.Minute, false) {
@@ -247,6 +259,79 @@ func TestUnreadablePausesAreTheLastKnown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := knows.Read(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// However the clocks of operators and stores are off, a pause holds nothing back for longer than it may by the clock of
+// those that it holds back, and one that was ended is over.
+func TestNoClockMakesAPauseLonger(t *testing.T) {
+	work := control.Work{Job: "action-executor", Chain: 10}
+	for _, off := range []time.Duration{0, time.Second, -time.Second, time.Minute, -time.Minute, 24 * time.Hour, -24 * time.Hour} {
+		m, scope := memory(), control.Scope{Chain: 10}
+		m.SetClock(t0.Add(off))
+		if _, err := control.Set(t.Context(), m, pause(scope, 0), control.Max); err != nil {
+			t.Fatal(err)
+		}
+		s, err := m.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var held time.Duration
+		const step = time.Second
+		for at := -30 * time.Hour; at < 60*time.Hour; at += step {
+			if _, ok := s.Allows(work, t0.Add(at)); !ok {
+				held += step
+			}
+		}
+		if held > control.Max+control.Skew {
+			t.Errorf("off by %s: held back for %s", off, held)
+		}
+		if was, err := control.Lift(t.Context(), m, scope); err != nil || !was {
+			t.Errorf("off by %s: lifted %t, %v", off, was, err)
+		}
+		if s, err = m.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := s.Allows(work, t0.Add(off)); !ok {
+			t.Errorf("off by %s: lifted, and still in force", off)
+		}
+	}
+}
+
+// One that is stored as made in the future can be ended and renewed all the same.
+func TestAPauseFromTheFuture(t *testing.T) {
+	for _, end := range []bool{true, false} {
+		m, scope := memory(), control.Scope{Chain: 10}
+		m.SetClock(t0.Add(24 * time.Hour))
+		if _, err := control.Set(t.Context(), m, pause(scope, 0), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		m.SetClock(t0)
+		if end {
+			if was, err := control.Lift(t.Context(), m, scope); err != nil || !was {
+				t.Errorf("lifted %t, %v", was, err)
+			}
+		} else if p, err := control.Set(t.Context(), m, pause(scope, 0), time.Hour); err != nil || !p.Since.Equal(t0) {
+			t.Errorf("renewed: %+v, %v", p, err)
+		}
+		s, err := m.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for after, want := range map[time.Duration]bool{time.Minute: end, 24*time.Hour + time.Minute: true} {
+			if _, ok := s.Allows(control.Work{Job: "action-executor", Chain: 10}, t0.Add(after)); ok != want {
+				t.Errorf("ended %t: after %s allowed %t", end, after, ok)
+			}
+		}
+	}
+}
+
+// A store that does not say what time it is cannot keep a pause to its time.
+func TestAStoreWithoutAClock(t *testing.T) {
+	m := memory()
+	m.SetClock(time.Time{})
+	if _, err := control.Set(t.Context(), m, pause(control.All, 0), time.Hour); err == nil || !strings.Contains(err.Error(), "what time it is") {
 		t.Errorf("error %v", err)
 	}
 }

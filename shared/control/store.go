@@ -15,7 +15,8 @@ var ErrConflict = errors.New("the pauses were changed by another process")
 // Store keeps the one state. It is safe for concurrent use by many processes; a Save that returned nil is
 // durable and seen by every later Load.
 type Store interface {
-	// Load reads the state, strongly consistent; the zero State if nothing was ever paused.
+	// Load reads the state, strongly consistent; without pauses and at version 0 if nothing was ever paused. Its At
+	// is what the store's own clock said, to the second and not ahead, whatever that of this machine says.
 	Load(ctx context.Context) (State, error)
 	// Save writes s as version s.Version+1, on the condition that version s.Version is stored (0: nothing
 	// is). Otherwise ErrConflict, unless what is stored carries s.Write: then it is our own write whose
@@ -33,6 +34,9 @@ func change(ctx context.Context, s Store, next func(State) (State, bool)) error 
 		if err != nil {
 			return fmt.Errorf("read the pauses: %w", err)
 		}
+		if old.At.IsZero() {
+			return errors.New("read the pauses: the store did not say what time it is")
+		}
 		n, changed := next(old)
 		if !changed {
 			return nil
@@ -48,17 +52,18 @@ func change(ctx context.Context, s Store, next func(State) (State, bool)) error 
 	return fmt.Errorf("write the pauses: %w, %d times", ErrConflict, tries)
 }
 
-// Set makes a pause, or renews the one of its scope, which keeps its Since. It returns the pause as stored.
-func Set(ctx context.Context, s Store, p Pause, now time.Time) (Pause, error) {
-	if err := p.Validate(now); err != nil {
+// Set makes a pause that lasts so long from now on, by the store's clock: what this machine's says makes none longer,
+// shorter or ineffective. It renews the one of its scope, which keeps its Since. It returns the pause as stored.
+func Set(ctx context.Context, s Store, p Pause, lasts time.Duration) (Pause, error) {
+	if err := p.Validate(lasts); err != nil {
 		return Pause{}, err
 	}
 	err := change(ctx, s, func(old State) (State, bool) {
-		p.Since, p.From = now, now
-		if before, ok := old.of(p.Scope, now); ok {
+		p.Since, p.From, p.Until = old.At, old.At, old.At.Add(lasts)
+		if before, ok := old.of(p.Scope); ok && before.Since.Before(p.Since) {
 			p.Since = before.Since
 		}
-		return old.with(p, now), true
+		return old.with(p), true
 	})
 	if err != nil {
 		return Pause{}, fmt.Errorf("pause %s: %w", p.Scope, err)
@@ -66,15 +71,15 @@ func Set(ctx context.Context, s Store, p Pause, now time.Time) (Pause, error) {
 	return p, nil
 }
 
-// Lift ends the pause of a scope, if it is in force, and tells whether it was.
-func Lift(ctx context.Context, s Store, scope Scope, now time.Time) (was bool, err error) {
+// Lift ends the pause of a scope now, by the store's clock, unless it is over, and tells whether it was not.
+func Lift(ctx context.Context, s Store, scope Scope) (was bool, err error) {
 	err = change(ctx, s, func(old State) (State, bool) {
 		var p Pause
-		if p, was = old.of(scope, now); !was {
+		if p, was = old.of(scope); !was {
 			return old, false
 		}
-		p.Until = now
-		return old.with(p, now), true
+		p.Until = old.At
+		return old.with(p), true
 	})
 	if err != nil {
 		return false, fmt.Errorf("resume %s: %w", scope, err)

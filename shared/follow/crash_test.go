@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
 // script plays a history in which a pass has everything to do, and returns the
@@ -74,15 +74,15 @@ func writes(op string) bool {
 func TestKilledAtEveryCall(t *testing.T) {
 	undisturbed := newWorld(t)
 	steps := script(undisturbed)
-	calls := map[watchtest.Fault][]int{} // that can be hit in each step
+	calls := map[faulttest.Fault][]int{} // that can be hit in each step
 	for _, step := range steps {
 		step()
 		before := len(undisturbed.Log())
 		undisturbed.pass()
 		made := undisturbed.Log()[before:]
-		calls[watchtest.Refused] = append(calls[watchtest.Refused], len(made))
+		calls[faulttest.Refused] = append(calls[faulttest.Refused], len(made))
 		made = slices.DeleteFunc(made, func(op string) bool { return !writes(op) })
-		calls[watchtest.LostSent] = append(calls[watchtest.LostSent], len(made))
+		calls[faulttest.Lost] = append(calls[faulttest.Lost], len(made))
 	}
 	undisturbed.settle()
 	want := undisturbed.snapshot()
@@ -106,9 +106,9 @@ func TestKilledAtEveryCall(t *testing.T) {
 						step()
 						if i == at {
 							kill, last := killing(n, fault), ""
-							w.Fail(func(op string) watchtest.Fault {
+							w.Fail(func(op string) faulttest.Fault {
 								f := kill(op)
-								if f != watchtest.OK && last == "" {
+								if f != faulttest.OK && last == "" {
 									last = op
 								}
 								return f
@@ -161,19 +161,19 @@ func TestKilledWhileDstChainIsDown(t *testing.T) {
 	undisturbed.fails()
 	undisturbed.want(tr, swap.LegOpen) // taken up without its dst leg
 	made := undisturbed.Log()[before:]
-	calls := map[watchtest.Fault]int{watchtest.Refused: len(made)}
-	calls[watchtest.LostSent] = len(slices.DeleteFunc(made, func(op string) bool { return !writes(op) }))
+	calls := map[faulttest.Fault]int{faulttest.Refused: len(made)}
+	calls[faulttest.Lost] = len(slices.DeleteFunc(made, func(op string) bool { return !writes(op) }))
 	for fault, n := range calls {
 		for n := range n {
 			t.Run(fmt.Sprint("call ", n, " fault ", fault), func(t *testing.T) {
 				t.Parallel()
 				w, tr := prepared(t)
 				kill := killing(n, fault)
-				w.Fail(func(op string) watchtest.Fault {
-					if f := kill(op); f != watchtest.OK || op != "rpc.logs.2" {
+				w.Fail(func(op string) faulttest.Fault {
+					if f := kill(op); f != faulttest.OK || op != "rpc.logs.2" {
 						return f
 					}
-					return watchtest.Refused
+					return faulttest.Refused
 				})
 				w.fails()
 				w.Fail(nil)
@@ -192,17 +192,17 @@ func TestKilledWhileDstChainIsDown(t *testing.T) {
 
 // killing makes call n fail, and all after it, as when the process dies. Where
 // the call is to take effect first, only those are counted that have one.
-func killing(n int, fault watchtest.Fault) func(string) watchtest.Fault {
+func killing(n int, fault faulttest.Fault) func(string) faulttest.Fault {
 	dead := false
-	return func(op string) watchtest.Fault {
+	return func(op string) faulttest.Fault {
 		switch {
 		case dead:
-			return watchtest.Refused
-		case fault == watchtest.LostSent && !writes(op):
-			return watchtest.OK
+			return faulttest.Refused
+		case fault == faulttest.Lost && !writes(op):
+			return faulttest.OK
 		}
 		if n--; n >= 0 {
-			return watchtest.OK
+			return faulttest.OK
 		}
 		dead = true
 		return fault

@@ -135,5 +135,5 @@ type Parked interface {
 // Replan plans orders anew; see watch.Planner.
 type Replan func(ctx context.Context, orders []swap.Order, facts map[uint64]swap.Provisional, views swap.Views) error
 
-// Report takes the findings of a pass to the alerts.
+// Report takes the findings of a pass to the alerts; see watch.Report.
 type Report func(ctx context.Context, findings []swap.Finding) error

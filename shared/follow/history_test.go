@@ -6,9 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
 // history plays n finished swaps, one after the other, and leaves one open
@@ -48,13 +48,13 @@ func (w *world) rounds(readings int) error {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
 	n := 0
-	w.Fail(func(op string) watchtest.Fault {
+	w.Fail(func(op string) faulttest.Fault {
 		if len(op) > 8 && op[:8] == "rpc.logs" {
 			if n++; n > readings {
-				return watchtest.Refused
+				return faulttest.Refused
 			}
 		}
-		return watchtest.OK
+		return faulttest.OK
 	})
 	res, err := w.follower().Pass(ctx)
 	if err == nil && !res.Complete {
@@ -146,11 +146,11 @@ func TestFirstSyncWithDecoys(t *testing.T) {
 func TestFirstSyncOfAChainThatFails(t *testing.T) {
 	w := newWorld(t)
 	finished, open := w.history(4)
-	w.Fail(func(op string) watchtest.Fault {
+	w.Fail(func(op string) faulttest.Fault {
 		if op == "rpc.head.2" {
-			return watchtest.Refused
+			return faulttest.Refused
 		}
-		return watchtest.OK
+		return faulttest.OK
 	})
 	for range 3 {
 		if _, err := w.follower().Pass(t.Context()); err == nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -14,11 +15,11 @@ import (
 
 // down makes the named calls fail from now on.
 func (w *world) down(ops ...string) {
-	w.Fail(func(op string) watchtest.Fault {
+	w.Fail(func(op string) faulttest.Fault {
 		if slices.ContainsFunc(ops, func(prefix string) bool { return strings.HasPrefix(op, prefix) }) {
-			return watchtest.Refused
+			return faulttest.Refused
 		}
-		return watchtest.OK
+		return faulttest.OK
 	})
 }
 
@@ -26,7 +27,7 @@ func (w *world) down(ops ...string) {
 func (w *world) fails() follow.Result {
 	w.t.Helper()
 	res, err := w.follower().Pass(w.t.Context())
-	if !errors.Is(err, watchtest.ErrInjected) {
+	if !errors.Is(err, faulttest.ErrInjected) {
 		w.t.Fatalf("pass: %v", err)
 	}
 	return res
@@ -377,11 +378,11 @@ func TestNotClosedOverUnreadBalances(t *testing.T) {
 		w, tr := started(t, swap.BMNv4)
 		a, b := w.chains[chainA], w.chains[chainB]
 		deaf := true
-		w.Fail(func(op string) watchtest.Fault {
+		w.Fail(func(op string) faulttest.Fault {
 			if deaf && strings.HasPrefix(op, "rpc.balances") {
-				return watchtest.Refused
+				return faulttest.Refused
 			}
-			return watchtest.OK
+			return faulttest.OK
 		})
 		if candidate {
 			im := tr.dstImmutables()

@@ -12,10 +12,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/follow/followtest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
 // player plays random histories on both chains, and lets passes of every kind
@@ -144,17 +144,17 @@ func (p *player) misfortune() {
 		p.hide(c)
 	}
 	what := p.IntN(6)
-	fault := func(string, string) watchtest.Fault { return watchtest.OK }
+	fault := func(string, string) faulttest.Fault { return faulttest.OK }
 	switch what {
 	case 0, 1, 2: // none
 	case 3: // some calls fail
-		draw, kind := lots(p.Uint64()), watchtest.Fault(1+p.IntN(2))
+		draw, kind := lots(p.Uint64()), faulttest.Fault(1+p.IntN(2))
 		every := 5 + p.Uint64N(40)
-		fault = func(op, about string) watchtest.Fault {
+		fault = func(op, about string) faulttest.Fault {
 			if draw(op, about)%every == 0 {
 				return kind
 			}
-			return watchtest.OK
+			return faulttest.OK
 		}
 	case 4: // killed
 		fault = p.death()
@@ -169,9 +169,9 @@ func (p *player) misfortune() {
 	if what == 2 || p.chance(25) { // one chain is down, whatever else there is
 		down = fmt.Sprint([]string{"rpc.head.", "rpc.logs.", "rpc.block.", "rpc.transactions."}[p.IntN(4)], 1+p.IntN(2))
 	}
-	p.FailAbout(func(op, about string) watchtest.Fault {
+	p.FailAbout(func(op, about string) faulttest.Fault {
 		if op == down {
-			return watchtest.Refused
+			return faulttest.Refused
 		}
 		return fault(op, about)
 	})
@@ -201,23 +201,23 @@ func lots(seed uint64) func(op, about string) uint64 {
 // death is the plan of a process that dies within the calls of one name. Those
 // that run beside each other fare each by its own lot: some are done by then,
 // and some are not. Whatever comes after them fails.
-func (p *player) death() func(op, about string) watchtest.Fault {
+func (p *player) death() func(op, about string) faulttest.Fault {
 	ops := []string{"facts.read", "orders.watched", "rpc.head", "rpc.block", "orders.due", "orders.load", "rpc.logs", "rpc.transactions",
 		"parked.list", "parked.park", "orders.save", "facts.replace", "rpc.balances", "actions.live", "actions.save", "orders.wakes"}
 	last, most := ops[p.IntN(len(ops))], 1+p.Uint64N(4)
 	draw, dead := lots(p.Uint64()), false
-	return func(op, about string) watchtest.Fault {
+	return func(op, about string) faulttest.Fault {
 		switch {
 		case strings.HasPrefix(op, last):
 			if n := draw(op, about) % (2 * most); n < 2 {
 				dead = true
-				return watchtest.Fault(1 + n)
+				return faulttest.Fault(1 + n)
 			}
-			return watchtest.OK
+			return faulttest.OK
 		case dead:
-			return watchtest.Refused
+			return faulttest.Refused
 		}
-		return watchtest.OK
+		return faulttest.OK
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
 // started is a world with one swap whose legs are open and final.
@@ -200,9 +200,9 @@ func TestReorganisedComplement(t *testing.T) {
 // A final block that is replaced takes the marks back, and the orders forget
 // what they took for final.
 func TestFinalBlockReplaced(t *testing.T) {
-	kills := []func(string) watchtest.Fault{nil}
+	kills := []func(string) faulttest.Fault{nil}
 	for n := range 16 {
-		kills = append(kills, killing(n, watchtest.Refused), killing(n/3, watchtest.LostSent))
+		kills = append(kills, killing(n, faulttest.Refused), killing(n/3, faulttest.Lost))
 	}
 	for kill, plan := range kills {
 		w, tr := started(t, swap.OneInchV11)

@@ -14,9 +14,9 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
 // The simulated chains execute named transactions block by block. What a
@@ -73,7 +73,7 @@ type simChain struct {
 
 // sim is the chains: follow.Chain and follow.Probe.
 type sim struct {
-	*watchtest.Faults
+	*faulttest.Faults
 	mu     sync.Mutex
 	chains map[uint64]*simChain
 	calls  map[string]int
@@ -83,7 +83,7 @@ type sim struct {
 
 const simEpoch swap.ChainTime = 1_750_000_000
 
-func newSim(f *watchtest.Faults, steps map[uint64]swap.ChainTime) *sim {
+func newSim(f *faulttest.Faults, steps map[uint64]swap.ChainTime) *sim {
 	s := &sim{Faults: f, chains: map[uint64]*simChain{}, calls: map[string]int{}}
 	for id, step := range steps {
 		c := &simChain{id: id, step: step}

@@ -5,8 +5,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
-	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
 // cancelled plays a BMN swap up to the cancellation of its dst leg, which the
@@ -102,14 +102,14 @@ func TestCancellationThatCannotBeRead(t *testing.T) {
 // An error while looking does not hold up the pass, and is returned; what could
 // be read counts all the same.
 func TestLookingIntoCancellationFails(t *testing.T) {
-	for fault, told := range map[watchtest.Fault]int{watchtest.Refused: 0, watchtest.LostSent: 1} {
+	for fault, told := range map[faulttest.Fault]int{faulttest.Refused: 0, faulttest.Lost: 1} {
 		w := newWorld(t)
 		tr := cancelled(w, stolen)
-		w.Fail(func(op string) watchtest.Fault {
+		w.Fail(func(op string) faulttest.Fault {
 			if op == "rpc.payouts.2" {
 				return fault
 			}
-			return watchtest.OK
+			return faulttest.OK
 		})
 		if _, err := w.follower().Pass(t.Context()); err == nil {
 			t.Error("no error")

@@ -17,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/follow/followtest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -61,7 +62,7 @@ func factoryOf(chain uint64, fam swap.Family, name string) swap.Factory {
 }
 
 func newWorld(t testing.TB) *world {
-	f := new(watchtest.Faults)
+	f := new(faulttest.Faults)
 	w := &world{t: t, sim: newSim(f, map[uint64]swap.ChainTime{chainA: 12, chainB: 4}), planned: map[swap.OrderID]int{},
 		orders: followtest.NewOrders(f), facts: followtest.NewFacts(f), parked: followtest.NewParked(f, parkRoom, 24*time.Hour),
 		actions: watchtest.NewActions(f), config: map[uint64]follow.ChainConfig{}}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/health"
 	"github.com/bridge-me-not/resolver-cron/shared/health/healthtest"
 )
@@ -28,19 +29,19 @@ type world struct {
 	desk  *alerttest.Memory
 	now   time.Time
 	part  health.Component
-	fault func(op string) alerttest.Fault
+	fault func(op string) faulttest.Fault
 }
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, store: &healthtest.Memory{}, desk: alerttest.NewMemory(), now: begin}
-	ask := func(op string) alerttest.Fault {
+	ask := func(op string) faulttest.Fault {
 		if w.fault == nil {
-			return alerttest.OK
+			return faulttest.OK
 		}
 		return w.fault(op)
 	}
 	w.store.Fail = func(op string) healthtest.Fault { return healthtest.Fault(ask("store." + op)) }
-	w.desk.Fail(func(op string) alerttest.Fault { return ask("desk." + op) })
+	w.desk.Fail(func(op string) faulttest.Fault { return ask("desk." + op) })
 	return w
 }
 
@@ -130,11 +131,11 @@ func TestOneTickIsOneEffect(t *testing.T) {
 // What is not kept is told all the same, and an alert that has expired is told anew.
 func TestWhatIsNotKeptIsTold(t *testing.T) {
 	w := newWorld(t)
-	w.fault = func(op string) alerttest.Fault {
+	w.fault = func(op string) faulttest.Fault {
 		if op == "store.save" {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	}
 	if _, err := w.check(u); err == nil {
 		t.Error("no error")
@@ -153,11 +154,11 @@ func TestWithoutTheLastStateOnlyWhatIsUnhealthyIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.checks(d)
 	w.expect("WARNING: unhealthy")
-	w.fault = func(op string) alerttest.Fault {
+	w.fault = func(op string) faulttest.Fault {
 		if op == "store.load" {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	}
 	for _, s := range []health.Status{h, d, u} {
 		st, err := w.check(s)
@@ -208,22 +209,22 @@ func TestKilledAnywhereAndRunAgain(t *testing.T) {
 		clean.checks(append(slices.Clone(before), found)...)
 		want, messages := state(clean), len(clean.subjects())
 		kills := 0
-		for _, kind := range []alerttest.Fault{alerttest.Refused, alerttest.LostSent} {
+		for _, kind := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 			for _, dead := range []bool{true, false} { // or one effect fails alone
 				for at := 1; ; at++ {
 					w := newWorld(t)
 					w.checks(before...)
 					ops, killed := 0, ""
-					w.fault = func(op string) alerttest.Fault {
+					w.fault = func(op string) faulttest.Fault {
 						ops++
 						switch {
 						case ops == at:
 							killed = op
 							return kind
 						case ops > at && dead:
-							return alerttest.Refused
+							return faulttest.Refused
 						}
-						return alerttest.OK
+						return faulttest.OK
 					}
 					_, err := w.check(found)
 					if killed == "" {
@@ -263,11 +264,11 @@ func TestRandomFailuresLeaveNoAlertBehind(t *testing.T) {
 	for round := range rounds {
 		w := newWorld(t)
 		rate := r.IntN(40)
-		w.fault = func(string) alerttest.Fault {
+		w.fault = func(string) faulttest.Fault {
 			if r.IntN(100) < rate {
-				return alerttest.Fault(1 + r.IntN(2))
+				return faulttest.Fault(1 + r.IntN(2))
 			}
-			return alerttest.OK
+			return faulttest.OK
 		}
 		for range 40 {
 			if _, err := w.check([]health.Status{h, h, d, u}[r.IntN(4)]); err != nil && rate == 0 {

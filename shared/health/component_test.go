@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
-	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/health"
 )
 
@@ -98,11 +98,11 @@ func TestAQueueThatIsGoneEndsItsAlert(t *testing.T) {
 	if !open(w.letters()) {
 		t.Fatal("not told")
 	}
-	w.fault = func(op string) alerttest.Fault {
+	w.fault = func(op string) faulttest.Fault {
 		if op == "desk.save" {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	}
 	if _, err := w.look(h, 0, false); err == nil {
 		t.Error("no error")
@@ -122,11 +122,11 @@ func TestRandomFailuresLeaveNoComponentBehind(t *testing.T) {
 	for round := range 60 {
 		w := newWorld(t)
 		rate := r.IntN(40)
-		w.fault = func(string) alerttest.Fault {
+		w.fault = func(string) faulttest.Fault {
 			if r.IntN(100) < rate {
-				return alerttest.Fault(1 + r.IntN(2))
+				return faulttest.Fault(1 + r.IntN(2))
 			}
-			return alerttest.OK
+			return faulttest.OK
 		}
 		for range 30 {
 			_, _ = w.look(h, int64(r.IntN(3)), true) // errors are what it is about

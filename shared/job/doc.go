@@ -8,8 +8,9 @@
 // loser leaves. Whoever takes over an expired lease finds in it what the dead holder was running and
 // records that as abandoned. A tick that is recorded as done is dropped now, under the lease, so that
 // no other run can end it in between. The work runs in the time that the invocation has left minus a
-// margin, again after errors if the back-off fits. Then, in this order: the run item is written, the
-// lease released, the one log line written, the error returned.
+// margin, again after errors if the back-off fits; then what it left to be done afterwards, such as
+// telling people, which never makes the work be done again. Then, in this order: the run item is
+// written, the lease released, the one log line written, the error returned.
 //
 //   - Killed before the run item: the lease expires, the next run records "abandoned". The tick may
 //     run again.

@@ -200,7 +200,7 @@ func (r *Run) finish(ctx context.Context, end ending) error {
 		state = Failed
 	}
 	if end.dropped == "" && !r.Scheduled.IsZero() {
-		rec := Record{Job: r.Job, Scheduled: r.Scheduled, State: state, Token: r.Token, Started: end.started, Ended: ended, Attempts: end.attempts, Queued: r.queued}
+		rec := Record{Job: r.Job, Scheduled: r.Scheduled, State: state, Token: r.Token, Started: end.started, Ended: ended, Attempts: end.attempts, Cause: r.cause}
 		if r.hold != nil {
 			rec.Fence = r.hold.Lease().Fence
 		}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/metrics"
@@ -123,7 +124,7 @@ func TestRunIsRecordedReleasedAndLogged(t *testing.T) {
 			t.Errorf("scheduled %s, want %s", scheduled, tick)
 		}
 		rec, ok := b.Run("sweep", tick)
-		if !ok || rec.State != job.Done || rec.Fence != 1 || rec.Attempts != 1 || rec.Ended.Sub(rec.Started) != 1500*time.Millisecond || rec.Reason != "" || rec.Queued {
+		if !ok || rec.State != job.Done || rec.Fence != 1 || rec.Attempts != 1 || rec.Ended.Sub(rec.Started) != 1500*time.Millisecond || rec.Reason != "" || rec.Cause.Queued {
 			t.Errorf("record %+v", rec)
 		}
 		want := map[string]any{"level": "INFO", "job": "sweep", "outcome": "done", "lag_ms": 250.0, "duration_ms": 1500.0, "attempts": 1.0,
@@ -278,6 +279,55 @@ func TestTwoContainersWithTheSameTick(t *testing.T) {
 	}
 }
 
+// What a run has left to be done afterwards is done again by itself, and makes the work be done again in no case.
+func TestAfterwards(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		workFails      int // so often, first
+		afterwardFails int
+		works, tells   int
+		state          job.State
+		fails          bool
+		elapsed        time.Duration
+	}{
+		{"both succeed", 0, 0, 1, 1, job.Done, false, 0},
+		{"the afterwards fails once", 0, 1, 1, 2, job.Done, false, 2 * time.Second},
+		{"the afterwards fails to the last", 0, 9, 1, 3, job.Done, true, 7 * time.Second},
+		{"the work fails once, and leaves nothing", 1, 0, 2, 1, job.Done, false, 2 * time.Second},
+		{"the work fails, then the afterwards", 1, 1, 2, 2, job.Done, false, 4 * time.Second},
+		{"the work fails to the last", 9, 0, 3, 0, job.Failed, true, 7 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, tick, began := newBench(t), now(), time.Now()
+				broken, works, tells := errors.New("broken"), 0, 0
+				err := b.invoke(task(func(_ context.Context, r *job.Run) error {
+					works++
+					r.Afterwards(func(context.Context) error {
+						if tells++; tells <= c.afterwardFails {
+							return broken
+						}
+						return nil
+					})
+					if works <= c.workFails {
+						return broken
+					}
+					return nil
+				}), tick)
+				if works != c.works || tells != c.tells || errors.Is(err, broken) != c.fails || time.Since(began) != c.elapsed {
+					t.Errorf("worked %d times, told %d times in %s: %v", works, tells, time.Since(began), err)
+				}
+				if rec, ok := b.Run("sweep", tick); !ok || rec.State != c.state || rec.Attempts != c.works {
+					t.Errorf("recorded %+v", rec)
+				}
+				if line := b.lastLine(); (line["error"] != nil) != c.fails || line["level"] == "ERROR" != c.fails {
+					t.Errorf("line %v", line)
+				}
+			})
+		})
+	}
+}
+
 func TestRetriesStayInTheBudget(t *testing.T) {
 	broken := errors.New("broken")
 	tests := []struct {
@@ -399,20 +449,20 @@ func TestAJobThatIsNotExclusiveNeedsNoLease(t *testing.T) {
 // not lost silently, no second run starts beside it, and after the lease's time the job works again.
 func TestEveryStoreCallMayFail(t *testing.T) {
 	for _, op := range []string{"acquire", "finished", "record", "renew", "release"} {
-		for _, fault := range []jobtest.Fault{jobtest.Refused, jobtest.LostSent} {
+		for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 			for nth := 1; nth <= 2; nth++ {
 				for _, lasting := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s %d fault %d lasting %v", op, nth, fault, lasting), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
 							b, tick, n, worked := newBench(t), now(), 0, 0
-							b.Fail(func(called string) jobtest.Fault {
+							b.Fail(func(called string) faulttest.Fault {
 								if called != op {
-									return jobtest.OK
+									return faulttest.OK
 								}
 								if n++; n == nth || lasting && n > nth {
 									return fault
 								}
-								return jobtest.OK
+								return faulttest.OK
 							})
 							run := task(func(ctx context.Context, r *job.Run) error {
 								worked++

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
-	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 )
 
 func TestALeaseIsRenewedWhileTheRunLasts(t *testing.T) {
@@ -79,22 +79,22 @@ func TestALeaseDoesNotOutliveAKilledInvocation(t *testing.T) {
 func TestALostLeaseEndsTheRun(t *testing.T) {
 	tests := []struct {
 		name  string
-		fault jobtest.Fault
+		fault faulttest.Fault
 		ends  time.Duration // of the run
 	}{
-		{"no renewal arrives", jobtest.Refused, job.LeaseTime - job.Skew},
+		{"no renewal arrives", faulttest.Refused, job.LeaseTime - job.Skew},
 		// Each renewal is stored and its answer lost: the trust window ends all the same.
-		{"no answer arrives", jobtest.LostSent, job.LeaseTime - job.Skew},
+		{"no answer arrives", faulttest.Lost, job.LeaseTime - job.Skew},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, tick := newBench(t), now()
-				b.Fail(func(op string) jobtest.Fault {
+				b.Fail(func(op string) faulttest.Fault {
 					if op == "renew" {
 						return tt.fault
 					}
-					return jobtest.OK
+					return faulttest.OK
 				})
 				start := time.Now()
 				err := b.invoke(task(func(ctx context.Context, r *job.Run) error {
@@ -122,11 +122,11 @@ func TestALostLeaseEndsTheRun(t *testing.T) {
 func TestSuccessWithoutALeaseIsNoSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, tick := newBench(t), now()
-		b.Fail(func(op string) jobtest.Fault {
+		b.Fail(func(op string) faulttest.Fault {
 			if op == "renew" {
-				return jobtest.Refused
+				return faulttest.Refused
 			}
-			return jobtest.OK
+			return faulttest.OK
 		})
 		err := b.invoke(task(func(context.Context, *job.Run) error { time.Sleep(30 * time.Second); return nil }), tick)
 		if rec, _ := b.Run("sweep", tick); !errors.Is(err, job.ErrLost) || rec.State != job.Failed {
@@ -268,12 +268,12 @@ func TestNoTwoRunsTrustOneLease(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
 			var calls atomic.Int64
-			b.Fail(func(op string) jobtest.Fault {
+			b.Fail(func(op string) faulttest.Fault {
 				n := calls.Add(1)
 				if op == "renew" {
-					return jobtest.Fault((int64(seed)*7 + n*5) % 11 % 3)
+					return faulttest.Fault((int64(seed)*7 + n*5) % 11 % 3)
 				}
-				return jobtest.OK
+				return faulttest.OK
 			})
 			var mu sync.Mutex
 			trusted := map[string]*job.Run{}
@@ -359,11 +359,11 @@ func TestAloneGoesRoundAgainWhenWanted(t *testing.T) {
 func TestAloneIsNoSuccessWithoutTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.Fail(func(op string) jobtest.Fault {
+		b.Fail(func(op string) faulttest.Fault {
 			if op == "renew" {
-				return jobtest.Refused
+				return faulttest.Refused
 			}
-			return jobtest.OK
+			return faulttest.OK
 		})
 		ran, err := b.alone("k", func(context.Context, *job.Hold) error { time.Sleep(15 * time.Second); return nil })
 		if !ran || !errors.Is(err, job.ErrLost) {
@@ -455,12 +455,12 @@ func TestNoWorkIsLostSilently(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
 			var calls, failed, work atomic.Int64
-			b.Fail(func(op string) jobtest.Fault {
+			b.Fail(func(op string) faulttest.Fault {
 				n := calls.Add(1)
 				if seed == 0 {
-					return jobtest.OK
+					return faulttest.OK
 				}
-				return jobtest.Fault((n*int64(seed) + int64(seed)/3) % 13 % 3)
+				return faulttest.Fault((n*int64(seed) + int64(seed)/3) % 13 % 3)
 			})
 			var wg sync.WaitGroup
 			for i := range 10 {

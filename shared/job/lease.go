@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,9 +14,31 @@ type Claim struct {
 	Token string    // run token of the claimant, fresh for every run
 	Job   string    // what the claimant runs: told to whoever takes over after its death
 	Tick  time.Time // scheduled time of that run
+	Cause Cause     // what started it: told likewise
 	Now   time.Time // start of this attempt; an earlier lease counts as expired from its Until on
 	Until time.Time // end of the lease asked for, after Now
 	Want  bool      // on ErrHeld, leave the holder a sign to look again (bump Wanted)
+}
+
+// Cause is what started a run. The zero value: a tick.
+type Cause struct {
+	Queued bool // messages did
+	// SentBy are the tokens of the runs that sent the messages, sorted, with spaces between, at most maxSentBy of them;
+	// empty if none says so.
+	SentBy string
+}
+
+// maxSentBy keeps the item of a lease, which is renewed every few seconds, within one unit of a table's throughput.
+const maxSentBy = 4
+
+func (c Cause) String() string {
+	switch {
+	case !c.Queued:
+		return "a tick"
+	case c.SentBy == "":
+		return "messages"
+	}
+	return "messages of run " + strings.ReplaceAll(c.SentBy, " ", ", ")
 }
 
 // Validate reports what makes a claim unusable. Lockers call it before they store anything.
@@ -47,6 +70,7 @@ type Lease struct {
 type Orphan struct {
 	Job   string
 	Tick  time.Time
+	Cause Cause // zero also if a former release took the lease
 	Token string
 	Fence int64
 }

@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
-	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 )
 
 // Each test here is named after a mistake of the proposal that this system grew
@@ -72,18 +72,18 @@ func TestSwallowedErrors(t *testing.T) {
 		want error
 	}{
 		"the job fails":                 {run: broken, want: broken},
-		"the run cannot be recorded":    {op: "record", want: jobtest.ErrInjected},
-		"the lease cannot be released":  {op: "release", want: jobtest.ErrInjected},
-		"the lease cannot be asked for": {op: "acquire", want: jobtest.ErrInjected},
-		"nobody knows whether it ran":   {op: "finished", want: jobtest.ErrInjected},
+		"the run cannot be recorded":    {op: "record", want: faulttest.ErrInjected},
+		"the lease cannot be released":  {op: "release", want: faulttest.ErrInjected},
+		"the lease cannot be asked for": {op: "acquire", want: faulttest.ErrInjected},
+		"nobody knows whether it ran":   {op: "finished", want: faulttest.ErrInjected},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
-			b.Fail(func(op string) jobtest.Fault {
+			b.Fail(func(op string) faulttest.Fault {
 				if op == c.op {
-					return jobtest.Refused
+					return faulttest.Refused
 				}
-				return jobtest.OK
+				return faulttest.OK
 			})
 			if err := b.invoke(task(func(context.Context, *job.Run) error { return c.run }), now()); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v, want %v", name, err, c.want)

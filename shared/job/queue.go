@@ -83,7 +83,7 @@ func (c Consumer[M]) batch(ctx context.Context, d Deps, payload []byte) ([]byte,
 		end.err = fmt.Errorf("queue event: %w", err)
 		return nil, r.finish(ctx, end)
 	}
-	r.Scheduled, r.queued = end.started.UTC().Round(0), true
+	r.Scheduled, r.cause.Queued = end.started.UTC().Round(0), true
 
 	answer := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	fail := func(id string) {
@@ -149,7 +149,9 @@ func (c Consumer[M]) decode(ctx context.Context, r *Run, messages []events.SQSMe
 		r.Note("refused", refused)
 	}
 	if len(senders) > 0 {
-		r.Note("sent_by", slices.Sorted(maps.Keys(senders)))
+		tokens := slices.Sorted(maps.Keys(senders))
+		r.Note("sent_by", tokens)
+		r.cause.SentBy = strings.Join(tokens[:min(len(tokens), maxSentBy)], " ")
 	}
 	return pieces
 }

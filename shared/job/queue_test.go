@@ -16,8 +16,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
-	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 )
 
 // consumer knows lower-case words; "bad…" is unknown.
@@ -97,7 +97,7 @@ func TestBatch(t *testing.T) {
 					t.Errorf("handled %q, failed %q, error %v; want %q, %q, %v", handled, failed, err, tt.handled, tt.failed, tt.err)
 				}
 				runs := b.Runs("executor")
-				if len(runs) != 1 || runs[0].State != tt.state || !runs[0].Queued {
+				if len(runs) != 1 || runs[0].State != tt.state || !runs[0].Cause.Queued {
 					t.Errorf("run items %+v, want one that messages started, %s", runs, tt.state)
 				}
 				if len(b.lines("run ended")) != 1 {
@@ -191,13 +191,13 @@ func TestBatchPanicLetsTheRestEnd(t *testing.T) {
 
 func TestBatchThatCannotBeRecordedIsAnError(t *testing.T) {
 	b := newBench(t)
-	b.Fail(func(op string) jobtest.Fault {
+	b.Fail(func(op string) faulttest.Fault {
 		if op == "record" {
-			return jobtest.Refused
+			return faulttest.Refused
 		}
-		return jobtest.OK
+		return faulttest.OK
 	})
-	if _, err := b.consume(consumer(func(context.Context, *job.Run, string) error { return nil }), batch("a")); !errors.Is(err, jobtest.ErrInjected) {
+	if _, err := b.consume(consumer(func(context.Context, *job.Run, string) error { return nil }), batch("a")); !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -241,22 +241,78 @@ func TestImpossibleConsumersAreRefused(t *testing.T) {
 	}
 }
 
+// TestAbandonedRunSaysWhatStartedIt: whoever takes the lease of a killed run over records what had started that
+// one: else a run that messages started would look like one of a tick.
+func TestAbandonedRunSaysWhatStartedIt(t *testing.T) {
+	for _, c := range []struct {
+		senders int
+		want    job.Cause
+		words   string
+	}{
+		{0, job.Cause{Queued: true}, "messages"},
+		{2, job.Cause{Queued: true, SentBy: sender(0) + " " + sender(1)}, "messages of run " + sender(0) + ", " + sender(1)},
+		{6, job.Cause{Queued: true, SentBy: strings.Join([]string{sender(0), sender(1), sender(2), sender(3)}, " ")}, // as many as a lease keeps
+			"messages of run " + strings.Join([]string{sender(0), sender(1), sender(2), sender(3)}, ", ")},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			bench, began := newBench(t), now()
+			die := make(chan struct{})
+			alone := func(work func(context.Context, *job.Hold) error) job.Consumer[string] {
+				return consumer(func(ctx context.Context, r *job.Run, _ string) error {
+					_, err := r.Alone(ctx, "signer#1#a", work)
+					return err
+				})
+			}
+			var wg sync.WaitGroup
+			wg.Go(func() { // as if killed: it hears of nothing any more
+				_, _ = bench.consume(alone(func(context.Context, *job.Hold) error { <-die; return nil }), sentBy(t, c.senders))
+			})
+			time.Sleep(time.Hour)
+			if _, err := bench.consume(alone(func(context.Context, *job.Hold) error { return nil }), sentBy(t, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if rec, ok := bench.Run(consumer(nil).Name, began); !ok || rec.State != job.Abandoned || rec.Cause != c.want {
+				t.Errorf("%d senders: %+v", c.senders, rec)
+			}
+			if lines := bench.lines("run abandoned"); len(lines) != 1 || lines[0]["started_by"] != c.words {
+				t.Errorf("%d senders: %v", c.senders, lines)
+			}
+			close(die)
+			wg.Wait()
+		})
+	}
+}
+
+func sender(i int) string { return strings.Repeat(string(rune('A'+i)), 26) }
+
+// sentBy is a batch of one message of each of n runs, and one that nobody says to have sent.
+func sentBy(t *testing.T, n int) []byte {
+	t.Helper()
+	tokens := make([]string, n)
+	for i := range tokens {
+		tokens[i] = sender(i)
+	}
+	return batchOf(t, tokens...)
+}
+
+func batchOf(t *testing.T, tokens ...string) []byte {
+	t.Helper()
+	var e events.SQSEvent
+	for i, token := range tokens {
+		e.Records = append(e.Records, events.SQSMessage{MessageId: fmt.Sprint(i), Body: "a",
+			MessageAttributes: map[string]events.SQSMessageAttribute{job.RunAttribute: {DataType: "String", StringValue: &token}}})
+	}
+	e.Records = append(e.Records, events.SQSMessage{MessageId: "none", Body: "a"})
+	payload, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payload
+}
+
 // TestWhoSentABatch: the last line names the runs that sent the messages, and repeats nothing that is
 // no token.
 func TestWhoSentABatch(t *testing.T) {
-	sent := func(tokens ...string) []byte {
-		var e events.SQSEvent
-		for i, token := range tokens {
-			e.Records = append(e.Records, events.SQSMessage{MessageId: fmt.Sprint(i), Body: "a",
-				MessageAttributes: map[string]events.SQSMessageAttribute{job.RunAttribute: {DataType: "String", StringValue: &token}}})
-		}
-		e.Records = append(e.Records, events.SQSMessage{MessageId: "none", Body: "a"})
-		payload, err := json.Marshal(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return payload
-	}
 	a, b := strings.Repeat("A", 26), strings.Repeat("B", 26)
 	for _, c := range []struct {
 		tokens []string
@@ -268,7 +324,7 @@ func TestWhoSentABatch(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			bench := newBench(t)
-			if _, err := bench.consume(consumer(func(context.Context, *job.Run, string) error { return nil }), sent(c.tokens...)); err != nil {
+			if _, err := bench.consume(consumer(func(context.Context, *job.Run, string) error { return nil }), batchOf(t, c.tokens...)); err != nil {
 				t.Fatal(err)
 			}
 			if got := bench.lines("run ended")[0]["sent_by"]; !reflect.DeepEqual(got, c.want) {

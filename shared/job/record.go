@@ -53,7 +53,7 @@ type Record struct {
 	Started   time.Time
 	Ended     time.Time
 	Attempts  int    // 1 = no retry; 0 of abandoned runs
-	Queued    bool   // messages started it, and no tick; false of abandoned runs, of which nobody knows
+	Cause     Cause  // what started it
 	Reason    string // why it failed, at most MaxReason bytes; empty when done
 	Class     Class  // of the failure; empty when done, abandoned, or recorded by a former release
 	RPC       RPC

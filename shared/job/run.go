@@ -22,10 +22,11 @@ type Run struct {
 
 	deps     Deps
 	deadline time.Time // when the invocation is killed
-	queued   bool      // messages started it
+	cause    Cause     // what started it
 	hold     *Hold     // of an exclusive job, else nil
 	slot     *Hold     // of a deferrable job at work, else nil
 	leases   atomic.Int64
+	left     []func(context.Context) error // see Afterwards
 
 	mu       sync.Mutex
 	notes    []slog.Attr
@@ -63,6 +64,17 @@ func (r *Run) AddRPC(more RPC) {
 	r.rpc.Add(more)
 }
 
+// Afterwards has something done once this attempt of a scheduled run has succeeded, and done again after errors, as
+// often as the work may be and without it: telling people what the work has found, which no failure to do so undoes. If
+// it fails to the last, the invocation returns the error, and the run is done all the same. Call it from the task's
+// own goroutine.
+func (r *Run) Afterwards(do func(context.Context) error) {
+	if r.cause.Queued {
+		panic("a run that messages started has no afterwards")
+	}
+	r.left = append(r.left, do)
+}
+
 // problem keeps an error that does not end the run: the invocation returns it in the end.
 func (r *Run) problem(err error) {
 	if err == nil {
@@ -80,7 +92,7 @@ func (r *Run) problem(err error) {
 func (r *Run) Alone(ctx context.Context, key string, work func(context.Context, *Hold) error) (ran bool, err error) {
 	// Each lease has a token of its own: the same run asking twice must not hold it twice.
 	token := fmt.Sprintf("%s.%d", r.Token, r.leases.Add(1))
-	h, err := acquire(ctx, r.deps.Locker, Claim{Key: key, Token: token, Job: r.Job, Tick: r.Scheduled, Want: true}, r.deadline)
+	h, err := acquire(ctx, r.deps.Locker, Claim{Key: key, Token: token, Job: r.Job, Tick: r.Scheduled, Cause: r.cause, Want: true}, r.deadline)
 	if errors.Is(err, ErrHeld) {
 		return false, nil
 	}
@@ -130,10 +142,11 @@ func (r *Run) abandon(ctx context.Context, l Lease) {
 	if o == nil || o.Job == "" || o.Token == l.Token {
 		return
 	}
-	r.Log.WarnContext(ctx, "run abandoned", "abandoned_job", o.Job, "abandoned_tick", o.Tick, "abandoned_run", o.Token, "lease", l.Key)
+	r.Log.WarnContext(ctx, "run abandoned", "abandoned_job", o.Job, "abandoned_tick", o.Tick, "abandoned_run", o.Token,
+		"started_by", o.Cause.String(), "lease", l.Key)
 	now := time.Now()
 	err := r.deps.Recorder.Record(ctx, Record{Job: o.Job, Scheduled: o.Tick, State: Abandoned, Token: o.Token, Fence: o.Fence,
-		Started: now, Ended: now, Reason: "its lease expired without release"})
+		Started: now, Ended: now, Cause: o.Cause, Reason: "its lease expired without release"})
 	if err != nil {
 		r.problem(fmt.Errorf("record the abandoned run of %s at %s: %w", o.Job, o.Tick.Format(time.RFC3339), err))
 	}

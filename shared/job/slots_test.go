@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
-	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 )
 
 // chore is a deferrable job of a minute, with 48 s for each run, that works for so
@@ -132,15 +132,15 @@ func (b *bench) held() (ends []time.Time) {
 func TestAKilledRunsSlotExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.Fail(func(op string) jobtest.Fault { // nothing is released
+		b.Fail(func(op string) faulttest.Fault { // nothing is released
 			if op == "release" {
-				return jobtest.Refused
+				return faulttest.Refused
 			}
-			return jobtest.OK
+			return faulttest.OK
 		})
 		start := time.Now()
 		for i := range job.Slots {
-			if err := b.invoke(chore(fmt.Sprintf("chore-%d", i), 5*time.Second), now()); !errors.Is(err, jobtest.ErrInjected) {
+			if err := b.invoke(chore(fmt.Sprintf("chore-%d", i), 5*time.Second), now()); !errors.Is(err, faulttest.ErrInjected) {
 				t.Fatal(err)
 			}
 			// Renewed once, at four seconds of its five.
@@ -225,16 +225,16 @@ func TestARunThatLosesItsSlotWorksOn(t *testing.T) {
 // leaves none behind, unless giving it back is what failed twice.
 func TestSlotsUnderFaults(t *testing.T) {
 	for n := 1; n <= 6; n++ {
-		for _, fault := range []jobtest.Fault{jobtest.Refused, jobtest.LostSent} {
+		for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 			synctest.Test(t, func(t *testing.T) {
 				b, asked := newBench(t), 0
-				b.Fail(func(op string) jobtest.Fault {
+				b.Fail(func(op string) faulttest.Fault {
 					if op == "acquire" || op == "release" {
 						if asked++; asked == n {
 							return fault
 						}
 					}
-					return jobtest.OK
+					return faulttest.OK
 				})
 				if err := b.invoke(chore("chore", time.Second), now()); err != nil {
 					t.Errorf("request %d, fault %d: %v", n, fault, err)
@@ -253,15 +253,15 @@ func TestSlotsUnderFaults(t *testing.T) {
 func TestSlotsThatCannotBeAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, tick, asked := newBench(t), now(), 0
-		b.Fail(func(op string) jobtest.Fault {
+		b.Fail(func(op string) faulttest.Fault {
 			if op == "acquire" {
 				if asked++; asked > 1 { // the first is the job's own lease
-					return jobtest.Refused
+					return faulttest.Refused
 				}
 			}
-			return jobtest.OK
+			return faulttest.OK
 		})
-		if err := b.invoke(chore("chore", 0), tick); !errors.Is(err, jobtest.ErrInjected) || !strings.Contains(err.Error(), "slot#") {
+		if err := b.invoke(chore("chore", 0), tick); !errors.Is(err, faulttest.ErrInjected) || !strings.Contains(err.Error(), "slot#") {
 			t.Error(err)
 		}
 		if rec, _ := b.Run("chore", tick); rec.State != job.Failed {

@@ -47,7 +47,7 @@ type Task struct {
 	// release of the lease and the log line.
 	Margin time.Duration
 	// Run does the work of one tick. It is called again after an error, so it must be safe to
-	// repeat; it ends soon after its context does.
+	// repeat; it ends soon after its context does. See Run.Afterwards for what does not belong to the work.
 	Run func(context.Context, *Run) error
 }
 
@@ -120,11 +120,29 @@ func (t Task) backoff(retry int) time.Duration {
 	return t.Backoff[min(retry, len(t.Backoff))-1]
 }
 
-// attempts runs the task, again after errors while the budget lasts. It returns how often it ran.
+// attempts runs the task, again after errors while the budget lasts, and then what it left to be done afterwards,
+// likewise. It returns how often the task ran.
 func (t Task) attempts(ctx context.Context, r *Run) (n int, err error) {
+	n, err = t.repeat(ctx, r, func(ctx context.Context) error {
+		r.left = nil
+		return t.Run(ctx, r)
+	})
+	if err != nil {
+		return n, err
+	}
+	for _, do := range r.left {
+		_, err := t.repeat(ctx, r, do)
+		r.problem(err)
+	}
+	return n, r.Check(time.Now())
+}
+
+// repeat does something until it succeeds, as often as the task may run and while the budget lasts. It returns how
+// often it did it.
+func (t Task) repeat(ctx context.Context, r *Run, do func(context.Context) error) (n int, err error) {
 	for n = 1; ; n++ {
-		if err = t.Run(ctx, r); err == nil {
-			return n, r.Check(time.Now())
+		if err = do(ctx); err == nil {
+			return n, nil
 		}
 		// A lost lease or the end of the budget is not cured by trying again.
 		if n > t.Retries || ctx.Err() != nil || errors.Is(err, ErrLost) {

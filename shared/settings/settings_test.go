@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/settings"
 	"github.com/bridge-me-not/resolver-cron/shared/settings/settingstest"
 )
@@ -121,7 +122,7 @@ func TestAMoveSaysWhoAndWhy(t *testing.T) {
 // However often a call fails, applied or not, at each of its steps, it can be
 // repeated, and what was there stays in force until it is through.
 func TestCutShortAtEachStep(t *testing.T) {
-	for _, fault := range []settingstest.Fault{settingstest.Refused, settingstest.Lost} {
+	for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 		for _, op := range []string{"load", "keep", "save", "file"} {
 			for name, c := range map[string]struct {
 				steps []string
@@ -158,19 +159,19 @@ func TestCutShortAtEachStep(t *testing.T) {
 					}
 				}
 				struck := false
-				m.Fail(func(o string) settingstest.Fault {
+				m.Fail(func(o string) faulttest.Fault {
 					if o == op && !struck {
 						struck = true
 						return fault
 					}
-					return settingstest.OK
+					return faulttest.OK
 				})
 				err := c.call(m)
 				s := must[settings.State](t)(m.Load(t.Context()))
-				if struck != (err != nil) || err != nil && !errors.Is(err, settingstest.ErrInjected) {
+				if struck != (err != nil) || err != nil && !errors.Is(err, faulttest.ErrInjected) {
 					t.Errorf("%s, %s cut short: %v", name, op, err)
 				}
-				if applied := c.done(s); applied != (!struck || op == "save" && fault == settingstest.Lost) {
+				if applied := c.done(s); applied != (!struck || op == "save" && fault == faulttest.Lost) {
 					t.Errorf("%s, %s cut short: %+v", name, op, s)
 				}
 				if inForce := s.Proven.Number; inForce != 1 && name != "prove" {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -29,9 +30,9 @@ func TestRestoreKilledAtAnyEffect(t *testing.T) {
 	r := newRig(t, 3)
 	r.take(t, epoch)
 	want := r.restored(t)
-	for _, how := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+	for _, how := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 		for n := 1; ; n++ {
-			r := &rig{Faults: new(watchtest.Faults), sample: r.sample, bucket: r.bucket}
+			r := &rig{Faults: new(faulttest.Faults), sample: r.sample, bucket: r.bucket}
 			into := snapshottest.NewState(r.Faults)
 			ran := r.failAt(n, how)
 			_, err := r.restorer(into).Restore(t.Context(), snapshot.Options{}, epoch)
@@ -44,7 +45,7 @@ func TestRestoreKilledAtAnyEffect(t *testing.T) {
 				}
 				break
 			}
-			if !errors.Is(err, watchtest.ErrInjected) {
+			if !errors.Is(err, faulttest.ErrInjected) {
 				t.Fatalf("effect %d: %v, want the failure", n, err)
 			}
 			half := into.Content()

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -15,7 +16,7 @@ var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // rig is a state, a bucket and the two that work on them, with one plan of faults.
 type rig struct {
-	*watchtest.Faults
+	*faulttest.Faults
 	sample snapshottest.Sample
 	state  *snapshottest.State
 	bucket *snapshottest.Bucket
@@ -24,7 +25,7 @@ type rig struct {
 
 func newRig(t testing.TB, orders int) *rig {
 	t.Helper()
-	f := new(watchtest.Faults)
+	f := new(faulttest.Faults)
 	r := &rig{Faults: f, sample: snapshottest.NewSample(orders), state: snapshottest.NewState(f), bucket: snapshottest.NewBucket(f)}
 	for _, rec := range append(r.sample.Records, snapshottest.Flag()) {
 		r.state.Replace(rec)
@@ -59,13 +60,13 @@ func (r *rig) restored(t testing.TB) snapshottest.Content {
 }
 
 // faultPoint makes the n-th call, from 1, fail; ran tells whether there was one.
-func (r *rig) failAt(n int, how watchtest.Fault) (ran func() bool) {
+func (r *rig) failAt(n int, how faulttest.Fault) (ran func() bool) {
 	seen := 0
-	r.Fail(func(string) watchtest.Fault {
+	r.Fail(func(string) faulttest.Fault {
 		if seen++; seen == n {
 			return how
 		}
-		return watchtest.OK
+		return faulttest.OK
 	})
 	return func() bool { r.Fail(nil); return seen >= n }
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -94,13 +95,13 @@ func TestOrderOfReading(t *testing.T) {
 // An order that closes while the state is read is left out, and one that is gone.
 func TestClosedMeanwhile(t *testing.T) {
 	r := newRig(t, 3)
-	r.Fail(func(op string) watchtest.Fault {
+	r.Fail(func(op string) faulttest.Fault {
 		if op == "state.load" {
-			return watchtest.LostSent
+			return faulttest.Lost
 		}
-		return watchtest.OK
+		return faulttest.OK
 	})
-	if _, err := r.keeper.Take(t.Context(), epoch); !errors.Is(err, watchtest.ErrInjected) || r.writes() != 0 {
+	if _, err := r.keeper.Take(t.Context(), epoch); !errors.Is(err, faulttest.ErrInjected) || r.writes() != 0 {
 		t.Errorf("unread orders: %v, %d writes; want an error and none", err, r.writes())
 	}
 	r.Fail(nil)
@@ -150,7 +151,7 @@ func (c *closer) Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, er
 // Killed at any effect and run again: the newest snapshot is a whole one at every
 // moment, and in the end that of the present state.
 func TestTakeKilledAtAnyEffect(t *testing.T) {
-	for _, how := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+	for _, how := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 		for n := 1; ; n++ {
 			r := newRig(t, 3)
 			r.take(t, epoch)
@@ -169,7 +170,7 @@ func TestTakeKilledAtAnyEffect(t *testing.T) {
 				}
 				break
 			}
-			if !errors.Is(err, watchtest.ErrInjected) {
+			if !errors.Is(err, faulttest.ErrInjected) {
 				t.Fatalf("effect %d: %v, want the failure", n, err)
 			}
 			now := r.restored(t) // verifies all of it

@@ -4,6 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
 	"github.com/bridge-me-not/resolver-cron/shared/control"
 )
 
@@ -14,15 +18,20 @@ var controlKey = key("control", "control")
 
 // Load implements control.Store.
 func (v Control) Load(ctx context.Context) (control.State, error) {
-	it, err := v.s.get(ctx, v.s.tables.Jobs, controlKey)
-	if err != nil || it == nil {
+	out, err := v.s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &v.s.tables.Jobs, Key: controlKey, ConsistentRead: aws.Bool(true)})
+	if err != nil {
 		return control.State{}, err
+	}
+	at, _ := middleware.GetServerTime(out.ResultMetadata) // the date of the answer; without one whoever needs it refuses
+	it := item(out.Item)
+	if it == nil {
+		return control.State{At: at}, nil
 	}
 	var s control.State
 	if err := it.body(&s); err != nil {
 		return control.State{}, err
 	}
-	s.Version, s.Write = int64(it.uint(attrVersion)), string(it.blob(attrWrite))
+	s.Version, s.Write, s.At = int64(it.uint(attrVersion)), string(it.blob(attrWrite)), at
 	return s, nil
 }
 

@@ -28,8 +28,7 @@ func withJobs(t *testing.T) *Store {
 // Pauses that this program cannot read are an error, and not none.
 func TestUnreadablePausesAreNotNone(t *testing.T) {
 	s := withJobs(t)
-	p := control.Pause{By: "a", Why: "b", Until: time.Now().Add(time.Hour)}
-	if _, err := control.Set(t.Context(), s.Control(), p, time.Now()); err != nil {
+	if _, err := control.Set(t.Context(), s.Control(), control.Pause{By: "a", Why: "b"}, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	good, err := s.get(t.Context(), s.tables.Jobs, controlKey)

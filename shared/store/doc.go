@@ -78,7 +78,8 @@
 // Hours are written 2006-01-02T15, in UTC; times of blocks and margins are in
 // seconds, of requests in milliseconds, amounts in a token's smallest unit and
 // costs in wei. Beside how a run ended its item holds the class of its failure,
-// queued where messages started it, and, where it asked chains, rpc, rpc_failed, rpc_timeout and rpc_throttled
+// queued and sent_by where messages started it (job.Cause; its lease has the same, and orphan_… those of
+// the run that died holding it), and, where it asked chains, rpc, rpc_failed, rpc_timeout and rpc_throttled
 // (requests), rpc_ms (their time) and rpc_max_ms.
 // Events, marks and tallies are read by package tally alone; its Reader is for
 // everybody else.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 )
@@ -25,9 +28,14 @@ type leaseItem struct{ item }
 func (l leaseItem) lease(key string) job.Lease {
 	got := job.Lease{Key: key, Token: l.text("holder"), Fence: l.int("fence"), Until: millis(l.int("ends")), Wanted: l.int("wanted")}
 	if l.text("orphan_holder") != "" {
-		got.Orphan = &job.Orphan{Job: l.text("orphan_job"), Tick: tick(l.text("orphan_tick")), Token: l.text("orphan_holder"), Fence: l.int("orphan_fence")}
+		got.Orphan = &job.Orphan{Job: l.text("orphan_job"), Tick: tick(l.text("orphan_tick")), Cause: causeOf(l.item, "orphan_"), Token: l.text("orphan_holder"), Fence: l.int("orphan_fence")}
 	}
 	return got
+}
+
+// causeOf reads what started a run; what a tick started has neither attribute.
+func causeOf(it item, prefix string) job.Cause {
+	return job.Cause{Queued: it.flag(prefix + "queued"), SentBy: it.text(prefix + "sent_by")}
 }
 
 func (l leaseItem) heldBy(token string, fence int64) bool {
@@ -104,12 +112,32 @@ func (v Leases) take(ctx context.Context, c job.Claim, cond condition, dead *lea
 		"#fence = if_not_exists(#fence, :zero) + :one, #wanted = if_not_exists(#wanted, :zero)"
 	values := item{":v": number(schema), ":taken": flag(true), ":holder": text(c.Token), ":until": number(c.Until.UnixMilli()), ":job": text(c.Job),
 		":tick": text(tickText(c.Tick)), ":zero": number(0), ":one": number(1)}
+	var gone []string
+	set := func(attribute, value string, v types.AttributeValue) {
+		update += ", #" + attribute + " = " + value
+		values[value] = v
+	}
+	cause := func(prefix, value string, of job.Cause) {
+		if !of.Queued {
+			gone = append(gone, "#"+prefix+"queued", "#"+prefix+"sent_by")
+			return
+		}
+		set(prefix+"queued", value+"queued", flag(true))
+		set(prefix+"sent_by", value+"sent", text(of.SentBy))
+	}
+	cause("", ":", c.Cause)
 	if dead == nil {
-		update += " REMOVE #orphan_job, #orphan_tick, #orphan_holder, #orphan_fence"
+		cause("orphan_", ":o", job.Cause{})
+		gone = append(gone, "#orphan_job", "#orphan_tick", "#orphan_holder", "#orphan_fence")
 	} else {
-		update += ", #orphan_job = :ojob, #orphan_tick = :otick, #orphan_holder = :oholder, #orphan_fence = :ofence"
-		values[":ojob"], values[":otick"] = text(dead.text("job")), text(dead.text("tick"))
-		values[":oholder"], values[":ofence"] = text(dead.text("holder")), number(dead.int("fence"))
+		cause("orphan_", ":o", causeOf(dead.item, ""))
+		set("orphan_job", ":ojob", text(dead.text("job")))
+		set("orphan_tick", ":otick", text(dead.text("tick")))
+		set("orphan_holder", ":oholder", text(dead.text("holder")))
+		set("orphan_fence", ":ofence", number(dead.int("fence")))
+	}
+	if len(gone) > 0 {
+		update += " REMOVE " + strings.Join(gone, ", ")
 	}
 	got, err = v.s.updateItem(ctx, v.s.tables.Jobs, key(c.Key, leaseSK), update, cond, values)
 	if err != nil {

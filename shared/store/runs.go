@@ -72,8 +72,8 @@ func (v Runs) Record(ctx context.Context, r job.Record) error {
 	if r.Class != "" {
 		it["class"] = text(string(r.Class))
 	}
-	if r.Queued {
-		it["queued"] = flag(true)
+	if r.Cause.Queued {
+		it["queued"], it["sent_by"] = flag(true), text(r.Cause.SentBy)
 	}
 	if ms := r.RPC.Busy.Milliseconds(); ms != 0 {
 		it["rpc_ms"] = number(ms)
@@ -176,7 +176,7 @@ func readRecord(it item) (r job.Record, err error) {
 		return r, fmt.Errorf("item %s: its tick %q is no time", it.text(attrPK), it.text(attrSK))
 	}
 	r = job.Record{Job: strings.TrimPrefix(it.text(attrPK), runPrefix), Scheduled: at, State: job.State(it.int(attrRank)), Token: it.text("holder"),
-		Fence: it.int("fence"), Attempts: int(it.int("attempts")), Reason: it.text("reason"), Class: job.Class(it.text("class")), Queued: it.flag("queued"),
+		Fence: it.int("fence"), Attempts: int(it.int("attempts")), Reason: it.text("reason"), Class: job.Class(it.text("class")), Cause: causeOf(it, ""),
 		RPC: job.RPC{Busy: time.Duration(it.int("rpc_ms")) * time.Millisecond, Slowest: time.Duration(it.int("rpc_max_ms")) * time.Millisecond}}
 	for name, n := range rpcOf(&r.RPC) {
 		*n = it.int(name)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
 )
@@ -272,7 +273,7 @@ func twoHours(t *testing.T, faults bool) {
 			}
 			return forward()
 		})
-		pub.Fail(func(string) alerttest.Fault { return alerttest.Fault(max(0, roll(12)-9)) })
+		pub.Fail(func(string) faulttest.Fault { return faulttest.Fault(max(0, roll(12)-9)) })
 	}
 	dog := watchdog.Watchdog{Runs: watcher.Runs(), Books: watcher.Runs(), Jobs: specs, Profile: job.Test, Log: slog.New(slog.NewJSONHandler(&log, nil))}
 	passes, failed := 0, 0

@@ -15,11 +15,11 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/tally"
 	"github.com/bridge-me-not/resolver-cron/shared/tally/tallytest"
-	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
 func TestMemory(t *testing.T) {
@@ -82,16 +82,16 @@ func play(t *testing.T, seed uint64) {
 	var mu sync.Mutex
 	dice := rand.New(rand.NewPCG(seed, 2)) // of the faults, which come on many goroutines
 	faults := func(percent int) {
-		m.Fail(func(string) watchtest.Fault {
+		m.Fail(func(string) faulttest.Fault {
 			mu.Lock()
 			defer mu.Unlock()
 			switch n := dice.IntN(200); {
 			case n < percent:
-				return watchtest.Refused
+				return faulttest.Refused
 			case n < 2*percent:
-				return watchtest.LostSent
+				return faulttest.Lost
 			}
-			return watchtest.OK
+			return faulttest.OK
 		})
 	}
 	ctx := t.Context()
@@ -145,7 +145,7 @@ func TestKilledAnywhere(t *testing.T) {
 	if testing.Short() {
 		stride = 7
 	}
-	for _, fault := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+	for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 		for step := 0; ; step += stride {
 			m := tallytest.NewMemory()
 			p := tallytest.NewPlay(m.Fixture(), 7)
@@ -156,12 +156,12 @@ func TestKilledAnywhere(t *testing.T) {
 			}
 			ctx, kill := context.WithCancel(t.Context())
 			var calls atomic.Int64
-			m.Fail(func(string) watchtest.Fault {
+			m.Fail(func(string) faulttest.Fault {
 				if calls.Add(1) == int64(step)+1 {
 					kill() // nothing that comes after gets through
 					return fault
 				}
-				return watchtest.OK
+				return faulttest.OK
 			})
 			_, err := p.Pass(ctx)
 			kill()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/txn/txntest"
@@ -58,7 +59,7 @@ func TestBusy(t *testing.T) {
 		{name: "in flight", now: from, works: work(nil), sent: true, want: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			faults := &watchtest.Faults{}
+			faults := &faulttest.Faults{}
 			actions := watchtest.NewActions(faults)
 			journal := txntest.NewJournal(actions)
 			a := txn.Account{ChainID: watchtest.Chain(), Signer: watchtest.Address()}
@@ -98,16 +99,16 @@ func TestBusy(t *testing.T) {
 
 // What cannot be read is an error, never an idle account.
 func TestBusyUnreadable(t *testing.T) {
-	a, chain := txntest.Account(), &clock{now: 1000, fail: watchtest.ErrInjected}
+	a, chain := txntest.Account(), &clock{now: 1000, fail: faulttest.ErrInjected}
 	w := watchtest.Work(a.ChainID, watchtest.Address())
 	w.Action.Signer = a.Signer
-	actions := watchtest.NewActions(&watchtest.Faults{})
+	actions := watchtest.NewActions(&faulttest.Faults{})
 	if err := actions.Save(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
 	d := &txn.Drainer{Journal: txntest.NewJournal(actions), Works: actions, Backend: chain, Policy: swap.Policy{Chains: map[uint64]swap.ChainPolicy{
 		a.ChainID: {Takers: map[common.Address]swap.TakerPolicy{w.Taker: {Signer: a.Signer, Path: swap.PathEOA}}}}}}
-	if busy, err := d.Busy(t.Context(), a); busy || !errors.Is(err, watchtest.ErrInjected) {
+	if busy, err := d.Busy(t.Context(), a); busy || !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("busy %v, %v", busy, err)
 	}
 }
@@ -120,7 +121,7 @@ type halfRead struct {
 
 func (h halfRead) Live(ctx context.Context, chain uint64, taker common.Address) ([]swap.Work, error) {
 	if taker == h.taker {
-		return nil, watchtest.ErrInjected
+		return nil, faulttest.ErrInjected
 	}
 	return h.Works.Live(ctx, chain, taker)
 }
@@ -138,7 +139,7 @@ func TestBusyHalfRead(t *testing.T) {
 	d := &txn.Drainer{Journal: txntest.NewJournal(actions), Works: halfRead{actions, broken}, Backend: chain,
 		Policy: swap.Policy{Chains: map[uint64]swap.ChainPolicy{a.ChainID: {Takers: map[common.Address]swap.TakerPolicy{
 			w.Taker: {Signer: a.Signer, Path: swap.PathEOA}, broken: {Signer: a.Signer, Path: swap.PathEOA}}}}}}
-	if busy, err := d.Busy(t.Context(), a); !busy || !errors.Is(err, watchtest.ErrInjected) {
+	if busy, err := d.Busy(t.Context(), a); !busy || !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("busy %v, %v", busy, err)
 	}
 }

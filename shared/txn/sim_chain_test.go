@@ -133,8 +133,21 @@ func (c *simChain) includable(b *simBlock) (out []*simTx) {
 			out = append(out, tx)
 		}
 	}
-	slices.SortFunc(out, func(a, b *simTx) int { return cmp.Or(cmp.Compare(a.nonce, b.nonce), a.hash.Cmp(b.hash)) })
+	slices.SortFunc(out, inTurn)
 	return out
+}
+
+// inTurn orders transactions as a block takes them: the same ones always alike.
+func inTurn(a, b *simTx) int { return cmp.Or(cmp.Compare(a.nonce, b.nonce), a.hash.Cmp(b.hash)) }
+
+// drop takes out of the pool what which says of each, in turn: it may draw.
+func (c *simChain) drop(which func(*simTx) bool) {
+	for _, tx := range slices.SortedFunc(maps.Values(c.pool), inTurn) {
+		if which(tx) {
+			c.note("chain %d drops nonce %d", c.id, tx.nonce)
+			delete(c.pool, tx.hash)
+		}
+	}
 }
 
 // execute runs a transaction: all of its calls, or none of them.

@@ -53,7 +53,7 @@ type rush struct {
 	others []*swap.Order // to be cancelled
 }
 
-func runProperty(t *testing.T, seed uint64) {
+func runProperty(t *testing.T, seed uint64) *world {
 	r := &rush{world: newWorld(t, seed)}
 	r.src = r.chains[srcChain]
 	r.note("seed %d", seed)
@@ -61,6 +61,7 @@ func runProperty(t *testing.T, seed uint64) {
 	r.wild()
 	r.meet()
 	r.finish()
+	return r.world
 }
 
 func (r *rush) setUp() {
@@ -129,12 +130,7 @@ func (r *rush) disturb() {
 		r.note("reorg")
 		c.reorg(1+r.rng.IntN(2), func(tx *simTx) bool { return tx.foreign && r.rng.IntN(2) == 0 || r.rng.IntN(3) > 0 })
 	case 1:
-		for h, tx := range c.pool {
-			if !tx.stranger && r.rng.IntN(2) == 0 {
-				r.note("drops nonce %d", tx.nonce)
-				delete(c.pool, h)
-			}
-		}
+		c.drop(func(tx *simTx) bool { return !tx.stranger && r.rng.IntN(2) == 0 })
 	case 2:
 		nonce := c.head().state.nonces[r.signer]
 		r.note("foreign transaction, nonce %d: %v", nonce, c.foreign(nonce, 400*gwei))

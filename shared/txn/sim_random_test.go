@@ -45,10 +45,11 @@ func TestRandomSchedulesWithDeepReorgs(t *testing.T) {
 // deepest is how many blocks such a reorg replaces at most.
 const deepest = 40
 
-func runSchedule(t *testing.T, seed uint64, deep bool) {
+func runSchedule(t *testing.T, seed uint64, deep bool) *world {
 	w := newWorld(t, seed)
 	w.note("seed %d", seed)
-	for id, c := range w.configs {
+	for _, id := range []uint64{srcChain, dstChain} {
+		c := w.configs[id]
 		c.PoolCap = 1 + w.rng.IntN(4)
 		w.configs[id] = c
 	}
@@ -120,6 +121,7 @@ func runSchedule(t *testing.T, seed uint64, deep bool) {
 			}
 		}
 	}
+	return w
 }
 
 // happenNext lets the strangers do what they are going to do by now.
@@ -161,12 +163,7 @@ func (w *world) happen(stories []*story) {
 		w.note("reorg of chain %d", chain)
 		c.reorg(w.rng.IntN(min(confirmations, len(c.blocks))), func(tx *simTx) bool { return tx.foreign || w.rng.IntN(3) > 0 })
 	case n < 92:
-		for h, tx := range c.pool {
-			if !tx.stranger && !tx.foreign && w.rng.IntN(2) == 0 {
-				w.note("chain %d drops nonce %d", chain, tx.nonce)
-				delete(c.pool, h)
-			}
-		}
+		c.drop(func(tx *simTx) bool { return !tx.stranger && !tx.foreign && w.rng.IntN(2) == 0 })
 	case n < 93:
 		nonce := c.head().state.nonces[w.signer]
 		w.note("foreign transaction on chain %d, nonce %d: %v", chain, nonce, c.foreign(nonce, 400*gwei))

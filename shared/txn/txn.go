@@ -236,7 +236,7 @@ type Facts interface {
 	Provisional(ctx context.Context, chain uint64) (swap.Provisional, error)
 }
 
-// Report takes the findings of a run to the alerts.
+// Report takes the findings of a run to the alerts; see watch.Report.
 type Report func(ctx context.Context, findings []swap.Finding) error
 
 // Decide plans orders on fresh views without writing anything. It is the last

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -120,10 +121,10 @@ func TestKinCannotBeRead(t *testing.T) {
 		other := r.put(t, paid)
 		switch what {
 		case "who shares":
-			r.faults.Fail(func(op string) watchtest.Fault {
-				return map[string]watchtest.Fault{"orders.sharing": watchtest.Refused}[op]
+			r.faults.Fail(func(op string) faulttest.Fault {
+				return map[string]faulttest.Fault{"orders.sharing": faulttest.Refused}[op]
 			})
-			unread = watchtest.ErrInjected
+			unread = faulttest.ErrInjected
 		case "the other":
 			r.orders.Damage(func(id swap.OrderID) bool { return id == relation.ID })
 			unread = watchtest.ErrDamaged

@@ -10,9 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
-	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
 // marks sets how far a chain's logs have been read, in seconds.
@@ -163,7 +163,7 @@ func TestLagsUnderFailures(t *testing.T) {
 		r.put(t, paid)
 		r.at(210)
 		r.marks(dstChain, 170, 165)
-		r.faults.Fail(func(call string) watchtest.Fault { return map[string]watchtest.Fault{op: watchtest.Refused}[call] })
+		r.faults.Fail(func(call string) faulttest.Fault { return map[string]faulttest.Fault{op: faulttest.Refused}[call] })
 		if _, err := r.Sweep(t.Context(), watch.Upcoming); err == nil {
 			t.Errorf("%s failed without an error", op)
 		}

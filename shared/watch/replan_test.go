@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -83,16 +84,16 @@ func TestReplanSurvivesEveryFailure(t *testing.T) {
 		t.Fatalf("order of effects: %v", calls)
 	}
 	for n, call := range calls {
-		for _, fault := range []watchtest.Fault{watchtest.Refused, watchtest.LostSent} {
+		for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 			r, i := scene(), 0
 			var mu sync.Mutex
-			r.faults.Fail(func(string) watchtest.Fault {
+			r.faults.Fail(func(string) faulttest.Fault {
 				mu.Lock()
 				defer mu.Unlock()
 				if i++; i == n+1 {
 					return fault
 				}
-				return watchtest.OK
+				return faulttest.OK
 			})
 			if _, err := r.Sweep(t.Context(), watch.Overdue); err == nil {
 				t.Errorf("%s (call %d, fault %d): no error", call, n, fault)
@@ -113,7 +114,7 @@ func TestReplanKeepsOrdersDueUntilAllIsTold(t *testing.T) {
 		r := newRig()
 		o := r.put(t, paid)
 		r.at(210)
-		r.faults.Fail(func(call string) watchtest.Fault { return map[string]watchtest.Fault{op: watchtest.Refused}[call] })
+		r.faults.Fail(func(call string) faulttest.Fault { return map[string]faulttest.Fault{op: faulttest.Refused}[call] })
 		if _, err := r.Sweep(t.Context(), watch.Upcoming); err == nil {
 			t.Errorf("%s failed without an error", op)
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -22,7 +23,7 @@ import (
 // rig is a sweeper over stores in memory, all of whose calls can fail.
 type rig struct {
 	watch.Sweeper
-	faults  *watchtest.Faults
+	faults  *faulttest.Faults
 	orders  *watchtest.Orders
 	actions *watchtest.Actions
 	mu      sync.Mutex
@@ -35,7 +36,7 @@ type rig struct {
 }
 
 func newRig() *rig {
-	f := &watchtest.Faults{}
+	f := &faulttest.Faults{}
 	r := &rig{faults: f, orders: watchtest.NewOrders(f), actions: watchtest.NewActions(f),
 		heads: map[uint64]swap.Block{}, facts: map[uint64]swap.Provisional{}, ages: map[uint64]time.Duration{}, broken: map[string]bool{}}
 	policy := swap.Policy{Chains: map[uint64]swap.ChainPolicy{}, Horizon: horizon, SyncLag: 30, Overdue: 60, WarnLevels: []int64{100}}

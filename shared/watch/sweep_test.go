@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -145,8 +146,8 @@ func TestDecide(t *testing.T) {
 		t.Errorf("decided without the source chain: %v, %v", cases, err)
 	}
 	r.broken = map[string]bool{}
-	r.faults.Fail(func(op string) watchtest.Fault {
-		return map[string]watchtest.Fault{"orders.load": watchtest.Refused}[op]
+	r.faults.Fail(func(op string) faulttest.Fault {
+		return map[string]faulttest.Fault{"orders.load": faulttest.Refused}[op]
 	})
 	if cases, _, err = r.Decide(t.Context(), []swap.OrderID{o.ID}); err == nil || len(cases) != 0 {
 		t.Errorf("decided without the order: %v, %v", cases, err)

@@ -80,5 +80,6 @@ type Ringer interface {
 // what proves it. Saying so of what was never found costs a look.
 type Over func(ctx context.Context, code swap.FindingCode, chain uint64, proof string) error
 
-// Report takes the findings of a pass to the alerts.
+// Report takes the findings of a pass to the alerts: after nil they are kept until
+// people are told of them.
 type Report func(ctx context.Context, findings []swap.Finding) error

@@ -60,6 +60,8 @@ type Lapse struct {
 	Tick time.Time
 	Died bool // a run of it began and never ended; else none is known
 	Late bool // nothing of that tick or a later one ended well within its grace
+	// Cause is what started the run that died; zero: a tick, or none is known.
+	Cause job.Cause `json:",omitzero"`
 }
 
 // Health is what is known of one job at one moment. Runs are those within Sight.
@@ -121,15 +123,15 @@ func Judge(s job.Spec, c job.Cadence, runs []job.Record, hold Holding, watched, 
 	}
 
 	// What messages started is no tick, and makes none good: it looked at what they named alone.
-	ticked := slices.DeleteFunc(slices.Clone(runs), func(r job.Record) bool { return r.Queued })
+	ticked := slices.DeleteFunc(slices.Clone(runs), func(r job.Record) bool { return r.Cause.Queued })
 	j := judgement{c: c, runs: ticked, watched: watched, now: now, hold: hold}
 	for _, r := range runs {
 		if r.State == job.Abandoned {
-			j.lapse(r.Scheduled, true)
+			j.lapse(r.Scheduled, true, r.Cause)
 		}
 	}
 	if died && !hold.Tick.Before(from) {
-		j.lapse(hold.Tick, true)
+		j.lapse(hold.Tick, true, job.Cause{}) // a job's own lease is of its ticks
 	}
 	missing := j.ticks(from, alive)
 	slices.SortFunc(j.lapses, func(a, b Lapse) int { return cmp.Or(a.Tick.Compare(b.Tick), byDied(a, b)) })
@@ -196,13 +198,13 @@ type judgement struct {
 }
 
 // lapse adds one, if it is decided by now.
-func (j *judgement) lapse(tick time.Time, died bool) {
+func (j *judgement) lapse(tick time.Time, died bool, cause job.Cause) {
 	end := tick.Add(j.c.Grace)
 	good := slices.ContainsFunc(j.runs, func(r job.Record) bool {
 		return r.State == job.Done && !r.Scheduled.Before(tick) && !r.Ended.After(end)
 	})
 	if good || !j.now.Before(end) {
-		j.lapses = append(j.lapses, Lapse{Tick: tick.UTC(), Died: died, Late: !good})
+		j.lapses = append(j.lapses, Lapse{Tick: tick.UTC(), Died: died, Late: !good, Cause: cause})
 	}
 }
 
@@ -220,7 +222,7 @@ func (j *judgement) ticks(from time.Time, alive Holding) bool {
 		if t.Before(j.watched) || j.hold.Held && absolute(j.hold.Tick.Sub(t)) < p/2 { // the tick of a run that died is a lapse already
 			return
 		}
-		j.lapse(t, false)
+		j.lapse(t, false, job.Cause{})
 	}
 	// What is less than a period within sight may be the tick of a run that is out of it.
 	begin := later(from.Add(p), j.watched.Add(j.c.Grace))

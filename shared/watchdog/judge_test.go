@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func runs(s job.State, minutes ...float64) (out []job.Record) {
 func queued(s job.State, minutes ...float64) []job.Record {
 	out := runs(s, minutes...)
 	for i := range out {
-		out[i].Queued = true
+		out[i].Cause.Queued = true
 	}
 	return out
 }
@@ -116,7 +117,8 @@ func TestJudge(t *testing.T) {
 		{name: "no tick ever came", queue: true, runs: queued(job.Done, 0.1, 0.2, 2.9, 3.3), watched: -40, now: 3.5, state: Missing},
 		{name: "a tick was missed among messages", queue: true, runs: append(queued(job.Done, 1.1, 2.9), runs(job.Done, 0, 2)...), now: 3, state: Well, missed: "[1]"},
 		{name: "no message and no tick", queue: true, runs: append(queued(job.Done, 0.1), runs(job.Done, 0)...), now: 3, state: Missing, missed: "[1]", late: "[1]"},
-		{name: "what a message started has died", queue: true, runs: append(runs(job.Done, 0, 1, 2, 3), runs(job.Abandoned, 2.1)...), now: 3.1, state: Well, died: "[2.1]"},
+		{name: "what a message started has died", queue: true, runs: append(runs(job.Done, 0, 1, 2, 3), queued(job.Abandoned, 2.1)...), now: 3.1, state: Well, died: "[2.1]"},
+		{name: "what a message started has died, and hides no missed tick", queue: true, runs: append(runs(job.Done, 0, 2), queued(job.Abandoned, 0.9)...), now: 2.1, state: Well, missed: "[1]", died: "[0.9]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := spec
@@ -146,9 +148,25 @@ func TestMissingAmongMessages(t *testing.T) {
 	s := spec
 	s.Queue = true
 	h := Judge(s, cadence, append(queued(job.Done, 3.3), runs(job.Done, 0)...), Holding{}, at(0), at(3.5))
-	want := "timelock-monitor has not run when it should have; a message started its newest run at 2026-03-01T12:03:18Z"
+	want := "timelock-monitor has not run when it should have; messages started its newest run at 2026-03-01T12:03:18Z"
 	if a := h.alert(alert.JobMissing, nil); a.What != want || a.Severity != alert.Critical {
 		t.Errorf("%s: %q", a.Severity, a.What)
+	}
+}
+
+// What a person reads of a run that died says what had started it.
+func TestWhatStartedADeadRun(t *testing.T) {
+	for by, want := range map[job.Cause]string{
+		{}:                                "12:01:00Z died",
+		{Queued: true}:                    "12:01:00Z died, started by messages",
+		{Queued: true, SentBy: "AAA BBB"}: "12:01:00Z died, started by messages of run AAA, BBB",
+	} {
+		dead := run(1, job.Abandoned, time.Second)
+		dead.Cause = by
+		h := Judge(spec, cadence, append(runs(job.Done, 0, 2), dead), Holding{}, at(0), at(2.1))
+		if a := h.alert(alert.JobLapsed, h.Lapses[len(h.Lapses)-1:]); !strings.HasSuffix(a.What, want) {
+			t.Errorf("%q, want %q", a.What, want)
+		}
 	}
 }
 

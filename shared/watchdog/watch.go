@@ -256,7 +256,11 @@ func (p Page) told(tick time.Time) bool {
 // write logs what is news of a job.
 func (w *Watchdog) write(ctx context.Context, was State, h Health, fresh []Lapse) {
 	for _, l := range fresh {
-		w.Log.WarnContext(ctx, "job lapsed", "watched_job", h.Job, "tick", l.Tick, "died", l.Died, "late", l.Late)
+		attrs := []slog.Attr{slog.String("watched_job", h.Job), slog.Time("tick", l.Tick), slog.Bool("died", l.Died), slog.Bool("late", l.Late)}
+		if l.Died {
+			attrs = append(attrs, slog.String("started_by", l.Cause.String()))
+		}
+		w.Log.LogAttrs(ctx, slog.LevelWarn, "job lapsed", attrs...)
 	}
 	if was == h.State && h.State == Well {
 		return
@@ -347,8 +351,8 @@ func (h Health) alert(kind alert.Kind, fresh []Lapse) alert.Alert {
 	last := "no run of it is known"
 	if !h.Last.Scheduled.IsZero() {
 		last = "its newest run was for " + stamp(h.Last.Scheduled)
-		if h.Last.Queued {
-			last = "a message started its newest run at " + stamp(h.Last.Scheduled)
+		if h.Last.Cause.Queued {
+			last = h.Last.Cause.String() + " started its newest run at " + stamp(h.Last.Scheduled)
 		}
 	}
 	switch kind {
@@ -381,6 +385,9 @@ func words(of []Lapse) string {
 		what := "missed"
 		if l.Died {
 			what = "died"
+			if l.Cause.Queued {
+				what += ", started by " + l.Cause.String()
+			}
 		}
 		if l.Late {
 			what += ", and not made good in time"

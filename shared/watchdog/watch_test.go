@@ -13,8 +13,8 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
-	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
 	"github.com/bridge-me-not/resolver-cron/shared/watchdog/watchdogtest"
 )
@@ -293,10 +293,10 @@ func TestOneJobDoesNotHideTheOthers(t *testing.T) {
 		fail func(y *yard, on bool)
 	}{
 		{"runs", func(y *yard, on bool) {
-			y.runs.FailWatch(func(op, about string) jobtest.Fault { return refuse(on && op == "since" && about == "monitor") })
+			y.runs.FailWatch(func(op, about string) faulttest.Fault { return refuse(on && op == "since" && about == "monitor") })
 		}},
 		{"lease", func(y *yard, on bool) {
-			y.runs.FailWatch(func(op, about string) jobtest.Fault {
+			y.runs.FailWatch(func(op, about string) faulttest.Fault {
 				return refuse(on && op == "holding" && about == job.JobKey("monitor"))
 			})
 		}},
@@ -306,7 +306,7 @@ func TestOneJobDoesNotHideTheOthers(t *testing.T) {
 			y.begin(3)
 			c.fail(y, true)
 			all, err := y.round(6)
-			if !errors.Is(err, jobtest.ErrInjected) || !strings.Contains(err.Error(), "monitor") || len(all) != 1 {
+			if !errors.Is(err, faulttest.ErrInjected) || !strings.Contains(err.Error(), "monitor") || len(all) != 1 {
 				t.Errorf("%v, %d jobs judged", err, len(all))
 			}
 			y.want("the other one", "WARNING: job-missing")
@@ -320,11 +320,11 @@ func TestOneJobDoesNotHideTheOthers(t *testing.T) {
 	}
 }
 
-func refuse(yes bool) jobtest.Fault {
+func refuse(yes bool) faulttest.Fault {
 	if yes {
-		return jobtest.Refused
+		return faulttest.Refused
 	}
-	return jobtest.OK
+	return faulttest.OK
 }
 
 // Twice at one time: one effect.
@@ -369,13 +369,13 @@ func TestKilledAtEveryEffectAndRunAgain(t *testing.T) {
 				panic(killed{})
 			}
 		}
-		y.runs.FailWatch(func(op, _ string) jobtest.Fault {
+		y.runs.FailWatch(func(op, _ string) faulttest.Fault {
 			if op == "book" || op == "save" { // the others are made side by side, and change nothing
 				ask()
 			}
-			return jobtest.OK
+			return faulttest.OK
 		})
-		y.alerts.Fail(func(string) alerttest.Fault { ask(); return alerttest.OK })
+		y.alerts.Fail(func(string) faulttest.Fault { ask(); return faulttest.OK })
 		func() {
 			defer func() {
 				if p := recover(); p != nil && p != (killed{}) {
@@ -426,13 +426,13 @@ func TestKilledAndOverBeforeTheNextPass(t *testing.T) {
 				panic(killed{})
 			}
 		}
-		y.runs.FailWatch(func(op, _ string) jobtest.Fault {
+		y.runs.FailWatch(func(op, _ string) faulttest.Fault {
 			if op == "book" || op == "save" {
 				ask()
 			}
-			return jobtest.OK
+			return faulttest.OK
 		})
-		y.alerts.Fail(func(string) alerttest.Fault { ask(); return alerttest.OK })
+		y.alerts.Fail(func(string) faulttest.Fault { ask(); return faulttest.OK })
 		func() {
 			defer func() {
 				if p := recover(); p != nil && p != (killed{}) {
@@ -473,23 +473,23 @@ func TestKilledAndOverBeforeTheNextPass(t *testing.T) {
 // Each request to the stores fails, applied or not: the pass is an error, nothing
 // is lost, and the next passes end where they would have.
 func TestEveryFailureIsReturnedAndMadeGood(t *testing.T) {
-	play := func(n int, fault jobtest.Fault) (string, int, error) {
+	play := func(n int, fault faulttest.Fault) (string, int, error) {
 		y := newYard(t, monitor, report)
 		y.begin(3)
 		y.ran("report", job.Done, 4, 5)
 		asked := 0
 		hit := func() bool { asked++; return asked == n }
-		y.runs.FailWatch(func(op, _ string) jobtest.Fault {
+		y.runs.FailWatch(func(op, _ string) faulttest.Fault {
 			if (op == "book" || op == "save") && hit() {
 				return fault
 			}
-			return jobtest.OK
+			return faulttest.OK
 		})
-		y.alerts.Fail(func(string) alerttest.Fault {
+		y.alerts.Fail(func(string) faulttest.Fault {
 			if hit() {
-				return alerttest.Fault(fault)
+				return fault
 			}
-			return alerttest.OK
+			return faulttest.OK
 		})
 		_, err := y.round(5.5)
 		made, beats := asked, y.beats
@@ -504,12 +504,12 @@ func TestEveryFailureIsReturnedAndMadeGood(t *testing.T) {
 		slices.Sort(told)
 		return strings.Join(slices.Compact(told), "; "), made, err
 	}
-	want, requests, err := play(0, jobtest.OK)
+	want, requests, err := play(0, faulttest.OK)
 	if err != nil || requests < 8 || want != "CRITICAL: job-missing; WARNING: job-lapsed" {
 		t.Fatalf("%q, %d requests, %v", want, requests, err)
 	}
 	for n := 1; n <= requests; n++ {
-		for _, fault := range []jobtest.Fault{jobtest.Refused, jobtest.LostSent} {
+		for _, fault := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 			got, _, err := play(n, fault)
 			if err == nil {
 				t.Errorf("request %d, fault %d: no error", n, fault)
@@ -533,11 +533,11 @@ func TestHeartbeatNeedsTheAlertPath(t *testing.T) {
 		{"nobody has confirmed", func(y *yard) { y.confirmed, y.pending = 0, 2 }, "nobody has confirmed"},
 		{"the topic does not answer", func(y *yard) { y.topic = down }, "throttled"},
 		{"the outbox cannot be read", func(y *yard) {
-			y.alerts.Fail(func(op string) alerttest.Fault {
+			y.alerts.Fail(func(op string) faulttest.Fault {
 				if op == "pending" {
-					return alerttest.Refused
+					return faulttest.Refused
 				}
-				return alerttest.OK
+				return faulttest.OK
 			})
 		}, "outbox"},
 		{"an alert is stuck", func(y *yard) {
@@ -546,11 +546,11 @@ func TestHeartbeatNeedsTheAlertPath(t *testing.T) {
 		{"alerts wait, but not for long", func(y *yard) { y.Outbox = outbox{{RaisedAt: at(0)}} }, ""},
 		{"a message is refused", func(y *yard) {
 			y.ran("monitor", job.Failed, 3, 4)
-			y.alerts.Fail(func(op string) alerttest.Fault {
+			y.alerts.Fail(func(op string) faulttest.Fault {
 				if op == "publish" {
-					return alerttest.Refused
+					return faulttest.Refused
 				}
-				return alerttest.OK
+				return faulttest.OK
 			})
 		}, "announce"},
 		{"a job is missing, and that is told", func(y *yard) { y.Jobs[0].Test.Grace = time.Minute }, ""},

@@ -20,7 +20,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
-	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
 	"github.com/bridge-me-not/resolver-cron/infra/local/rpcproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/stack"
 )
@@ -51,22 +50,31 @@ func (p Point) String() string {
 // Killer watches the requests of one invocation at a time, of one function, and
 // kills the process at one of them.
 type Killer struct {
-	host *lambda.Host
+	host interface{ KillProcess(id int) bool }
 
 	mu       sync.Mutex
 	function string
 	target   *Point
 	counts   map[string]int
 	seen     []Request
-	shot     bool
+	shot     string          // the process that died of the target
+	dead     map[string]bool // all of those
+	flying   map[string]int  // requests under way to the services, by process
+	landed   *sync.Cond      // one of them has been answered
 }
 
 // Install puts a killer before the services and the endpoints of a stack. Faults
 // that are used later see what it lets pass, and what it kills a process after.
 func Install(s *stack.Stack) *Killer {
-	k := &Killer{host: s.Host}
+	k := newKiller(s.Host)
 	s.AWS.Use(k.aws)
 	s.RPC.Inject(k.rpc)
+	return k
+}
+
+func newKiller(host interface{ KillProcess(id int) bool }) *Killer {
+	k := &Killer{host: host, dead: map[string]bool{}, flying: map[string]int{}}
+	k.landed = sync.NewCond(&k.mu)
 	return k
 }
 
@@ -75,7 +83,7 @@ func Install(s *stack.Stack) *Killer {
 func (k *Killer) Watch(function string, target *Point) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.function, k.target, k.counts, k.seen, k.shot = function, target, map[string]int{}, nil, false
+	k.function, k.target, k.counts, k.seen, k.shot = function, target, map[string]int{}, nil, ""
 }
 
 // Requests are those that the invocation has made.
@@ -85,29 +93,62 @@ func (k *Killer) Requests() []Request {
 	return slices.Clone(k.seen)
 }
 
-// Fired tells whether the target came, and the process died.
+// Fired tells whether the target came, and the process died. What the process had sent beside it is carried
+// out by then: else a lease could be taken for the dead after [Expire], and keep others from the work.
 func (k *Killer) Fired() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.shot
+	for k.shot != "" && k.flying[k.shot] > 0 {
+		k.landed.Wait()
+	}
+	return k.shot != ""
 }
 
-// arrive notes a request and tells whether its process dies of it, and when.
-func (k *Killer) arrive(process, name string) (dies, after bool) {
+// fate is what becomes of a request.
+type fate int
+
+const (
+	passes fate = iota
+	diesBefore
+	diesAfter
+	lost // its process died meanwhile, of another one: it was never sent
+)
+
+// arrive notes a request and tells what becomes of it.
+func (k *Killer) arrive(process, name string) fate {
 	function, _, _ := strings.Cut(process, "@")
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if function != k.function {
-		return false, false
+	switch {
+	case k.dead[process]:
+		return lost
+	case function != k.function:
+		return passes
 	}
 	q := Request{name, k.counts[name]}
 	k.counts[name]++
 	k.seen = append(k.seen, q)
-	if k.target == nil || k.target.Request != q || k.shot {
-		return false, false
+	if k.target == nil || k.target.Request != q || k.shot != "" {
+		return passes
 	}
-	k.shot = true
-	return true, k.target.After
+	k.shot, k.dead[process] = process, true
+	if k.target.After {
+		return diesAfter
+	}
+	return diesBefore
+}
+
+// fly counts a request of a process as under way until the returned function is called.
+func (k *Killer) fly(process string) (land func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.flying[process]++
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.flying[process]--
+		k.landed.Broadcast()
+	}
 }
 
 var errKilled = errors.New("the process was killed")
@@ -126,17 +167,19 @@ func (k *Killer) aws(c *awsproxy.Call, next awsproxy.Forward) (*awsproxy.Reply, 
 	if c.Service == "s3" {
 		on = ofContent.ReplaceAllString(on, "#")
 	}
-	dies, after := k.arrive(c.Process, fmt.Sprintf("%s:%s %s%s", c.Service, c.Action, on, purpose(c.Body)))
-	if dies && !after {
+	defer k.fly(c.Process)()
+	switch k.arrive(c.Process, fmt.Sprintf("%s:%s %s%s", c.Service, c.Action, on, purpose(c.Body))) {
+	case lost:
+		return nil, errKilled
+	case diesBefore:
+		k.kill(c.Process)
+		return nil, errKilled
+	case diesAfter:
+		_, _ = next(c) // nobody is left to hear of it
 		k.kill(c.Process)
 		return nil, errKilled
 	}
-	reply, err := next(c)
-	if dies {
-		k.kill(c.Process)
-		return nil, errKilled
-	}
-	return reply, err
+	return next(c)
 }
 
 // ofContent is the part of an object's key that is made of its time and content.
@@ -168,18 +211,19 @@ func (k *Killer) rpc(c *rpcproxy.Call) rpcproxy.Action {
 	if c.Index > 0 {
 		return rpcproxy.Action{}
 	}
-	dies, after := k.arrive(c.Function, c.Endpoint+" "+c.Method)
-	switch {
-	case !dies:
-		return rpcproxy.Action{}
-	case !after:
+	switch k.arrive(c.Function, c.Endpoint+" "+c.Method) {
+	case lost:
+		return rpcproxy.Action{Reply: &rpcproxy.Reply{Cut: true}}
+	case diesBefore:
 		k.kill(c.Function)
 		return rpcproxy.Action{Reply: &rpcproxy.Reply{Cut: true}}
+	case diesAfter:
+		return rpcproxy.Action{After: func(r *rpcproxy.Reply) {
+			k.kill(c.Function)
+			*r = rpcproxy.Reply{Cut: true}
+		}}
 	}
-	return rpcproxy.Action{After: func(r *rpcproxy.Reply) {
-		k.kill(c.Function)
-		*r = rpcproxy.Reply{Cut: true}
-	}}
+	return rpcproxy.Action{}
 }
 
 // Expire lets the leases of dead processes run out: it moves their ends to the

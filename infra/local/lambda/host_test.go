@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -186,6 +187,20 @@ func (g *gate) arrival() (pid int, open func()) {
 		g.t.Fatal(err)
 	}
 	return pid, func() { c.Close() }
+}
+
+// held begins an invocation that waits at a gate of its own. It returns the process, what lets it go on, and
+// where the result will come.
+func (w *watched) held() (pid int, open func(), done <-chan Result) {
+	w.t.Helper()
+	g := newGate(w.t)
+	result := make(chan Result, 1)
+	go func() {
+		r, _ := w.Invoke(context.Background(), "probe", []byte(g.event())) // "probe" exists, the context has no end
+		result <- r
+	}()
+	pid, open = g.arrival()
+	return pid, open, result
 }
 
 // state is the letter of proc_pid_stat(5), 0 when the process is gone or only waits to be buried.

@@ -96,19 +96,24 @@ func (p *pool) start(requestID string) (*process, Result) {
 
 // release takes a process back: for reuse when it is frozen and alive, else for burial.
 func (p *pool) release(proc *process) {
+	if p.reuse(proc) || proc == nil {
+		return
+	}
+	// Closing, or dead: Close waits for this invocation, and so for the end of its process.
+	proc.end()
+}
+
+// reuse tells whether the process is kept for the next invocation.
+func (p *pool) reuse(proc *process) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.busy--
-	if proc == nil {
-		return
-	}
-	if proc.alive() && !p.closed {
+	if proc != nil && proc.alive() && !p.closed {
 		p.idle = append(p.idle, proc)
-		return
+		return true
 	}
-	// Closing, or dead: whoever closed has killed it, or the end of the process did.
-	proc.kill()
 	delete(p.all, proc)
+	return false
 }
 
 func (p *pool) running() map[string]int {

@@ -79,13 +79,7 @@ func TestFrozenBetweenInvocations(t *testing.T) {
 
 func TestAnotherProcessWhenBusy(t *testing.T) {
 	w := start(t, Config{}, function(nil))
-	g := newGate(t)
-	done := make(chan Result)
-	go func() {
-		r, _ := w.Invoke(context.Background(), "probe", []byte(g.event()))
-		done <- r
-	}()
-	busy, open := g.arrival()
+	busy, open, done := w.held()
 	_, other := w.invoke(`{}`)
 	if other.PID == busy {
 		t.Error("one process has two invocations")
@@ -172,13 +166,7 @@ func TestKill(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := start(t, Config{}, function(nil))
-			g := newGate(t)
-			done := make(chan Result)
-			go func() {
-				r, _ := w.Invoke(context.Background(), "probe", []byte(g.event()))
-				done <- r
-			}()
-			pid, open := g.arrival()
+			pid, open, done := w.held()
 			defer open()
 			if !kill(w) {
 				t.Error("the busy process was not counted")
@@ -236,13 +224,7 @@ func TestConcurrencyLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := start(t, tt.cfg, function(tt.change))
-			g := newGate(t)
-			done := make(chan Result)
-			go func() {
-				r, _ := w.Invoke(context.Background(), "probe", []byte(g.event()))
-				done <- r
-			}()
-			_, open := g.arrival()
+			_, open, done := w.held()
 			if r, _ := w.invoke(`{}`); r.Outcome != Throttled {
 				t.Errorf("outcome %q", r.Outcome)
 			}
@@ -288,13 +270,7 @@ func TestLinesComeBeforeTheCrash(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	w := start(t, Config{}, function(nil))
-	g := newGate(t)
-	done := make(chan Result)
-	go func() {
-		r, _ := w.Invoke(context.Background(), "probe", []byte(g.event()))
-		done <- r
-	}()
-	busy, open := g.arrival()
+	busy, open, done := w.held()
 	defer open()
 	_, idle := w.invoke(`{}`)
 	w.Close()
@@ -311,6 +287,28 @@ func TestClose(t *testing.T) {
 		t.Error("after Close an event was accepted")
 	}
 	w.Close() // once more does nothing
+}
+
+// An invocation that ends while the host closes is one that closing waits for: its process may be in no list any more.
+func TestCloseWaitsForWhoIsReleased(t *testing.T) {
+	w := start(t, Config{}, function(nil))
+	w.invoke(`{}`)
+	p := w.pools["probe"]
+	p.mu.Lock()
+	proc := p.take()
+	p.busy++
+	p.closed = true
+	p.mu.Unlock()
+	if proc == nil {
+		t.Fatal("no process is kept")
+	}
+	p.release(proc)
+	if proc.alive() || state(proc.pid) != 0 {
+		t.Error("the process outlives its release")
+	}
+	if p.busy != 0 || len(p.all) != 0 || len(p.idle) != 0 {
+		t.Errorf("%d busy, %d processes, %d of them idle", p.busy, len(p.all), len(p.idle))
+	}
 }
 
 // hostToKill is the other process of TestProcessesDieWithTheHost: it prints a frozen and a busy process and stays.

@@ -3,36 +3,24 @@ package alerttest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
-// ErrInjected is what a Memory or Outbox told to fail returns.
-var ErrInjected = errors.New("injected failure")
-
-// Fault is what happens to one call.
-type Fault int
-
-// The faults.
-const (
-	OK       Fault = iota
-	Refused        // fails, nothing applied
-	LostSent       // fails, although it was applied
-)
-
-// Memory is an alert.Store, an alert.List and an alert.Publisher in memory, safe for concurrent use.
+// Memory is an alert.Store, an alert.List and an alert.Publisher in memory, safe for concurrent use. Its calls are "load",
+// "save", "pending", "book", "list" and "publish".
 type Memory struct {
+	faulttest.Faults
 	mu      sync.Mutex
 	entries map[string]alert.Entry
 	lives   map[life]alert.Entry // that have ended
 	booked  map[string]int
 	sent    []alert.Message
-	fail    func(op string) Fault
 }
 
 // life is when a life ended, and the alert's key.
@@ -40,35 +28,11 @@ type life struct{ ended, key string }
 
 // NewMemory returns an empty one.
 func NewMemory() *Memory {
-	return &Memory{entries: map[string]alert.Entry{}, lives: map[life]alert.Entry{}, booked: map[string]int{}, fail: func(string) Fault { return OK }}
-}
-
-// Fail installs the fault plan: f is asked once per call with "load", "save", "pending", "book", "list"
-// or "publish". nil ends all faults. f must not call the store.
-func (m *Memory) Fail(f func(op string) Fault) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if f == nil {
-		f = func(string) Fault { return OK }
-	}
-	m.fail = f
+	return &Memory{entries: map[string]alert.Entry{}, lives: map[life]alert.Entry{}, booked: map[string]int{}}
 }
 
 func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	fault := m.fail(op)
-	if fault == Refused {
-		return fmt.Errorf("%s: %w", op, ErrInjected)
-	}
-	err := apply()
-	if fault == LostSent {
-		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
-	}
-	return err
+	return m.Do(ctx, op, faulttest.Under(&m.mu, apply))
 }
 
 // Load implements alert.Store.

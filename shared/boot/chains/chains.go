@@ -150,7 +150,9 @@ var settles = map[string]bool{job.StateSync: true, job.CancellationCheck: true}
 
 // Scheduled is the handler of a job that watches chains. Each run has one desk
 // for its alerts, and ends by telling of endpoints in trouble, ending what is
-// proven over, and delivering what is due, also of earlier runs.
+// proven over, and delivering what is due, also of earlier runs. What cannot be
+// delivered makes no work be done again: it lies in the outbox, and is tried again
+// by itself.
 func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error) (job.Handler, error) {
 	return p.Base.Scheduled(name, func(ctx context.Context, r *job.Run) error {
 		desk := p.newDesk()
@@ -173,15 +175,24 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 		if settles[name] {
 			errs = append(errs, p.endHealed(ctx, desk, now), p.settler().settle(ctx, desk, now))
 		}
-		errs = append(errs, p.tellOfFile(ctx, desk, name, now), desk.Flush(ctx, now))
+		errs = append(errs, p.tellOfFile(ctx, desk, name, now))
 		if n := p.File.InUse().Number; n > 0 {
 			r.Note("chains_file", n)
 		}
-		r.Metrics.Put(metrics.AlertsUndelivered, int64(desk.Waiting()))
-		if oldest := desk.Oldest(now); oldest > 0 {
-			r.Note("alerts_oldest_s", int64(oldest/time.Second))
+		deliver := func(ctx context.Context) error {
+			now := time.Now()
+			err := desk.Flush(ctx, now)
+			r.Metrics.Put(metrics.AlertsUndelivered, int64(desk.Waiting()))
+			if oldest := desk.Oldest(now); oldest > 0 {
+				r.Note("alerts_oldest_s", int64(oldest/time.Second))
+			}
+			return err
 		}
-		return errors.Join(errs...)
+		if err := errors.Join(errs...); err != nil {
+			return errors.Join(err, deliver(ctx))
+		}
+		r.Afterwards(deliver)
+		return nil
 	})
 }
 
@@ -235,7 +246,9 @@ func (p *Parts) troubled(t chain.Trouble) (a alert.Alert, tell bool) {
 
 func (p *Parts) newDesk() *alert.Desk { return alert.NewDesk(p.Store.Alerts(), p.topic, p.Log) }
 
-// Report raises the findings as alerts and delivers them at once.
+// Report raises the findings as alerts and delivers them at once. Those that are
+// stored and cannot be delivered are no error: the end of the run, and the next one,
+// try again.
 func (p *Parts) Report(ctx context.Context, findings []swap.Finding) error {
 	desk := p.desk.Load()
 	if desk == nil { // work that a message started
@@ -246,7 +259,14 @@ func (p *Parts) Report(ctx context.Context, findings []swap.Finding) error {
 	for _, f := range findings {
 		errs = append(errs, desk.Raise(ctx, toAlert(f), now))
 	}
-	return errors.Join(append(errs, desk.Flush(ctx, now))...)
+	if err := desk.Flush(ctx, now); err != nil {
+		if !desk.Safe() {
+			errs = append(errs, err)
+		} else {
+			p.Log.WarnContext(ctx, "alerts wait", "alerts", desk.Waiting(), "error", err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // toAlert words a finding for a person. Kinds and codes are the same words.

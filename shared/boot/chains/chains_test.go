@@ -14,6 +14,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/boot"
 	"github.com/bridge-me-not/resolver-cron/shared/chain"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -22,8 +23,8 @@ import (
 // onDuty are parts in the middle of a scheduled run, and what people get to see.
 func onDuty() (*Parts, *alerttest.Memory) {
 	m := alerttest.NewMemory()
-	p := &Parts{}
-	p.desk.Store(alert.NewDesk(m, m, slog.New(slog.DiscardHandler)))
+	p := &Parts{Base: &boot.Base{Log: slog.New(slog.DiscardHandler)}}
+	p.desk.Store(alert.NewDesk(m, m, p.Log))
 	return p, m
 }
 

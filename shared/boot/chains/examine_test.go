@@ -15,6 +15,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/balance"
 	"github.com/bridge-me-not/resolver-cron/shared/boot"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
@@ -136,11 +137,11 @@ func TestTellOfFile(t *testing.T) {
 	if err := p.tellOfFile(t.Context(), p.desk.Load(), "state-sync", now); err != nil {
 		t.Fatal(err)
 	}
-	m.Fail(func(string) alerttest.Fault { return alerttest.Refused })
+	m.Fail(func(string) faulttest.Fault { return faulttest.Refused })
 	if err := p.tellOfFile(t.Context(), p.desk.Load(), "state-sync", now); err != nil {
 		t.Errorf("looked again at what is known to be over: %v", err)
 	}
-	if err := p.calm.resolve(t.Context(), p.desk.Load(), alert.Alert{Kind: alert.ConfigRefused}, "x", now); !errors.Is(err, alerttest.ErrInjected) {
+	if err := p.calm.resolve(t.Context(), p.desk.Load(), alert.Alert{Kind: alert.ConfigRefused}, "x", now); !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("error %v", err)
 	}
 	m.Fail(nil)

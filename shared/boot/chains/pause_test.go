@@ -9,14 +9,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
 	"github.com/bridge-me-not/resolver-cron/shared/boot"
 	"github.com/bridge-me-not/resolver-cron/shared/chain"
 	"github.com/bridge-me-not/resolver-cron/shared/control"
 	"github.com/bridge-me-not/resolver-cron/shared/control/controltest"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
+	"github.com/bridge-me-not/resolver-cron/shared/notify"
 	"github.com/bridge-me-not/resolver-cron/shared/store"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
@@ -58,11 +62,11 @@ func TestHeldBack(t *testing.T) {
 // All accounts of a run go by one reading; its error is told once.
 func TestPausesAreReadOnceInARun(t *testing.T) {
 	m, reads, fail := controltest.NewMemory(), 0, false
-	m.Fail(func(op string) controltest.Fault {
+	m.Fail(func(op string) faulttest.Fault {
 		if reads++; fail {
-			return controltest.Refused
+			return faulttest.Refused
 		}
-		return controltest.OK
+		return faulttest.OK
 	})
 	var p pauses
 	from := control.NewReader(m)
@@ -73,7 +77,7 @@ func TestPausesAreReadOnceInARun(t *testing.T) {
 	}
 	fail = true
 	for i := range 2 {
-		if _, err := p.of(t.Context(), &job.Run{Token: "c"}, from); errors.Is(err, controltest.ErrInjected) != (i == 0) || reads != 3 {
+		if _, err := p.of(t.Context(), &job.Run{Token: "c"}, from); errors.Is(err, faulttest.ErrInjected) != (i == 0) || reads != 3 {
 			t.Errorf("%d: %d reads, %v", i, reads, err)
 		}
 	}
@@ -144,6 +148,83 @@ func TestThereIsTimeToTell(t *testing.T) {
 	}
 }
 
+// mute is a topic that takes no message while it is closed.
+type mute struct {
+	notify.API
+	tries, closed int // so many of them, first
+}
+
+func (m *mute) Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error) {
+	if m.tries++; m.tries <= m.closed {
+		return nil, errClosed
+	}
+	return &sns.PublishOutput{}, nil
+}
+
+var errClosed = errors.New("no message is taken")
+
+// What cannot be told makes no work be done again: it is stored, tried again by itself, and at last left to the next run.
+func TestUntoldIsNotUndone(t *testing.T) {
+	for _, c := range []struct {
+		closed, waiting int
+		fails           bool
+	}{{0, 0, false}, {2, 0, false}, {99, 1, true}} {
+		p := onServers(t)
+		m := &mute{closed: c.closed}
+		var err error
+		if p.topic, err = notify.New(m, p.Config.AlertsTopicARN); err != nil {
+			t.Fatal(err)
+		}
+		works := 0
+		h, err := p.Scheduled(job.TransactionTracker, func(ctx context.Context, _ *job.Run) error {
+			works++
+			return p.Report(ctx, []swap.Finding{{Code: swap.ChainBehind, Severity: swap.Critical, ChainID: 10, Detail: "its head is old"}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tick := time.Now().UTC().Truncate(time.Second)
+		if _, err = h.Invoke(t.Context(), tickAt(tick)); works != 1 || errors.Is(err, errClosed) != c.fails {
+			t.Errorf("closed for %d messages: worked %d times, %v", c.closed, works, err)
+		}
+		if done, err := p.Jobs.Recorder.Finished(t.Context(), job.TransactionTracker, tick); err != nil || !done {
+			t.Errorf("closed for %d messages: done %t, %v", c.closed, done, err)
+		}
+		pending, err := p.Store.Alerts().Pending(t.Context(), 10)
+		if err != nil || len(pending) != c.waiting {
+			t.Errorf("closed for %d messages: %d wait, %v", c.closed, len(pending), err)
+		}
+	}
+}
+
+// A report leaves to the outbox what is stored, and says so of what is neither stored nor delivered.
+func TestAReportIsMadeOnceItIsStored(t *testing.T) {
+	p, m := onDuty()
+	m.Fail(func(op string) faulttest.Fault {
+		if op == "publish" {
+			return faulttest.Refused
+		}
+		return faulttest.OK
+	})
+	finding := []swap.Finding{{Code: swap.ChainBehind, Severity: swap.Critical, ChainID: 10, Detail: "its head is old"}}
+	if err := p.Report(t.Context(), finding); err != nil {
+		t.Errorf("stored and not delivered: %v", err)
+	}
+	if list, err := m.Pending(t.Context(), 10); err != nil || len(list) != 1 {
+		t.Errorf("%d wait, %v", len(list), err)
+	}
+	decoy := []swap.Finding{{Code: swap.DecoyDst, Severity: swap.Warning, ChainID: 10, Detail: "not what the maker expects"}}
+	m.Fail(func(op string) faulttest.Fault {
+		if op == "publish" || op == "save" {
+			return faulttest.Refused
+		}
+		return faulttest.OK
+	})
+	if err := p.Report(t.Context(), decoy); !errors.Is(err, faulttest.ErrInjected) {
+		t.Errorf("neither stored nor delivered: %v", err)
+	}
+}
+
 // The executor, on the real servers, says of every pause of its sending that it
 // holds, also when nothing is due, and that it is over; one of another job is
 // not its business.
@@ -166,16 +247,15 @@ func TestThePausedExecutorSaysSo(t *testing.T) {
 	if got := open(); got != "" {
 		t.Errorf("nothing is paused, and open are %s", got)
 	}
-	now := time.Now()
 	for _, scope := range []control.Scope{control.All, {Chain: 10}, {Job: "daily-report"}} {
-		if _, err := control.Set(t.Context(), s.Control(), control.Pause{Scope: scope, By: "anna", Why: "reorg", Until: now.Add(time.Hour)}, now); err != nil {
+		if _, err := control.Set(t.Context(), s.Control(), control.Pause{Scope: scope, By: "anna", Why: "reorg"}, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := open(); got != "paused|0||| paused|10|||" {
 		t.Errorf("open are %s", got)
 	}
-	if was, err := control.Lift(t.Context(), s.Control(), control.Scope{Chain: 10}, time.Now()); err != nil || !was {
+	if was, err := control.Lift(t.Context(), s.Control(), control.Scope{Chain: 10}); err != nil || !was {
 		t.Fatal(was, err)
 	}
 	if got := open(); got != "paused|0|||" {

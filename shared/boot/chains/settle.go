@@ -141,7 +141,7 @@ func (s settler) executorLooks(ctx context.Context, open []alert.Entry, now time
 		}
 		const lately = 5 // periods
 		runs, err := s.runs(ctx, job.ActionExecutor, now.Add(-lately*s.period))
-		return slices.ContainsFunc(runs, func(r job.Record) bool { return r.State == job.Done && !r.Queued }), err
+		return slices.ContainsFunc(runs, func(r job.Record) bool { return r.State == job.Done && !r.Cause.Queued }), err
 	}
 	return false, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
 	"github.com/bridge-me-not/resolver-cron/shared/chain"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
@@ -57,7 +58,7 @@ func TestWhatIsProvenOverIsResolved(t *testing.T) {
 	}
 	late := done(time.Hour)
 	failed, rung := done(0), done(0)
-	failed.State, rung.Queued = job.Failed, true
+	failed.State, rung.Cause.Queued = job.Failed, true
 	all := []string{"deadline-near of 0x01", "signer-dry of 0x03", "endpoint-trouble first", "account-stuck"}
 	for _, c := range []struct {
 		name  string
@@ -194,8 +195,8 @@ func TestNothingOpenAsksNobody(t *testing.T) {
 	if err := s.settle(t.Context(), alert.NewDesk(m, m, slog.New(slog.DiscardHandler)), time.Now()); err != nil {
 		t.Error(err)
 	}
-	m.Fail(func(string) alerttest.Fault { return alerttest.Refused })
-	if err := s.settle(t.Context(), alert.NewDesk(m, m, slog.New(slog.DiscardHandler)), time.Now()); !errors.Is(err, alerttest.ErrInjected) {
+	m.Fail(func(string) faulttest.Fault { return faulttest.Refused })
+	if err := s.settle(t.Context(), alert.NewDesk(m, m, slog.New(slog.DiscardHandler)), time.Now()); !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -208,13 +209,13 @@ func TestWhatIsCuredIsResolved(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.healed = []cure{{f, "it is what the configuration says"}}
-	m.Fail(func(op string) alerttest.Fault {
+	m.Fail(func(op string) faulttest.Fault {
 		if op == "save" {
-			return alerttest.Refused
+			return faulttest.Refused
 		}
-		return alerttest.OK
+		return faulttest.OK
 	})
-	if err := p.endHealed(t.Context(), p.desk.Load(), time.Now()); !errors.Is(err, alerttest.ErrInjected) {
+	if err := p.endHealed(t.Context(), p.desk.Load(), time.Now()); !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("error %v", err)
 	}
 	m.Fail(nil)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
@@ -23,7 +24,7 @@ import (
 // Calls: "orders.due", "orders.read", "orders.remove", "batch.read",
 // "batch.begin", "batch.end".
 type Tables struct {
-	*watchtest.Faults
+	*faulttest.Faults
 	mu      sync.Mutex
 	orders  map[swap.OrderID]cleanup.Finished
 	history map[swap.OrderID][]cleanup.Item
@@ -32,9 +33,9 @@ type Tables struct {
 }
 
 // NewTables returns empty tables with the given faults; nil: their own.
-func NewTables(f *watchtest.Faults) *Tables {
+func NewTables(f *faulttest.Faults) *Tables {
 	if f == nil {
-		f = new(watchtest.Faults)
+		f = new(faulttest.Faults)
 	}
 	return &Tables{Faults: f, orders: map[swap.OrderID]cleanup.Finished{}, history: map[swap.OrderID][]cleanup.Item{}, damaged: map[swap.OrderID]bool{}}
 }

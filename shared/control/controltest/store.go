@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,61 +15,38 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bridge-me-not/resolver-cron/shared/control"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 )
 
-// ErrInjected is what a Memory told to fail returns.
-var ErrInjected = errors.New("injected failure")
-
-// Fault is what happens to one call.
-type Fault int
-
-// The faults.
-const (
-	OK      Fault = iota
-	Refused       // fails, nothing applied
-	Lost          // fails, although it was applied
-)
-
-// Memory is a control.Store in memory, safe for concurrent use.
+// Memory is a control.Store in memory, safe for concurrent use. Its calls are "load" and "save".
 type Memory struct {
+	faulttest.Faults
 	mu    sync.Mutex
 	state control.State
-	fail  func(op string) Fault
+	now   func() time.Time
 }
 
-// NewMemory returns an empty one.
-func NewMemory() *Memory { return &Memory{fail: func(string) Fault { return OK }} }
+// NewMemory returns an empty one, whose clock is that of the machine.
+func NewMemory() *Memory { return &Memory{now: time.Now} }
 
-// Fail installs the fault plan: f is asked once per call with "load" or "save". nil ends all faults.
-func (m *Memory) Fail(f func(op string) Fault) {
+// SetClock puts the store's clock to a time, at which it stays.
+func (m *Memory) SetClock(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if f == nil {
-		f = func(string) Fault { return OK }
-	}
-	m.fail = f
+	m.now = func() time.Time { return now }
 }
 
 func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	fault := m.fail(op)
-	if fault == Refused {
-		return fmt.Errorf("%s: %w", op, ErrInjected)
-	}
-	err := apply()
-	if fault == Lost {
-		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
-	}
-	return err
+	return m.Do(ctx, op, faulttest.Under(&m.mu, apply))
 }
 
 // Load implements control.Store.
 func (m *Memory) Load(ctx context.Context) (s control.State, err error) {
-	err = m.do(ctx, "load", func() error { s = m.state; s.Pauses = slices.Clone(s.Pauses); return nil })
+	err = m.do(ctx, "load", func() error {
+		s = m.state
+		s.Pauses, s.At = slices.Clone(s.Pauses), m.now()
+		return nil
+	})
 	if err != nil {
 		return control.State{}, err
 	}
@@ -89,23 +65,27 @@ func (m *Memory) Save(ctx context.Context, s control.State) error {
 			return control.ErrConflict
 		}
 		s.Version++
-		s.Pauses = slices.Clone(s.Pauses)
+		s.Pauses, s.At = slices.Clone(s.Pauses), time.Time{}
 		m.state = s
 		return nil
 	})
 }
 
 // TestStore runs the guarantees of control.Store against an implementation. open is called once, and what it
-// returns is empty.
+// returns is empty and goes by this machine's clock.
 func TestStore(t *testing.T, open func(t *testing.T) control.Store) {
 	s, epoch := open(t), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	load := func() control.State {
 		t.Helper()
+		before := time.Now()
 		got, err := s.Load(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		got.Write = ""
+		if got.At.Before(before.Truncate(time.Second)) || got.At.After(time.Now()) {
+			t.Errorf("read at %s, which is said to be %s", before, got.At)
+		}
+		got.Write, got.At = "", time.Time{}
 		return got
 	}
 	state := func(version int64, why string) control.State {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -18,7 +19,7 @@ import (
 type Orders struct{ *watchtest.Orders }
 
 // NewOrders returns an empty store with the given faults; nil: its own.
-func NewOrders(f *watchtest.Faults) Orders { return Orders{watchtest.NewOrders(f)} }
+func NewOrders(f *faulttest.Faults) Orders { return Orders{watchtest.NewOrders(f)} }
 
 // Watched implements follow.Orders.
 func (s Orders) Watched(ctx context.Context, chain uint64) (rows []follow.Watched, err error) {
@@ -53,15 +54,15 @@ func rowsOf(o swap.Order, chain uint64) (rows []follow.Watched) {
 //
 // Calls: "facts.read", "facts.replace".
 type Facts struct {
-	*watchtest.Faults
+	*faulttest.Faults
 	mu    sync.Mutex
 	facts map[uint64]swap.Provisional
 }
 
 // NewFacts returns an empty store with the given faults; nil: its own.
-func NewFacts(f *watchtest.Faults) *Facts {
+func NewFacts(f *faulttest.Faults) *Facts {
 	if f == nil {
-		f = new(watchtest.Faults)
+		f = new(faulttest.Faults)
 	}
 	return &Facts{Faults: f, facts: map[uint64]swap.Provisional{}}
 }
@@ -128,7 +129,7 @@ func wrong(prev, next swap.Provisional) string {
 //
 // Calls: "parked.park", "parked.list".
 type Parked struct {
-	*watchtest.Faults
+	*faulttest.Faults
 	room   int
 	keep   time.Duration
 	mu     sync.Mutex
@@ -143,9 +144,9 @@ type parkedItem struct {
 
 // NewParked returns an empty store with the given faults; nil: its own. Its
 // clock stands still but for Advance.
-func NewParked(f *watchtest.Faults, room int, keep time.Duration) *Parked {
+func NewParked(f *faulttest.Faults, room int, keep time.Duration) *Parked {
 	if f == nil {
-		f = new(watchtest.Faults)
+		f = new(faulttest.Faults)
 	}
 	return &Parked{Faults: f, room: room, keep: keep, now: time.Unix(1_750_000_000, 0), parked: map[swap.OrderID]parkedItem{}}
 }

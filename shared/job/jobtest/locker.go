@@ -98,16 +98,30 @@ func TestLocker(t *testing.T, open func(t *testing.T) job.Locker) {
 
 	t.Run("take-over names what the dead holder ran, also on repetition", func(t *testing.T) {
 		l, key := open(t), freshKey(t)
-		a := mustAcquire(t, l, claim(key, "a", 0))
+		of := claim(key, "a", 0)
+		of.Cause = job.Cause{Queued: true, SentBy: "x y"}
+		a := mustAcquire(t, l, of)
 		for _, try := range []string{"first", "repeated"} {
 			b := mustAcquire(t, l, claim(key, "b", leaseTime))
-			want := job.Orphan{Job: "job-of-a", Tick: at(0), Token: "a", Fence: a.Fence}
+			want := job.Orphan{Job: "job-of-a", Tick: at(0), Cause: of.Cause, Token: "a", Fence: a.Fence}
 			switch {
 			case b.Orphan == nil:
 				t.Fatalf("%s take-over has no orphan", try)
-			case b.Orphan.Job != want.Job || b.Orphan.Token != want.Token || b.Orphan.Fence != want.Fence || !b.Orphan.Tick.Equal(want.Tick):
+			case b.Orphan.Job != want.Job || b.Orphan.Cause != want.Cause || b.Orphan.Token != want.Token || b.Orphan.Fence != want.Fence || !b.Orphan.Tick.Equal(want.Tick):
 				t.Errorf("%s take-over: orphan %+v, want %+v", try, *b.Orphan, want)
 			}
+		}
+	})
+
+	t.Run("what a tick started is not taken for what messages started before", func(t *testing.T) {
+		l, key := open(t), freshKey(t)
+		of := claim(key, "a", 0)
+		of.Cause = job.Cause{Queued: true, SentBy: "x"}
+		mustRelease(t, l, mustAcquire(t, l, of))
+		mustAcquire(t, l, claim(key, "b", time.Second))
+		c := mustAcquire(t, l, claim(key, "c", time.Second+leaseTime))
+		if c.Orphan == nil || c.Orphan.Token != "b" || c.Orphan.Cause != (job.Cause{}) {
+			t.Errorf("orphan %+v, want that of b, of a tick", c.Orphan)
 		}
 	})
 

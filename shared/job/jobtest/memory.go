@@ -2,88 +2,40 @@ package jobtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 )
 
-// ErrInjected is what a Memory told to fail returns.
-var ErrInjected = errors.New("injected failure")
-
 // Memory is a job.Locker and a job.Recorder in memory. It is safe for concurrent use, it panics
-// when an invariant of its own breaks, and Fail makes it refuse a call before, or lose the answer
-// after, it was applied.
+// when an invariant of its own breaks. Its calls are "acquire", "renew", "release", "finished" and "record".
 type Memory struct {
+	faulttest.Faults
 	mu     sync.Mutex
 	leases map[string]*leaseItem
 	runs   map[string]job.Record
 	stats  map[string]job.Stats
-	fail   func(op string) Fault
-	calls  map[string]int
 }
-
-// Fault is what happens to one call.
-type Fault int
-
-// The faults.
-const (
-	OK       Fault = iota
-	Refused        // fails, nothing applied
-	LostSent       // fails, although it was applied
-)
 
 type leaseItem struct {
 	job.Lease
 	job, released string
 	tick          time.Time
+	cause         job.Cause
 	releasedFence int64
 	held          bool
 }
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{leases: map[string]*leaseItem{}, runs: map[string]job.Record{}, stats: map[string]job.Stats{},
-		calls: map[string]int{}, fail: func(string) Fault { return OK }}
+	return &Memory{leases: map[string]*leaseItem{}, runs: map[string]job.Record{}, stats: map[string]job.Stats{}}
 }
 
-// Fail installs the fault plan: f is asked once per call with "acquire", "renew", "release",
-// "finished" or "record". nil ends all faults. f must not call the store.
-func (m *Memory) Fail(f func(op string) Fault) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if f == nil {
-		f = func(string) Fault { return OK }
-	}
-	m.fail = f
-}
-
-// Calls is how often op was called so far.
-func (m *Memory) Calls(op string) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.calls[op]
-}
-
-// do runs apply under the lock, with the fault planned for op around it.
 func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.calls[op]++
-	fault := m.fail(op)
-	if fault == Refused {
-		return fmt.Errorf("%s: %w", op, ErrInjected)
-	}
-	err := apply()
-	if fault == LostSent {
-		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
-	}
-	return err
+	return m.Do(ctx, op, faulttest.Under(&m.mu, apply))
 }
 
 // Acquire implements job.Locker.
@@ -109,9 +61,9 @@ func (m *Memory) Acquire(ctx context.Context, c job.Claim) (got job.Lease, err e
 		}
 		var orphan *job.Orphan
 		if it.held {
-			orphan = &job.Orphan{Job: it.job, Tick: it.tick, Token: it.Token, Fence: it.Fence}
+			orphan = &job.Orphan{Job: it.job, Tick: it.tick, Cause: it.cause, Token: it.Token, Fence: it.Fence}
 		}
-		it.held, it.job, it.tick = true, c.Job, c.Tick
+		it.held, it.job, it.tick, it.cause = true, c.Job, c.Tick, c.Cause
 		it.Token, it.Until, it.Orphan = c.Token, c.Until, orphan
 		it.Fence++
 		got = it.Lease

@@ -72,7 +72,7 @@ func TestRecorder(t *testing.T, open func(t *testing.T) RecorderFixture) {
 	t.Run("a record reads back as written", func(t *testing.T) {
 		f, name := open(t), rand.Text()
 		want := record(name, at(0), job.Failed, "a")
-		want.Attempts, want.Queued = 3, true
+		want.Attempts, want.Cause = 3, job.Cause{Queued: true, SentBy: "x y"}
 		put(t, f, want)
 		got, ok := f.Read(t, name, at(0))
 		if !ok {

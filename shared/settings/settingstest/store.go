@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
@@ -18,52 +17,21 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/settings"
 )
 
-// ErrInjected is what a Memory told to fail returns.
-var ErrInjected = errors.New("injected failure")
-
-// Fault is what happens to one call.
-type Fault int
-
-// The faults.
-const (
-	OK      Fault = iota
-	Refused       // fails, nothing applied
-	Lost          // fails, although it was applied
-)
-
-// Memory is a settings.Store in memory, safe for concurrent use.
+// Memory is a settings.Store in memory, safe for concurrent use. Its calls are "load", "save", "keep" and "file".
 type Memory struct {
+	faulttest.Faults
 	mu    sync.Mutex
 	state settings.State
 	files map[string][]byte
-	fail  func(op string) Fault
-	calls map[string]int
 }
 
 // NewMemory returns an empty one.
 func NewMemory() *Memory {
-	return &Memory{files: map[string][]byte{}, calls: map[string]int{}, fail: func(string) Fault { return OK }}
-}
-
-// Fail installs the fault plan: f is asked once per call with "load", "save",
-// "keep" or "file". nil ends all faults.
-func (m *Memory) Fail(f func(op string) Fault) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if f == nil {
-		f = func(string) Fault { return OK }
-	}
-	m.fail = f
-}
-
-// Calls is how often an operation was called.
-func (m *Memory) Calls(op string) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.calls[op]
+	return &Memory{files: map[string][]byte{}}
 }
 
 // Spoil replaces what is kept under a sum; nil removes it.
@@ -78,21 +46,7 @@ func (m *Memory) Spoil(sum string, file []byte) {
 }
 
 func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.calls[op]++
-	fault := m.fail(op)
-	if fault == Refused {
-		return fmt.Errorf("%s: %w", op, ErrInjected)
-	}
-	err := apply()
-	if fault == Lost {
-		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
-	}
-	return err
+	return m.Do(ctx, op, faulttest.Under(&m.mu, apply))
 }
 
 func clone(s settings.State) settings.State {

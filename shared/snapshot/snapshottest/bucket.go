@@ -14,8 +14,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
-	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
 // Bucket is snapshot.Bucket and cleanup.Bucket in memory. It is safe for
@@ -23,7 +23,7 @@ import (
 //
 // Calls: "bucket.create", "bucket.replace", "bucket.get".
 type Bucket struct {
-	*watchtest.Faults
+	*faulttest.Faults
 	mu      sync.Mutex
 	objects map[string]object
 	writes  int
@@ -35,9 +35,9 @@ type object struct {
 }
 
 // NewBucket returns an empty bucket with the given faults; nil: its own.
-func NewBucket(f *watchtest.Faults) *Bucket {
+func NewBucket(f *faulttest.Faults) *Bucket {
 	if f == nil {
-		f = new(watchtest.Faults)
+		f = new(faulttest.Faults)
 	}
 	return &Bucket{Faults: f, objects: map[string]object{}}
 }

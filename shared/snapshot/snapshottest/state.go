@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
@@ -25,7 +26,7 @@ import (
 // "state.journal", "state.control", "state.restored", "state.mark",
 // "state.occupied", "state.put".
 type State struct {
-	*watchtest.Faults
+	*faulttest.Faults
 	mu       sync.Mutex
 	chains   map[uint64]swap.Provisional
 	parked   map[swap.OrderID]swap.DstCreated
@@ -43,9 +44,9 @@ type nonce struct {
 }
 
 // NewState returns empty tables with the given faults; nil: their own.
-func NewState(f *watchtest.Faults) *State {
+func NewState(f *faulttest.Faults) *State {
 	if f == nil {
-		f = new(watchtest.Faults)
+		f = new(faulttest.Faults)
 	}
 	return &State{Faults: f, chains: map[uint64]swap.Provisional{}, parked: map[swap.OrderID]swap.DstCreated{}, orders: map[swap.OrderID]swap.Order{},
 		works: map[swap.ActionKey]swap.Work{}, next: map[txn.Account]uint64{}, entries: map[nonce]txn.Entry{}, flags: map[string]snapshot.Item{}}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/tally"
@@ -25,7 +26,7 @@ import (
 // Calls: "marks", "events", "clear", "hour", "range", "put", "sums", "setsums",
 // "since", "save", "settle", "reopen", "record".
 type Memory struct {
-	watchtest.Faults
+	faulttest.Faults
 
 	mu     sync.Mutex
 	now    time.Time

@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/tally"
@@ -63,7 +64,7 @@ func (p *Play) Aggregator() *tally.Aggregator {
 func again(ctx context.Context, write func(context.Context) error) error {
 	for try := 1; ; try++ {
 		err := write(ctx)
-		if err == nil || !errors.Is(err, watchtest.ErrInjected) || try == 20 {
+		if err == nil || !errors.Is(err, faulttest.ErrInjected) || try == 20 {
 			return err
 		}
 	}

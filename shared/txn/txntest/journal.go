@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
@@ -20,7 +21,7 @@ import (
 // Calls: "journal.entries", "journal.record", "journal.settle", "journal.done",
 // "journal.reopen".
 type Journal struct {
-	*watchtest.Faults
+	*faulttest.Faults
 	work    *watchtest.Actions
 	mu      sync.Mutex
 	leases  map[string]txn.Fence

@@ -1,11 +1,13 @@
 package watchtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"sync"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -21,7 +23,7 @@ const firstVersion = 1 << 40
 //
 // Calls: "actions.live", "actions.save".
 type Actions struct {
-	*Faults
+	*faulttest.Faults
 	mu      sync.Mutex
 	live    map[swap.ActionKey]swap.Work
 	history []swap.Work
@@ -29,9 +31,9 @@ type Actions struct {
 }
 
 // NewActions returns an empty store with the given faults; nil: its own.
-func NewActions(f *Faults) *Actions {
+func NewActions(f *faulttest.Faults) *Actions {
 	if f == nil {
-		f = new(Faults)
+		f = new(faulttest.Faults)
 	}
 	return &Actions{Faults: f, live: map[swap.ActionKey]swap.Work{}, last: firstVersion}
 }
@@ -49,27 +51,29 @@ func (s *Actions) History(id swap.OrderID) []swap.Work {
 	return out
 }
 
-// All returns the live work of everybody, in no order.
+// All returns the live work of everybody, by chain, taker and key.
 func (s *Actions) All() []swap.Work {
+	return s.list(func(swap.ActionKey) bool { return true })
+}
+
+func (s *Actions) list(want func(swap.ActionKey) bool) (out []swap.Work) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []swap.Work
-	for _, w := range s.live {
-		out = append(out, w)
+	for k, w := range s.live {
+		if want(k) {
+			out = append(out, w)
+		}
 	}
+	slices.SortFunc(out, func(a, b swap.Work) int {
+		return cmp.Or(cmp.Compare(a.ChainID, b.ChainID), a.Taker.Cmp(b.Taker), cmp.Compare(a.Key().String(), b.Key().String()))
+	})
 	return out
 }
 
 // Live implements watch.Actions.
 func (s *Actions) Live(ctx context.Context, chain uint64, taker common.Address) (out []swap.Work, err error) {
 	err = s.DoAbout(ctx, "actions.live", fmt.Sprint(chain, taker), func() error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for k, w := range s.live {
-			if k.ChainID == chain && k.Taker == taker {
-				out = append(out, w)
-			}
-		}
+		out = s.list(func(k swap.ActionKey) bool { return k.ChainID == chain && k.Taker == taker })
 		return nil
 	})
 	return out, err

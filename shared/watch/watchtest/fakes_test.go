@@ -1,7 +1,6 @@
 package watchtest_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -23,26 +22,6 @@ func TestActions(t *testing.T) {
 		s := watchtest.NewActions(nil)
 		return watchtest.ActionsFixture{Actions: s, History: func(_ *testing.T, id swap.OrderID) []swap.Work { return s.History(id) }}
 	})
-}
-
-func TestFaults(t *testing.T) {
-	s := watchtest.NewOrders(nil)
-	o, _ := watchtest.Order(1, 2)
-	plan := []watchtest.Fault{watchtest.Refused, watchtest.LostSent, watchtest.OK}
-	s.Fail(func(string) watchtest.Fault {
-		next := plan[0]
-		plan = plan[1:]
-		return next
-	})
-	for i, wantStored := range []bool{false, true, true} {
-		err := s.Save(t.Context(), o)
-		if lost := errors.Is(err, watchtest.ErrInjected); lost != (i < 2) {
-			t.Errorf("call %d: %v", i+1, err)
-		}
-		if stored := len(s.All()) == 1; stored != wantStored {
-			t.Errorf("after call %d: stored %v, want %v", i+1, stored, wantStored)
-		}
-	}
 }
 
 func TestFakesPolice(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
@@ -21,7 +22,7 @@ import (
 //
 // Calls: "orders.due", "orders.load", "orders.sharing", "orders.wakes", "orders.save".
 type Orders struct {
-	*Faults
+	*faulttest.Faults
 	mu      sync.Mutex
 	orders  map[swap.OrderID]swap.Order
 	hidden  func(swap.OrderID) bool
@@ -29,9 +30,9 @@ type Orders struct {
 }
 
 // NewOrders returns an empty store with the given faults; nil: its own.
-func NewOrders(f *Faults) *Orders {
+func NewOrders(f *faulttest.Faults) *Orders {
 	if f == nil {
-		f = new(Faults)
+		f = new(faulttest.Faults)
 	}
 	return &Orders{Faults: f, orders: map[swap.OrderID]swap.Order{}}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/job/jobtest"
 	"github.com/bridge-me-not/resolver-cron/shared/watchdog"
@@ -21,41 +22,21 @@ type Memory struct {
 	book  []byte // as JSON: what is stored is what is read back
 	at    uint64
 	wrote string // the newest write, whole
-	fail  func(op, about string) jobtest.Fault
+	watch faulttest.Faults
 }
 
 // NewMemory returns an empty one.
 func NewMemory() *Memory {
-	return &Memory{Memory: jobtest.NewMemory(), fail: func(string, string) jobtest.Fault { return jobtest.OK }}
+	return &Memory{Memory: jobtest.NewMemory()}
 }
 
 // FailWatch installs the fault plan of the watchdog's own calls: f is asked once
 // per call with "since" and the job, "holding" and the lease, "book" or "save". nil
 // ends all faults. f must not call the store.
-func (m *Memory) FailWatch(f func(op, about string) jobtest.Fault) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if f == nil {
-		f = func(string, string) jobtest.Fault { return jobtest.OK }
-	}
-	m.fail = f
-}
+func (m *Memory) FailWatch(f func(op, about string) faulttest.Fault) { m.watch.FailAbout(f) }
 
 func (m *Memory) do(ctx context.Context, op, about string, apply func() error) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s %s: %w", op, about, err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	fault := m.fail(op, about)
-	if fault == jobtest.Refused {
-		return fmt.Errorf("%s %s: %w", op, about, jobtest.ErrInjected)
-	}
-	err := apply()
-	if fault == jobtest.LostSent {
-		return fmt.Errorf("%s %s: %w (applied)", op, about, jobtest.ErrInjected)
-	}
-	return err
+	return m.watch.DoAbout(ctx, op, about, faulttest.Under(&m.mu, apply))
 }
 
 // Since implements watchdog.Runs.

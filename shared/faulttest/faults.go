@@ -1,4 +1,6 @@
-package watchtest
+// Package faulttest makes fakes fail on demand: before they have applied a call, or after, so that the caller does not
+// know. Every fake of a storage interface, or of another service, is built on it.
+package faulttest
 
 import (
 	"context"
@@ -15,9 +17,9 @@ type Fault int
 
 // The faults.
 const (
-	OK       Fault = iota
-	Refused        // fails, nothing applied
-	LostSent       // fails, although it was applied
+	OK      Fault = iota
+	Refused       // fails, nothing applied
+	Lost          // its answer is lost, whatever it was: applied, unless it was refused
 )
 
 // Faults is a fault plan and a count of calls that any number of fakes share,
@@ -77,16 +79,23 @@ func (f *Faults) DoAbout(ctx context.Context, op, about string, apply func() err
 	switch f.next(op, about) {
 	case Refused:
 		return fmt.Errorf("%s: %w", op, ErrInjected)
-	case LostSent:
-		if err := apply(); err != nil {
-			return fmt.Errorf("%s: %w", op, err)
-		}
+	case Lost:
+		_ = apply() // nobody hears
 		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
 	}
 	if err := apply(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	return nil
+}
+
+// Under is apply under a lock.
+func Under(mu sync.Locker, apply func() error) func() error {
+	return func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		return apply()
+	}
 }
 
 func (f *Faults) next(op, about string) Fault {
