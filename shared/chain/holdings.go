@@ -57,8 +57,7 @@ func (e *endpoint) fees(ctx context.Context) (f balance.Fees, err error) {
 
 // Holdings reads native and token balances at one block, by its hash where the
 // node takes hashes, else by its number with the hash checked in the same batch.
-// Unlike Balances, where an escrow without a good answer counts as empty, a token
-// that reverts, answers nothing or less than a word has no balance here: what an
+// A token that reverts, answers nothing or less than a word has no balance: what an
 // account holds is not zero because a token is broken. Of a longer answer the
 // first word counts, as for a contract that asks.
 //
