@@ -49,7 +49,10 @@ const (
 	JobFailing Kind = "job-failing"
 	JobLapsed  Kind = "job-lapsed"
 	JobSlow    Kind = "job-slow"
-	BalanceLow Kind = "balance-low"
+
+	// An account of the resolver, beside its gas.
+	BalanceLow    Kind = "balance-low"
+	BalanceUnread Kind = "balance-unreadable"
 
 	// The system itself.
 	Unhealthy      Kind = "unhealthy"
@@ -163,6 +166,9 @@ var Kinds = map[Kind]KindInfo{
 	SignerDry: {Critical,
 		"A signer cannot pay for the gas of its next action, or, should fees rise, of what is open.",
 		"Send native coin to the signer. It is over as soon as balance-monitor sees that it is enough."},
+	BalanceUnread: {Warning,
+		"Nobody knows what an account of the resolver holds of a token: the token or the chain's endpoints give no balance. It may be enough or nothing.",
+		"Look at the account in a block explorer. If the token reverts, see whether it is paused or its address in the chains file is wrong, and fill no orders with it meanwhile. If the endpoints refuse, replace them. It is over as soon as balance-monitor reads it again."},
 
 	JobMissing: {Critical,
 		"A job has not run when its schedule wanted it to.",

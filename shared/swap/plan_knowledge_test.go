@@ -45,7 +45,9 @@ func TestPlanKnowledge(t *testing.T) {
 		}
 	}
 	candidateMute := func(at int64) step {
-		return func(w *world) { w.order.SetBalance(dstChain, named("candidate"), Balance{Block: block(at), Mute: true}) }
+		return func(w *world) {
+			w.order.SetBalance(dstChain, named("candidate"), Balance{Block: block(at), Mute: true})
+		}
 	}
 	expect := func(f func(*Complement)) step { return func(w *world) { f(&w.order.Expect) } }
 	views := func(f func(Views)) step { return func(w *world) { f(w.views) } }
