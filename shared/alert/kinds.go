@@ -58,6 +58,7 @@ const (
 	Unhealthy      Kind = "unhealthy"
 	ConfigRefused  Kind = "config-refused"
 	SwapsUnwatched Kind = "swaps-unwatched"
+	ArchiveDamaged Kind = "archive-damaged"
 	// The operators.
 	Paused Kind = "paused"
 )
@@ -198,6 +199,9 @@ var Kinds = map[Kind]KindInfo{
 	SwapsUnwatched: {Critical,
 		"Swaps are open on a chain that is in the chains file no more: nobody looks after them.",
 		"Put a chains file that has the chain again, with its takers, until its swaps are through."},
+	ArchiveDamaged: {Warning,
+		"An object of the archive cannot be read. Nothing is deleted for it; what was deleted for it before is in no other place.",
+		"The bucket keeps earlier versions of it for a week: bring the newest one back that can be unpacked, and it is over with the next run of order-cleanup. If there is none, copy the object elsewhere and delete it here: what it held is lost, and so are those swaps to reports of the past; no funds hang on it."},
 
 	Paused: {Warning,
 		"An operator has paused this. What is watched goes on, and what is due but may not be sent waits: its deadlines do not.",

@@ -20,7 +20,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
-// Closed is cleanup.Orders and cleanup.Batches.
+// Closed is cleanup.Orders, cleanup.Batches and cleanup.Damages.
 //
 // A closed order has a row in a partition of its own, sorted by the time of its
 // closing, which Orders.Save writes in the transaction that closes it and takes
@@ -34,6 +34,7 @@ const (
 	attrClosed = "closed_at" // of an order: epoch seconds
 	cleanupPK  = "cleanup"
 	batchSK    = "batch"
+	damagedSK  = "damaged"
 	attrKey    = "key"
 
 	everyHistory = "hist#"
@@ -245,4 +246,27 @@ func (v Closed) End(ctx context.Context, name string) error {
 		return nil // gone, or another one by now
 	}
 	return err
+}
+
+// Damaged implements cleanup.Damages.
+func (v Closed) Damaged(ctx context.Context) (d cleanup.Damaged, err error) {
+	it, err := v.s.get(ctx, v.s.tables.Jobs, key(cleanupPK, damagedSK))
+	if err != nil || it == nil {
+		return d, err
+	}
+	d.Version = it.uint(attrVersion)
+	return d, it.body(&d)
+}
+
+// SetDamaged implements cleanup.Damages.
+func (v Closed) SetDamaged(ctx context.Context, d cleanup.Damaged) error {
+	const what = "note damaged objects"
+	content, packed, err := packItem(&d)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	it := newItem(cleanupPK, damagedSK)
+	token := v.s.token(fmt.Appendf(nil, "%d", d.Version), content)
+	it[attrVersion], it[attrWrite], it[attrBody] = number(d.Version+1), blob(token), blob(packed)
+	return ours(v.s.write(ctx, put(v.s.tables.Jobs, it, since(d.Version))), 0, token, cleanup.ErrConflict, what)
 }

@@ -61,6 +61,7 @@
 //	         report#<page>           told                 a report that was told of; 30 days
 //	         snapshot                restore              how far the latest restore has come; never deleted
 //	         cleanup                 batch                the orders that are being archived
+//	         cleanup                 damaged              keys of archived objects that cannot be read; never deleted
 //
 // A snapshot of balances (balance.Snapshot) has amounts in base units, prices in
 // wei and counts in actions; beside its body stands missing, how many readings

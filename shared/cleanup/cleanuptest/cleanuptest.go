@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -17,17 +18,18 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
-// Tables is cleanup.Orders and cleanup.Batches in memory. What goes in and out is
+// Tables is cleanup.Orders, cleanup.Batches and cleanup.Damages in memory. What goes in and out is
 // copied. It is safe for concurrent use.
 //
 // Calls: "orders.due", "orders.read", "orders.remove", "batch.read",
-// "batch.begin", "batch.end".
+// "batch.begin", "batch.end", "damaged.read", "damaged.set".
 type Tables struct {
 	*watchtest.Faults
 	mu      sync.Mutex
 	orders  map[swap.OrderID]cleanup.Finished
 	history map[swap.OrderID][]cleanup.Item
 	batch   *cleanup.Batch
+	objects cleanup.Damaged
 	damaged map[swap.OrderID]bool
 }
 
@@ -174,6 +176,29 @@ func (s *Tables) End(ctx context.Context, key string) error {
 	})
 }
 
+// Damaged implements cleanup.Damages.
+func (s *Tables) Damaged(ctx context.Context) (d cleanup.Damaged, err error) {
+	err = s.do(ctx, "damaged.read", "", func() error {
+		d = cleanup.Damaged{Keys: slices.Clone(s.objects.Keys), Version: s.objects.Version}
+		return nil
+	})
+	return d, err
+}
+
+// SetDamaged implements cleanup.Damages.
+func (s *Tables) SetDamaged(ctx context.Context, d cleanup.Damaged) error {
+	return s.do(ctx, "damaged.set", "", func() error {
+		switch {
+		case s.objects.Version == d.Version+1 && slices.Equal(s.objects.Keys, d.Keys):
+			return nil // ours, whose answer was lost
+		case s.objects.Version != d.Version:
+			return cleanup.ErrConflict
+		}
+		s.objects = cleanup.Damaged{Keys: slices.Clone(d.Keys), Version: d.Version + 1}
+		return nil
+	})
+}
+
 // Finished returns a closed order, not stored yet, with as many items of history.
 func Finished(at time.Time, history int) cleanup.Finished {
 	o, secret := watchtest.Order(watchtest.Chain(), watchtest.Chain())
@@ -189,6 +214,7 @@ func Finished(at time.Time, history int) cleanup.Finished {
 type Fixture struct {
 	cleanup.Orders
 	cleanup.Batches
+	cleanup.Damages
 	// Close stores a closed order with its history, and returns it as it is then.
 	Close func(t *testing.T, f cleanup.Finished) cleanup.Finished
 	// Write writes a stored order once more: open again or still closed. It returns
@@ -307,5 +333,33 @@ func TestTables(t *testing.T, open func(t *testing.T) Fixture) {
 		if _, ok, err := s.Batch(t.Context()); err != nil || ok {
 			t.Errorf("a batch %t, %v; want none", ok, err)
 		}
+	})
+	t.Run("damaged objects", func(t *testing.T) {
+		s := open(t)
+		read := func(want ...string) cleanup.Damaged {
+			t.Helper()
+			d, err := s.Damaged(t.Context())
+			if err != nil || !slices.Equal(d.Keys, want) {
+				t.Fatalf("%+v, %v; want %q", d, err, want)
+			}
+			return d
+		}
+		set := func(version uint64, want error, keys ...string) {
+			t.Helper()
+			if err := s.SetDamaged(t.Context(), cleanup.Damaged{Keys: keys, Version: version}); !errors.Is(err, want) {
+				t.Errorf("set %q: %v, want %v", keys, err, want)
+			}
+		}
+		none := read()
+		set(none.Version, nil, "a")
+		set(none.Version, nil, "a") // the answer was lost
+		set(none.Version, cleanup.ErrConflict, "b")
+		one := read("a")
+		set(one.Version, nil, "a", "b")
+		set(one.Version, cleanup.ErrConflict)
+		two := read("a", "b")
+		set(two.Version, nil)
+		set(one.Version, cleanup.ErrConflict, "a", "b") // of long ago
+		read()
 	})
 }

@@ -9,7 +9,7 @@ import (
 func TestTablesInMemory(t *testing.T) {
 	TestTables(t, func(*testing.T) Fixture {
 		s := NewTables(nil)
-		return Fixture{Orders: s, Batches: s,
+		return Fixture{Orders: s, Batches: s, Damages: s,
 			Close: func(_ *testing.T, f cleanup.Finished) cleanup.Finished { s.Save(f); return f },
 			Write: func(_ *testing.T, f cleanup.Finished, closed bool) cleanup.Finished {
 				f.Order.Version++
