@@ -25,8 +25,7 @@ import (
 // A closed order has a row in a partition of its own, sorted by the time of its
 // closing, which Orders.Save writes in the transaction that closes it and takes
 // away in one that opens it again. That time stands beside the order's body, so
-// that the row can be found. An order that was closed before there were such rows
-// gets one when it is next written, or by Index.
+// that the row can be found.
 type Closed struct{ s *Store }
 
 const (
@@ -51,7 +50,7 @@ func closedRow(id swap.OrderID, at int64) item {
 // indexRows are all rows that go with an order: those of the watch book, or its
 // place among the closed ones.
 func indexRows(o swap.Order, closedAt int64) []item {
-	if o.Closed && closedAt > 0 {
+	if o.Closed {
 		return []item{closedRow(o.ID, closedAt)}
 	}
 	return rowsOf(o)
@@ -93,35 +92,6 @@ func readClosedRow(it item) (cleanup.Due, error) {
 		return cleanup.Due{}, fmt.Errorf("row %q is malformed", it.text(attrSK))
 	}
 	return cleanup.Due{Order: id, ClosedAt: time.Unix(seconds, 0).UTC()}, nil
-}
-
-// Index gives those closed orders a row that were closed before there were rows,
-// as if they were closed now, and says how many. It reads the whole table, is for
-// once after an upgrade, and may be repeated. An order that cannot be read or is
-// written meanwhile does not keep the others.
-func (v Closed) Index(ctx context.Context) (n int, err error) {
-	in := &dynamodb.ScanInput{TableName: &v.s.tables.Orders, ConsistentRead: aws.Bool(true),
-		FilterExpression: aws.String("#sk = :order AND attribute_not_exists(#closed_at)"), ExpressionAttributeNames: names("#sk #closed_at"),
-		ExpressionAttributeValues: item{":order": text(orderSK)}}
-	var errs []error
-	for {
-		page, err := v.s.db.Scan(ctx, in)
-		if err != nil {
-			return n, errors.Join(append(errs, fmt.Errorf("scan the orders table: %w", err))...)
-		}
-		for _, it := range page.Items {
-			o, err := readOrder(it)
-			if err == nil && o.Closed {
-				if err = v.s.Orders().Save(ctx, o); err == nil {
-					n++
-				}
-			}
-			errs = append(errs, err)
-		}
-		if in.ExclusiveStartKey = page.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
-			return n, errors.Join(errs...)
-		}
-	}
 }
 
 // Read implements cleanup.Orders.
