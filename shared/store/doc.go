@@ -35,7 +35,7 @@
 //	         chain#<chain>           facts#<gen>#<part>   parts of facts too large for one item
 //	         parked#<chain>          <hashlock>#<escrow>  dst escrows without an order
 //	         parked#<chain>          room                 how many there are
-//	         feed#<hour>#<shard>     <time>#<what>        an event, see package tally; 31 days from its time
+//	         feed#<day>#<shard>      <time>#<what>        an event, see package tally; 31 days from its time
 //	         feed-fresh#<shard>      <name>               hours to be counted anew; 31 days
 //	actions  <mode>#<chain>#<taker>  <escrow>#<call>…     live work
 //	journal  <mode>#<chain>#<signer> open                 the next nonce
