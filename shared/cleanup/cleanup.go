@@ -41,6 +41,9 @@ const (
 	// is the bucket that is at fault, and nothing is archived until a person has
 	// looked.
 	maxDamaged = 50
+	// patience is how long after its closing an order may wait for its transactions
+	// to settle before that is an error: nothing that lasts so long ends by itself.
+	patience = 7 * 24 * time.Hour
 )
 
 // Due is a closed order whose time has come.
@@ -57,13 +60,18 @@ type Finished struct {
 	History  []Item     `json:"history,omitempty"`
 }
 
+// ErrUnsettled says that work of an order is under way, such as a transaction that
+// is not final: when it ends it becomes part of the order's history.
+var ErrUnsettled = errors.New("it has not settled")
+
 // Orders is the part of the order store that cleanup needs.
 type Orders interface {
 	// Due lists closed orders that were closed by upTo, the oldest first, no more
 	// than limit. What it costs depends on what it lists alone.
 	Due(ctx context.Context, upTo time.Time, limit int) ([]Due, error)
 	// Read reads an order and its history consistently; false if it is not there
-	// or not closed since that time.
+	// or not closed since that time. ErrUnsettled while work of it is live: later
+	// nothing is added to the history of an order that is closed.
 	Read(ctx context.Context, d Due) (Finished, bool, error)
 	// Remove deletes the order if it is closed since that time and has that
 	// version, with its place among the closed ones in one transaction, and then
@@ -134,6 +142,8 @@ type Cleaned struct {
 	Batches, Archived, Removed int
 	// Left are those that somebody wrote meanwhile: they are due again.
 	Left int
+	// Waiting are those that have not settled.
+	Waiting int
 	// Damaged are the objects that cannot be read.
 	Damaged int
 }
@@ -173,6 +183,10 @@ func (c *Cleaner) Run(ctx context.Context, now time.Time) (sum Cleaned, err erro
 		stay, err := c.finish(ctx, b, &sum)
 		for _, s := range stay {
 			stuck[s.order] = true
+			if errors.Is(s.why, ErrUnsettled) && now.Sub(s.closed) < patience {
+				sum.Waiting++
+				continue
+			}
 			left = append(left, s.why)
 		}
 		if d, ok := errors.AsType[damage](err); ok {
@@ -196,8 +210,9 @@ func (c *Cleaner) Run(ctx context.Context, now time.Time) (sum Cleaned, err erro
 
 // stays is an order that cannot be archived.
 type stays struct {
-	order swap.OrderID
-	why   error
+	order  swap.OrderID
+	closed time.Time
+	why    error
 }
 
 // told are the errors of orders that stay, the first of them by name.
@@ -352,7 +367,7 @@ func (c *Cleaner) read(ctx context.Context, b Batch) (finished []Finished, stay 
 	for i, d := range b.Orders {
 		switch {
 		case errs[i] != nil:
-			stay = append(stay, stays{d.Order, fmt.Errorf("read order %s: %w", d.Order, errs[i])})
+			stay = append(stay, stays{d.Order, d.ClosedAt, fmt.Errorf("read order %s: %w", d.Order, errs[i])})
 		case found[i] != nil:
 			finished = append(finished, *found[i])
 		}

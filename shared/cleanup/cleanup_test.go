@@ -676,3 +676,27 @@ func FuzzArchive(f *testing.F) {
 		}
 	})
 }
+
+// An order whose transactions have not settled waits, keeps nobody, and is no error
+// until it has waited for a week.
+func TestAnOrderThatHasNotSettled(t *testing.T) {
+	r := newRig(230)
+	id := r.stored[1].Order.ID
+	r.tables.Live(id, true)
+	got, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+	if err != nil || got.Waiting != 1 || got.Removed != 229 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if there, _ := r.tables.All(); len(there) != 1 || there[0].Order.ID != id {
+		t.Errorf("%d orders are left, want the one", len(there))
+	}
+	got, err = r.cleaner.Run(t.Context(), noon.Add(7*24*time.Hour+time.Minute))
+	if err == nil || !strings.Contains(err.Error(), id.String()) || got.Waiting != 0 {
+		t.Errorf("after a week: %+v, %v; want an error that names it", got, err)
+	}
+	r.tables.Live(id, false)
+	if _, err := r.cleaner.Run(t.Context(), noon.Add(8*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	r.done(t, "once it has settled")
+}

@@ -30,6 +30,10 @@
 // stays for a person to bring back its earlier version. Each run looks whether that has
 // happened.
 //
+// An order of which work is still under way stays as well, for as long as that is so:
+// what comes of it would be added to the history of an order that is gone. That is no
+// error in the first week.
+//
 // An order that cannot be read, or is too large for a line, stays too, and is told:
 // the run goes on with the others.
 //

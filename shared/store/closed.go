@@ -94,8 +94,21 @@ func readClosedRow(it item) (cleanup.Due, error) {
 	return cleanup.Due{Order: id, ClosedAt: time.Unix(seconds, 0).UTC()}, nil
 }
 
-// Read implements cleanup.Orders.
+// Read implements cleanup.Orders. Live work is looked for before the history is read:
+// it moves there when it ends, so that what is no longer live is there by then.
 func (v Closed) Read(ctx context.Context, d cleanup.Due) (f cleanup.Finished, ok bool, err error) {
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, orderPrefix+d.Order.String(), orderSK)) {
+		var o swap.Order
+		if err == nil {
+			o, err = readOrder(it)
+		}
+		if err == nil && o.Closed {
+			err = v.settled(ctx, o)
+		}
+		if err != nil {
+			return f, false, err
+		}
+	}
 	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, orderPrefix+d.Order.String(), "")) {
 		if err != nil {
 			return f, false, err
@@ -118,6 +131,26 @@ func (v Closed) Read(ctx context.Context, d cleanup.Due) (f cleanup.Finished, ok
 	}
 	f.ClosedAt = d.ClosedAt
 	return f, ok, nil
+}
+
+// settled returns cleanup.ErrUnsettled while there is live work of the order.
+func (v Closed) settled(ctx context.Context, o swap.Order) error {
+	for _, l := range append([]swap.LegRecord{o.Src}, o.Dsts...) {
+		pk := v.s.accountKey(l.ChainID, l.Immutables.TakerAddress())
+		for it, err := range v.s.query(ctx, partition(v.s.tables.Actions, pk, rowPrefix(l.Escrow))) {
+			var w swap.Work
+			if err == nil {
+				w, err = readWork(it)
+			}
+			if err != nil {
+				return fmt.Errorf("read live work of escrow %s on chain %d: %w", l.Escrow, l.ChainID, err)
+			}
+			if w.Order == o.ID { // an escrow may be in several orders
+				return fmt.Errorf("%s on chain %d is %s: %w", w.Key(), w.ChainID, w.State, cleanup.ErrUnsettled)
+			}
+		}
+	}
+	return nil
 }
 
 // readHistory reads an item of whatever sort, as it is.

@@ -175,3 +175,21 @@ func TestMalformedClosedRows(t *testing.T) {
 		t.Error("a row of a later release was read")
 	}
 }
+
+// work stores live work of an order's source leg, or ends it.
+func (s *Store) work(t *testing.T, o swap.Order, live bool) {
+	t.Helper()
+	w := watchtest.Work(o.Src.ChainID, o.Src.Immutables.TakerAddress())
+	w.Order, w.Escrow = o.ID, o.Src.Escrow
+	if !live {
+		all, err := s.Actions().Live(t.Context(), w.ChainID, w.Taker)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%d works, %v", len(all), err)
+		}
+		w = all[0]
+		w.State = swap.WorkObsolete
+	}
+	if err := s.Actions().Save(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+}

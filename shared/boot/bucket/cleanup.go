@@ -35,6 +35,7 @@ func Cleanup(b *boot.Base, objects cleanup.Bucket) func(ctx context.Context, r *
 		r.Note("archived", got.Archived)
 		r.Note("removed", got.Removed)
 		r.Note("left", got.Left)
+		r.Note("waiting", got.Waiting)
 		r.Note("damaged", got.Damaged)
 		if desk != nil {
 			err = errors.Join(err, desk.Flush(ctx, now))

@@ -31,6 +31,7 @@ type Tables struct {
 	batch   *cleanup.Batch
 	objects cleanup.Damaged
 	damaged map[swap.OrderID]bool
+	live    map[swap.OrderID]bool
 }
 
 // NewTables returns empty tables with the given faults; nil: their own.
@@ -38,7 +39,7 @@ func NewTables(f *watchtest.Faults) *Tables {
 	if f == nil {
 		f = new(watchtest.Faults)
 	}
-	return &Tables{Faults: f, orders: map[swap.OrderID]cleanup.Finished{}, history: map[swap.OrderID][]cleanup.Item{}, damaged: map[swap.OrderID]bool{}}
+	return &Tables{Faults: f, orders: map[swap.OrderID]cleanup.Finished{}, history: map[swap.OrderID][]cleanup.Item{}, damaged: map[swap.OrderID]bool{}, live: map[swap.OrderID]bool{}}
 }
 
 // Save stores an order as it was at that time, open or closed, with its history.
@@ -55,6 +56,13 @@ func (s *Tables) Damage(id swap.OrderID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.damaged[id] = true
+}
+
+// Live says whether work of an order is under way.
+func (s *Tables) Live(id swap.OrderID, live bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live[id] = live
 }
 
 // All returns the orders that are there, with their histories, in no order, and how many
@@ -110,7 +118,9 @@ func (s *Tables) Read(ctx context.Context, d cleanup.Due) (f cleanup.Finished, o
 		if !known {
 			return nil
 		}
-		ok = there.Order.Closed && there.ClosedAt.Equal(d.ClosedAt)
+		if ok = there.Order.Closed && there.ClosedAt.Equal(d.ClosedAt); ok && s.live[d.Order] {
+			return fmt.Errorf("withdraw is submitted: %w", cleanup.ErrUnsettled)
+		}
 		f = watchtest.Copy(there)
 		f.History = watchtest.Copy(s.history[d.Order])
 		return nil
@@ -220,6 +230,9 @@ type Fixture struct {
 	// Write writes a stored order once more: open again or still closed. It returns
 	// it as it is then.
 	Write func(t *testing.T, f cleanup.Finished, closed bool) cleanup.Finished
+	// Work stores live work of the order's source leg, or ends it, by which it moves
+	// to the history.
+	Work func(t *testing.T, o swap.Order, live bool)
 }
 
 // TestTables is what every implementation passes. open returns empty tables.
@@ -295,6 +308,25 @@ func TestTables(t *testing.T, open func(t *testing.T) Fixture) {
 			if ok, err := s.Remove(t.Context(), f); err != nil || !ok {
 				t.Errorf("the later version: removed %t, %v", ok, err)
 			}
+		}
+	})
+	t.Run("not settled", func(t *testing.T) {
+		s := open(t)
+		f, other := s.Close(t, Finished(noon, 1)), s.Close(t, Finished(noon, 1))
+		s.Work(t, f.Order, true)
+		if _, ok, err := s.Read(t.Context(), dueOf(f)); !errors.Is(err, cleanup.ErrUnsettled) || ok {
+			t.Errorf("read %t, %v; want that it has not settled", ok, err)
+		}
+		if _, ok, err := s.Read(t.Context(), dueOf(other)); err != nil || !ok {
+			t.Errorf("another: read %t, %v", ok, err)
+		}
+		s.Work(t, f.Order, false)
+		got, ok, err := s.Read(t.Context(), dueOf(f))
+		if err != nil || !ok || len(got.History) != 2 {
+			t.Fatalf("settled: read %t with %d items of history, %v; want two", ok, len(got.History), err)
+		}
+		if ok, err := s.Remove(t.Context(), got); err != nil || !ok {
+			t.Errorf("removed %t, %v", ok, err)
 		}
 	})
 	t.Run("nothing there", func(t *testing.T) {
