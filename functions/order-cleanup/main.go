@@ -4,11 +4,9 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/bridge-me-not/resolver-cron/shared/boot"
 	"github.com/bridge-me-not/resolver-cron/shared/boot/bucket"
-	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
 	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 )
@@ -23,17 +21,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		cleaner := cleanup.Cleaner{Orders: b.Store.Closed(), Batches: b.Store.Closed(), Bucket: objects, Keep: cleanup.KeepMainnet}
-		if b.Profile == job.Test {
-			cleaner.Keep = cleanup.KeepTest
-		}
-		return b.Scheduled(job.OrderCleanup, func(ctx context.Context, r *job.Run) error {
-			got, err := cleaner.Run(ctx, time.Now())
-			r.Note("batches", got.Batches)
-			r.Note("archived", got.Archived)
-			r.Note("removed", got.Removed)
-			r.Note("left", got.Left)
-			return err
-		})
+		return b.Scheduled(job.OrderCleanup, bucket.Cleanup(b, objects))
 	})
 }

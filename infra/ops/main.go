@@ -33,7 +33,7 @@ import (
 )
 
 // commands are all there are; each has a file of its own.
-var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, indexClosedCommand, addressCommand, chainsCommand, billCommand}
+var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, addressCommand, chainsCommand, billCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -264,47 +264,6 @@ func (r *rig) left() int {
 	return len(out.Items)
 }
 
-// What an earlier release closed is archived once it has been indexed.
-func TestIndexClosed(t *testing.T) {
-	r := newRig(t)
-	r.environment()
-	r.finished(3)
-	for _, it := range r.items("closed#orders") { // as if there had never been rows
-		if _, err := r.DynamoDB.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &r.tables.Orders, Key: map[string]types.AttributeValue{"pk": it["pk"], "sk": it["sk"]}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := r.DynamoDB.Scan(t.Context(), &dynamodb.ScanInput{TableName: &r.tables.Orders})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, it := range out.Items {
-		delete(it, "closed_at")
-		if _, err := r.DynamoDB.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &r.tables.Orders, Item: it}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, want := range []string{"3 closed orders", "0 closed orders"} {
-		var told bytes.Buffer
-		if err := indexClosed(t.Context(), handTool(indexClosedCommand, &told), named(store.Tables{Orders: r.tables.Orders, Actions: "a", Journal: "j", Jobs: "r"})); err != nil || !strings.Contains(told.String(), want) {
-			t.Errorf("%v: %s; want %s", err, told.String(), want)
-		}
-	}
-	if n := len(r.items("closed#orders")); n != 3 {
-		t.Errorf("%d rows", n)
-	}
-}
-
-func (r *rig) items(pk string) []map[string]types.AttributeValue {
-	r.t.Helper()
-	out, err := r.DynamoDB.Query(r.t.Context(), &dynamodb.QueryInput{TableName: &r.tables.Orders, KeyConditionExpression: aws.String("pk = :pk"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": &types.AttributeValueMemberS{Value: pk}}})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return out.Items
-}
-
 // Both functions, killed at each of their requests, before and after the service
 // has acted, and run again: the same end.
 func TestTheFunctionsKilledAtEachRequest(t *testing.T) {

@@ -513,3 +513,30 @@ func ExampleComposite_Step() {
 	// ALARM <nil>
 	// INSUFFICIENT_DATA rule: "c": no such alarm
 }
+
+// An alarm about health is on for as long as two checks of health-check, so that a system that is unhealthy at every other
+// one, or whose check is late, is told once and not at each of them. Over is what was well twice.
+func TestHealthThatGoesToAndFroIsToldOnce(t *testing.T) {
+	const from, lasts = 130, 60
+	for name, w := range worlds(t) {
+		spec, err := job.Lookup(job.HealthCheck)
+		if err != nil {
+			t.Fatal(err)
+		}
+		period := int(spec.Cadence(w.profile).Period / time.Minute)
+		all := w.step(t, from+lasts+60, func(n int, m minute) {
+			if n >= from && n < from+lasts && n/period%2 == 0 && len(m[custom("Health")]) > 0 {
+				m[custom("Health")] = []float64{2}
+			}
+		})
+		changes := 0
+		for n := 1; n < len(all); n++ {
+			if all[n][watching.Stack+"-unhealthy"] != all[n-1][watching.Stack+"-unhealthy"] && n >= from {
+				changes++
+			}
+		}
+		if first, last := span(all, watching.Stack+"-unhealthy"); changes != 2 || first < 0 || last < from+lasts-2*period || last > from+lasts+16 {
+			t.Errorf("%s: on in minutes %d to %d with %d changes, want one beginning and one end", name, first-from, last-from, changes)
+		}
+	}
+}

@@ -49,12 +49,16 @@ const (
 	JobFailing Kind = "job-failing"
 	JobLapsed  Kind = "job-lapsed"
 	JobSlow    Kind = "job-slow"
-	BalanceLow Kind = "balance-low"
+
+	// An account of the resolver, beside its gas.
+	BalanceLow    Kind = "balance-low"
+	BalanceUnread Kind = "balance-unreadable"
 
 	// The system itself.
 	Unhealthy      Kind = "unhealthy"
 	ConfigRefused  Kind = "config-refused"
 	SwapsUnwatched Kind = "swaps-unwatched"
+	ArchiveDamaged Kind = "archive-damaged"
 	// The operators.
 	Paused Kind = "paused"
 )
@@ -163,6 +167,9 @@ var Kinds = map[Kind]KindInfo{
 	SignerDry: {Critical,
 		"A signer cannot pay for the gas of its next action, or, should fees rise, of what is open.",
 		"Send native coin to the signer. It is over as soon as balance-monitor sees that it is enough."},
+	BalanceUnread: {Warning,
+		"Nobody knows what an account of the resolver holds of a token: the token or the chain's endpoints give no balance. It may be enough or nothing.",
+		"Look at the account in a block explorer. If the token reverts, see whether it is paused or its address in the chains file is wrong, and fill no orders with it meanwhile. If the endpoints refuse, replace them. It is over as soon as balance-monitor reads it again."},
 
 	JobMissing: {Critical,
 		"A job has not run when its schedule wanted it to.",
@@ -192,6 +199,9 @@ var Kinds = map[Kind]KindInfo{
 	SwapsUnwatched: {Critical,
 		"Swaps are open on a chain that is in the chains file no more: nobody looks after them.",
 		"Put a chains file that has the chain again, with its takers, until its swaps are through."},
+	ArchiveDamaged: {Warning,
+		"An object of the archive cannot be read. Nothing is deleted for it; what was deleted for it before is in no other place.",
+		"The bucket keeps earlier versions of it for a week: bring the newest one back that can be unpacked, and it is over with the next run of order-cleanup. If there is none, copy the object elsewhere and delete it here: what it held is lost, and so are those swaps to reports of the past; no funds hang on it."},
 
 	Paused: {Warning,
 		"An operator has paused this. What is watched goes on, and what is due but may not be sent waits: its deadlines do not.",

@@ -19,6 +19,8 @@ type Reading struct {
 	Amount uint256.Int
 	// Failed says why there is no amount, in constant words; empty: there is one.
 	Failed string
+	// Mute: it is the token that gives none, whoever is asked.
+	Mute bool
 }
 
 // Fees are the prices of a chain at a head.
@@ -106,10 +108,15 @@ type Held struct {
 	Decimals uint8          `json:"decimals"`
 	Amount   uint256.Int    `json:"amount"` // base units; meaningless if Failed
 	// Least is the operator's threshold in base units, zero where he set none.
-	Least  uint256.Int `json:"least"`
-	Level  Level       `json:"level"` // of a failed one: what it was before
-	Failed string      `json:"failed,omitempty"`
+	Least uint256.Int `json:"least"`
+	// Level is how it stands or, of a failed one, what it was before: see Low.
+	Level  Level  `json:"level"`
+	Failed string `json:"failed,omitempty"`
 }
+
+// Low tells whether it was read and found below its threshold. What was not read is
+// neither low nor well.
+func (h Held) Low() bool { return h.Failed == "" && h.Level >= Low }
 
 // Holding is the account and token.
 func (h Held) Holding() Holding { return Holding{h.Account, h.Token} }

@@ -23,8 +23,11 @@
 //
 // # Failures
 //
-// A token that reverts, answers nothing or answers no word is an error of that holding; a chain that
-// cannot be read, of that chain. Neither hides the others, and the pass ends in error.
+// A token that reverts, answers nothing or answers no word fails that holding; a chain that cannot be
+// read, all of that chain. Neither hides the others. What could not be read is neither low nor well: it
+// keeps its level, and the second time in a row it is told by itself (balance-unreadable). Where an
+// endpoint failed the pass ends in error too; of a token that gives no balance to anybody it does not,
+// since every pass would.
 //
 // What a pass tells follows from its readings and the levels that are kept, and not from what an earlier
 // one told: what is low is raised by every pass, which is quiet, and what is not is taken back by every

@@ -106,13 +106,13 @@ func (m *Monitor) chain(ctx, reading context.Context, desk Desk, id uint64, legs
 	}
 	s.At = at
 	s.judge(was, c, m.Sends)
-	t := teller{desk: desk, Config: c, s: &s, now: now, proves: lost == nil}
+	t := teller{desk: desk, Config: c, s: &s, was: &was, now: now, proves: lost == nil}
 	told := t.tell(ctx)
 	if lost != nil {
 		// Kept, a level within its margin would have been forgotten.
 		return s, errors.Join(missing, lost, told)
 	}
-	if err := t.gone(ctx, was); err != nil {
+	if err := t.gone(ctx); err != nil {
 		// Kept, nobody would know of what is gone.
 		return s, errors.Join(missing, told, err)
 	}
@@ -155,7 +155,9 @@ func (m *Monitor) read(ctx context.Context, id uint64, c Config, legs map[uint64
 		}
 		if held.Failed != "" {
 			held.Amount.Clear()
-			failed = append(failed, fmt.Errorf("balance of %s in token %s on chain %d: %s", h.Account, name(h.Token), id, held.Failed))
+			if !readings[i].Mute { // else it is told, and no other pass would do better
+				failed = append(failed, fmt.Errorf("balance of %s in token %s on chain %d: %s", h.Account, name(h.Token), id, held.Failed))
+			}
 		}
 		s.Holdings = append(s.Holdings, held)
 	}
@@ -221,7 +223,7 @@ func (r *Result) count(s Snapshot) {
 		if h.Failed == "" {
 			r.Read++
 		}
-		if h.Level >= Low {
+		if h.Low() {
 			r.Low++
 		}
 	}

@@ -48,6 +48,7 @@ type world struct {
 
 	mu     sync.Mutex
 	held   map[uint64]map[balance.Holding]uint256.Int
+	mute   map[balance.Holding]bool // it is the token that gives no balance
 	failed map[uint64]map[balance.Holding]string
 	fees   balance.Fees
 	legs   map[uint64][]balance.Leg
@@ -116,7 +117,7 @@ func (w *world) Holdings(ctx context.Context, chain uint64, at swap.Block, of []
 	defer w.mu.Unlock()
 	out := make([]balance.Reading, len(of))
 	for i, h := range of {
-		out[i] = balance.Reading{Amount: w.held[chain][h], Failed: w.failed[chain][h]}
+		out[i] = balance.Reading{Amount: w.held[chain][h], Failed: w.failed[chain][h], Mute: w.mute[h]}
 	}
 	return out, nil
 }
@@ -426,6 +427,61 @@ func TestWhatFailsHidesNothingElse(t *testing.T) {
 	}
 }
 
+// A holding that cannot be read is neither low nor well: the second time in a row it is told by itself,
+// until it is read. That a token gives no balance fails no run, since every run would fail; that an
+// endpoint does, does.
+func TestAHoldingThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	h := balance.Holding{Account: taker, Token: usdc}
+	w.mute = map[balance.Holding]bool{h: true}
+	fail := func(why string) {
+		w.failed[one] = map[balance.Holding]string{}
+		if why != "" {
+			w.failed[one][h] = why
+		}
+	}
+	step := func(sent ...string) balance.Result {
+		t.Helper()
+		w.now = w.now.Add(time.Minute)
+		res, err := w.pass()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.expect(sent...)
+		return res
+	}
+	step()
+	fail("reverted")
+	w.held[one][h] = n(0) // what is read with a failure counts for nothing
+	if res := step(); res.Low != 0 || res.Failed != 1 {
+		t.Errorf("%+v", res)
+	}
+	told := []string{"WARNING: balance-unreadable on chain 8453"}
+	step(told...)
+	step(told...)
+	if held, _ := w.latest(one).Find(h); held.Low() || held.Level != balance.OK {
+		t.Errorf("%+v", held)
+	}
+	fail("")
+	w.held[one][h] = n(50_000_000)
+	told = append(told, "WARNING: balance-low on chain 8453", "RESOLVED: balance-unreadable on chain 8453")
+	step(told...)
+	fail("reverted") // once
+	if res := step(told...); res.Low != 0 {
+		t.Errorf("what cannot be read counts as low: %+v", res)
+	}
+	fail("")
+	step(told...)
+	fail("answers nothing")
+	step(told...)
+	told = append(told, "WARNING: balance-unreadable on chain 8453")
+	step(told...)
+	c := w.mon.Chains[one]
+	c.Tokens = map[common.Address]balance.Token{}
+	w.mon.Chains[one] = c
+	step(append(told, "RESOLVED: balance-low on chain 8453", "RESOLVED: balance-unreadable on chain 8453")...)
+}
+
 // What could not be read is not over.
 func TestAFailedReadingResolvesNothing(t *testing.T) {
 	w := newWorld(t)
@@ -657,6 +713,9 @@ func TestRandomFailuresLeaveNoAlertBehind(t *testing.T) {
 				held, ok := s.Find(h)
 				if !ok {
 					t.Fatalf("round %d: %v was not read", round, h)
+				}
+				if open(state(balance.UnreadAlert(id, h))) {
+					t.Errorf("round %d: %s is told as unreadable, and is not", round, h.Account)
 				}
 				low, dry := open(state(balance.LowAlert(id, h))), open(state(balance.DryAlert(id, h.Account)))
 				switch signs := h.Account == signer; {

@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,12 +35,19 @@ func DryAlert(chain uint64, signer common.Address) alert.Alert {
 	return alert.Alert{Kind: alert.SignerDry, Chain: chain, Account: signer.Hex()}
 }
 
+// UnreadAlert identifies the alert about a holding of which nobody knows the amount.
+func UnreadAlert(chain uint64, h Holding) alert.Alert {
+	a := LowAlert(chain, h)
+	a.Kind = alert.BalanceUnread
+	return a
+}
+
 // teller brings the alerts in line with one snapshot.
 type teller struct {
 	desk Desk
 	Config
-	s   *Snapshot
-	now time.Time
+	s, was *Snapshot // was: the one before, zero if there is none or it is not known
+	now    time.Time
 	// proves: the levels before are known, so that a better one is a fact.
 	proves bool
 	errs   []error
@@ -49,6 +57,7 @@ type teller struct {
 // raised: the pass that did may have been killed before it could keep its levels.
 func (t *teller) tell(ctx context.Context) error {
 	for _, h := range t.s.Holdings {
+		t.unread(ctx, h)
 		if _, signer := t.s.gas(h.Account); signer && h.Token == (common.Address{}) {
 			continue // told as its gas
 		}
@@ -58,6 +67,17 @@ func (t *teller) tell(ctx context.Context) error {
 		t.gas(ctx, g)
 	}
 	return errors.Join(t.errs...)
+}
+
+// unread tells of a holding that could not be read twice in a row. The first failure is
+// kept before anything is told, so that the pass that reads it again knows that there
+// is something to take back; see gone.
+func (t *teller) unread(ctx context.Context, h Held) {
+	if before, _ := t.was.held(h.Holding()); before.Failed != "" && h.Failed != "" {
+		a := UnreadAlert(t.s.ChainID, h.Holding())
+		a.What = fmt.Sprintf("what account %s holds of %s (token %s) on %s cannot be read: %s.", h.Account, cmp.Or(h.Symbol, "the coin"), name(h.Token), t.Name, h.Failed)
+		t.raise(ctx, a)
+	}
 }
 
 func (t *teller) holding(ctx context.Context, h Held) {
@@ -126,18 +146,26 @@ func (t *teller) say(a alert.Alert, g Gas) alert.Alert {
 }
 
 // gone resolves what was low and has no threshold any more, or is not watched: the operator took it
-// out of the chains file.
-func (t *teller) gone(ctx context.Context, was Snapshot) error {
+// out of the chains file. It takes back what could not be read before and is read now, too.
+func (t *teller) gone(ctx context.Context) error {
 	const proof = "no longer in the chains file"
 	t.errs = nil
-	for _, h := range was.Holdings {
-		if now, still := t.s.held(h.Holding()); (!still || now.Least.IsZero()) && h.Level >= Low {
+	for _, h := range t.was.Holdings {
+		now, still := t.s.held(h.Holding())
+		switch a := UnreadAlert(t.s.ChainID, h.Holding()); {
+		case h.Failed == "":
+		case !still:
+			t.end(ctx, a, proof)
+		case now.Failed == "":
+			t.resolve(ctx, a, now.Amount, now.Decimals)
+		}
+		if (!still || now.Least.IsZero()) && h.Level >= Low {
 			if _, signer := t.s.gas(h.Account); !signer || h.Token != (common.Address{}) {
 				t.end(ctx, LowAlert(t.s.ChainID, h.Holding()), proof)
 			}
 		}
 	}
-	for _, g := range was.Gas {
+	for _, g := range t.was.Gas {
 		if _, still := t.s.gas(g.Signer); !still && g.Level >= Low {
 			t.end(ctx, LowAlert(t.s.ChainID, Holding{Account: g.Signer}), proof)
 			t.end(ctx, DryAlert(t.s.ChainID, g.Signer), proof)

@@ -42,12 +42,20 @@ func (b *Base) tell(ctx context.Context, pauses []control.Pause, now time.Time) 
 	if len(pauses) == 0 {
 		return nil
 	}
-	topic, err := b.Topic()
+	desk, err := b.Desk()
 	if err != nil {
 		return fmt.Errorf("tell of pauses: %w", err)
 	}
-	desk := alert.NewDesk(b.Store.Alerts(), topic, b.Log)
 	return errors.Join(TellOf(ctx, desk, pauses, now), desk.Flush(ctx, now))
+}
+
+// Desk returns a desk for one run, which has to flush it at its end.
+func (b *Base) Desk() (*alert.Desk, error) {
+	topic, err := b.Topic()
+	if err != nil {
+		return nil, err
+	}
+	return alert.NewDesk(b.Store.Alerts(), topic, b.Log), nil
 }
 
 // TellOf raises an alert for each pause that is in force, and ends those of the

@@ -57,8 +57,7 @@ func (e *endpoint) fees(ctx context.Context) (f balance.Fees, err error) {
 
 // Holdings reads native and token balances at one block, by its hash where the
 // node takes hashes, else by its number with the hash checked in the same batch.
-// Unlike Balances, where an escrow without a good answer counts as empty, a token
-// that reverts, answers nothing or less than a word has no balance here: what an
+// A token that reverts, answers nothing or less than a word has no balance: what an
 // account holds is not zero because a token is broken. Of a longer answer the
 // first word counts, as for a contract that asks.
 //
@@ -158,23 +157,21 @@ func (e *endpoint) halves(ctx context.Context, calls []*call) error {
 func (e *endpoint) readings(calls []*call, left []int, out []balance.Reading) ([]int, error) {
 	var missing []int
 	var theirs error
+	read := make([]balance.Reading, len(calls))
 	for i, c := range calls {
-		r := &out[left[i]]
-		*r = balance.Reading{}
+		r := &read[i]
 		if c.method == "eth_getBalance" {
 			wei, err := decode[quantity](e, c)
 			if r.Amount = wei.n; err != nil {
 				r.Failed, theirs = classOf(err).String(), err
 			}
 		} else if data, err := decode[hexutil.Bytes](e, c); err != nil {
-			if r.Failed = classOf(err).String(); classOf(err) != classRevert {
+			if r.Failed, r.Mute = classOf(err).String(), classOf(err) == classRevert || classOf(err) == classMany; !r.Mute {
 				theirs = err
 			}
 		} else if len(data) >= 32 {
 			r.Amount.SetBytes(data[:32])
-		} else if len(data) == 0 {
-			r.Failed = "answers nothing"
-		} else {
+		} else if r.Failed, r.Mute = "answers nothing", true; len(data) > 0 {
 			r.Failed = fmt.Sprintf("answers %d bytes", len(data))
 		}
 		if r.Failed != "" {
@@ -183,6 +180,9 @@ func (e *endpoint) readings(calls []*call, left []int, out []balance.Reading) ([
 	}
 	if theirs != nil && len(missing) == len(left) {
 		return nil, theirs
+	}
+	for i, r := range read {
+		out[left[i]] = r
 	}
 	return missing, nil
 }

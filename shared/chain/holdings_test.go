@@ -70,7 +70,8 @@ func TestHoldings(t *testing.T) {
 		t.Errorf("native: %+v", got[0])
 	}
 	for i, c := range cases {
-		want := balance.Reading{Failed: c.want}
+		ours := c.want == "malformed answer" || c.want == "refused" // it is not the token that fails
+		want := balance.Reading{Failed: c.want, Mute: !ours}
 		if !c.failed {
 			want = balance.Reading{Amount: *uint256.MustFromDecimal(c.want)}
 		}
@@ -108,7 +109,7 @@ func TestHoldingsAskEachEndpointForWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []balance.Reading{{Amount: *uint256.NewInt(7)}, {Amount: *uint256.NewInt(9)}, {Amount: *uint256.NewInt(5)}, {Failed: "reverted"}} {
+	for i, want := range []balance.Reading{{Amount: *uint256.NewInt(7)}, {Amount: *uint256.NewInt(9)}, {Amount: *uint256.NewInt(5)}, {Failed: "reverted", Mute: true}} {
 		if got[i] != want {
 			t.Errorf("%d: %+v, want %+v", i, got[i], want)
 		}
@@ -158,7 +159,7 @@ func TestHoldingsOfATokenThatAnswersTooMuch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []balance.Reading{{Amount: *uint256.NewInt(7)}, {Amount: *uint256.NewInt(5)}, {Failed: "too many results"}, {Amount: *uint256.NewInt(6)}} {
+	for i, want := range []balance.Reading{{Amount: *uint256.NewInt(7)}, {Amount: *uint256.NewInt(5)}, {Failed: "too many results", Mute: true}, {Amount: *uint256.NewInt(6)}} {
 		if got[i] != want {
 			t.Errorf("%d: %s %q", i, &got[i].Amount, got[i].Failed)
 		}

@@ -22,10 +22,10 @@ var balanceOf = selector("balanceOf(address)")
 
 // Balances reads token and native balances at one block, by its hash where the
 // node takes hashes, else by its number with the hash checked in the same
-// batch. A token that reverts, burns its gas or answers less than a word counts
-// as a balance of zero, and does not disturb the others. A token call that fails
-// in a way nobody foresaw leaves its whole Balance at the zero value, "never
-// read": an unknown error must not look like an empty escrow.
+// batch. A token that reverts, burns its gas, answers less than a word or fails in a
+// way nobody foresaw is Mute, and does not disturb the others, nor does one that
+// answers with megabytes: what is not known must not look like an empty escrow. Those that are mute at one endpoint are asked
+// of the others.
 func (c *Client) Balances(ctx context.Context, id uint64, at swap.Block, of []follow.Holding) ([]swap.Balance, error) {
 	ch, err := c.chain(id)
 	if err != nil {
@@ -34,11 +34,23 @@ func (c *Client) Balances(ctx context.Context, id uint64, at swap.Block, of []fo
 	if len(of) == 0 {
 		return nil, nil
 	}
-	var out []swap.Balance
-	err = ch.try(ctx, func() []*endpoint { return ch.order(at.Number) }, func(ctx context.Context, e *endpoint) error {
-		var err error
-		out, err = e.balances(ctx, at, of)
-		return err
+	out := make([]swap.Balance, len(of))
+	err = ch.search(ctx, len(of), func(ctx context.Context, e *endpoint, left []int) ([]int, error) {
+		asked := make([]follow.Holding, len(left))
+		for i, n := range left {
+			asked[i] = of[n]
+		}
+		got, err := e.balances(ctx, at, asked)
+		if err != nil {
+			return nil, err
+		}
+		var mute []int
+		for i, n := range left {
+			if out[n] = got[i]; got[i].Mute {
+				mute = append(mute, n)
+			}
+		}
+		return mute, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read %d balances of chain %d at block %d: %w", len(of), id, at.Number, err)
@@ -89,7 +101,7 @@ func (e *endpoint) balancesBy(ctx context.Context, at swap.Block, ref any, of []
 		token[i] = balanceCall(h.Token, h.Escrow, ref)
 		calls = append(calls, token[i])
 	}
-	if err := e.batch(ctx, append(calls, more...)...); err != nil {
+	if err := e.bit(ctx, append(calls, more...)); err != nil {
 		return nil, err
 	}
 	for _, c := range more {
@@ -108,8 +120,8 @@ func (e *endpoint) balancesBy(ctx context.Context, at swap.Block, ref any, of []
 			b.Token = wei.n
 		} else if known, err := tokenBalance(e, token[i], &b.Token); err != nil {
 			return nil, err
-		} else if !known {
-			continue
+		} else {
+			b.Mute = !known
 		}
 		out[i] = b
 	}
@@ -124,24 +136,17 @@ func balanceCall(token, account common.Address, ref any) *call {
 	}, ref)
 }
 
-// tokenBalance reads the answer of a token; false if it cannot be told.
+// tokenBalance reads the answer of a token; false if it gives no balance. Of a
+// longer answer the first word counts, as for a contract that asks.
 func tokenBalance(e *endpoint, c *call, into *uint256.Int) (bool, error) {
-	if c.failed != nil {
-		switch c.failed.class {
-		case classRevert:
-			return true, nil
-		case classOther:
-			return false, nil
-		}
-		return false, c.failed
+	if c.failed != nil && slices.Contains([]class{classRevert, classOther, classMany}, c.failed.class) {
+		return false, nil
 	}
 	data, err := decode[hexutil.Bytes](e, c)
-	if err != nil {
+	if err != nil || len(data) < 32 {
 		return false, err
 	}
-	if len(data) >= 32 {
-		into.SetBytes(data[:32])
-	}
+	into.SetBytes(data[:32])
 	return true, nil
 }
 

@@ -67,12 +67,13 @@ func TestBalances(t *testing.T) {
 		known bool
 	}{
 		{"good", answers(word(5)), 5, true},
+		{"zero", answers(word(0)), 0, true},
 		{"more than a word", answers(word(6) + "ff"), 6, true},
-		{"no contract", answers("0x"), 0, true},
-		{"half a word", answers("0x1234"), 0, true},
-		{"reverts", refuses(3, "execution reverted: rate limit exceeded"), 0, true},
-		{"burns its gas", refuses(-32000, "out of gas"), 0, true},
-		{"invalid opcode", refuses(-32000, "invalid opcode: INVALID"), 0, true},
+		{"no contract", answers("0x"), 0, false},
+		{"half a word", answers("0x1234"), 0, false},
+		{"reverts", refuses(3, "execution reverted: rate limit exceeded"), 0, false},
+		{"burns its gas", refuses(-32000, "out of gas"), 0, false},
+		{"invalid opcode", refuses(-32000, "invalid opcode: INVALID"), 0, false},
 		{"unforeseen", refuses(-32000, "the token ate my homework"), 0, false},
 	}
 	n := newNode(t, "one", 20, 0)
@@ -96,10 +97,7 @@ func TestBalances(t *testing.T) {
 		t.Errorf("native: %+v", got[0])
 	}
 	for i, c := range cases {
-		want := swap.Balance{Block: block, Token: *uint256.NewInt(c.want), Native: seven}
-		if !c.known {
-			want = swap.Balance{}
-		}
+		want := swap.Balance{Block: block, Token: *uint256.NewInt(c.want), Native: seven, Mute: !c.known}
 		if got[i+1] != want {
 			t.Errorf("%s: %+v, want %+v", c.name, got[i+1], want)
 		}
@@ -114,6 +112,54 @@ func TestBalances(t *testing.T) {
 	}
 	if got, err := client.Balances(t.Context(), testChain, block, nil); err != nil || len(got) != 0 {
 		t.Errorf("nothing asked: %v, %v", got, err)
+	}
+}
+
+// Tokens that answer with megabytes keep nobody else's balance from being read.
+func TestBalancesOfTokensThatAnswerTooMuch(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, "one", 20, 0)
+	e, good, large, larger := escrows(1)[0], common.HexToAddress("0x70"), common.HexToAddress("0x71"), common.HexToAddress("0x72")
+	var refs []string
+	balancesOf(n, map[common.Address]func() (any, *rpcError){
+		good: answers(word(5)), large: answers("0x" + strings.Repeat("00", 9<<20)), larger: answers("0x" + strings.Repeat("00", 9<<20)),
+	}, &refs)
+	block := n.blocks[15]
+	of := []follow.Holding{{Escrow: e, Token: large}, {Escrow: e, Token: good}, {Escrow: e, Token: larger}}
+	got, err := newClient(t, nil, n).Balances(t.Context(), testChain, block, of)
+	if err != nil || len(got) != len(of) {
+		t.Fatalf("%d balances, %v", len(got), err)
+	}
+	seven := *uint256.NewInt(7)
+	for i, want := range []swap.Balance{{Block: block, Native: seven, Mute: true}, {Block: block, Native: seven, Token: *uint256.NewInt(5)}, {Block: block, Native: seven, Mute: true}} {
+		if got[i] != want {
+			t.Errorf("%d: %+v, want %+v", i, got[i], want)
+		}
+	}
+}
+
+// What a token does not tell one endpoint it may tell another; only that is asked again.
+func TestMuteBalancesAreAskedOfTheOthers(t *testing.T) {
+	t.Parallel()
+	one, two := newNode(t, "one", 20, 0), newNode(t, "two", 20, 0)
+	e, fine, odd, never := escrows(1)[0], common.HexToAddress("0x70"), common.HexToAddress("0x71"), common.HexToAddress("0x72")
+	token := func(odd func() (any, *rpcError)) map[common.Address]func() (any, *rpcError) {
+		return map[common.Address]func() (any, *rpcError){fine: answers(word(5)), common.HexToAddress("0x71"): odd, never: refuses(3, "execution reverted")}
+	}
+	var refs, again []string
+	balancesOf(one, token(refuses(-32000, "no idea")), &refs)
+	balancesOf(two, token(answers(word(6))), &again)
+	block := one.blocks[15]
+	got, err := newClient(t, nil, one, two).Balances(t.Context(), testChain, block,
+		[]follow.Holding{{Escrow: e, Token: fine}, {Escrow: e, Token: odd}, {Escrow: e, Token: never}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Token != *uint256.NewInt(5) || got[1].Token != *uint256.NewInt(6) || got[1].Mute || !got[2].Mute {
+		t.Errorf("%+v", got)
+	}
+	if len(refs) != 6 || len(again) != 4 {
+		t.Errorf("%d calls at the first and %d at the second, want 6 and 4", len(refs), len(again))
 	}
 }
 

@@ -9,10 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
@@ -38,6 +37,13 @@ const (
 	// maxStuck is how many orders that cannot be archived a run goes past: it lists
 	// them again with each batch.
 	maxStuck = 1000
+	// maxDamaged is how many damaged objects are kept in mind. With more of them it
+	// is the bucket that is at fault, and nothing is archived until a person has
+	// looked.
+	maxDamaged = 50
+	// patience is how long after its closing an order may wait for its transactions
+	// to settle before that is an error: nothing that lasts so long ends by itself.
+	patience = 7 * 24 * time.Hour
 )
 
 // Due is a closed order whose time has come.
@@ -54,13 +60,18 @@ type Finished struct {
 	History  []Item     `json:"history,omitempty"`
 }
 
+// ErrUnsettled says that work of an order is under way, such as a transaction that
+// is not final: when it ends it becomes part of the order's history.
+var ErrUnsettled = errors.New("it has not settled")
+
 // Orders is the part of the order store that cleanup needs.
 type Orders interface {
 	// Due lists closed orders that were closed by upTo, the oldest first, no more
 	// than limit. What it costs depends on what it lists alone.
 	Due(ctx context.Context, upTo time.Time, limit int) ([]Due, error)
 	// Read reads an order and its history consistently; false if it is not there
-	// or not closed since that time.
+	// or not closed since that time. ErrUnsettled while work of it is live: later
+	// nothing is added to the history of an order that is closed.
 	Read(ctx context.Context, d Due) (Finished, bool, error)
 	// Remove deletes the order if it is closed since that time and has that
 	// version, with its place among the closed ones in one transaction, and then
@@ -86,6 +97,24 @@ type Batches interface {
 	End(ctx context.Context, key string) error
 }
 
+// Damaged are the archived objects that could not be read.
+type Damaged struct {
+	Keys    []string `json:"keys"` // no more than maxDamaged
+	Version uint64   `json:"-"`    // opaque to all but the store; 0: never stored
+}
+
+// ErrConflict says that the stored list is another than the one that was read.
+var ErrConflict = errors.New("the list of damaged objects was changed by another run")
+
+// Damages keeps the list of them.
+type Damages interface {
+	// Damaged reads the list, strongly consistent; the zero list if there is none.
+	Damaged(ctx context.Context) (Damaged, error)
+	// SetDamaged replaces the list, if the stored one still has d.Version, and else
+	// returns ErrConflict; a repeated write whose response was lost succeeds.
+	SetDamaged(ctx context.Context, d Damaged) error
+}
+
 // Bucket keeps the objects. What is missing is fs.ErrNotExist, and what is there
 // in place of what was expected fs.ErrExist.
 type Bucket interface {
@@ -100,8 +129,12 @@ type Bucket interface {
 type Cleaner struct {
 	Orders  Orders
 	Batches Batches
+	Damages Damages
 	Bucket  Bucket
-	Keep    time.Duration // from the closing to the archive
+	// Tell says that an archived object cannot be read and why, or, without a
+	// reason, that it can again. It is told by every run while that lasts.
+	Tell func(ctx context.Context, key string, why error) error
+	Keep time.Duration // from the closing to the archive
 }
 
 // Cleaned counts what a run did.
@@ -109,12 +142,26 @@ type Cleaned struct {
 	Batches, Archived, Removed int
 	// Left are those that somebody wrote meanwhile: they are due again.
 	Left int
+	// Waiting are those that have not settled.
+	Waiting int
+	// Damaged are the objects that cannot be read.
+	Damaged int
 }
 
 // Run finishes the batch that is under way, and then archives what is due for as
 // long as there is time for another batch. Orders that cannot be read stay and are
-// told; they do not keep the others.
+// told; they do not keep the others. Neither does an object that cannot be read:
+// nothing is deleted for it, and what is still there of its batch goes into another.
 func (c *Cleaner) Run(ctx context.Context, now time.Time) (sum Cleaned, err error) {
+	bad, err := c.Damages.Damaged(ctx)
+	if err != nil {
+		return sum, fmt.Errorf("read which archived objects are damaged: %w", err)
+	}
+	bad, unread := c.mend(ctx, bad, &sum)
+	defer func() {
+		sum.Damaged = len(bad.Keys)
+		err = errors.Join(err, unread)
+	}()
 	stuck := map[swap.OrderID]bool{} // in this run
 	var left []error
 	var longest time.Duration
@@ -128,7 +175,7 @@ func (c *Cleaner) Run(ctx context.Context, now time.Time) (sum Cleaned, err erro
 			return sum, errors.Join(told(left), fmt.Errorf("look for a batch under way: %w", err))
 		}
 		if !begun {
-			if b, begun, err = c.begin(ctx, stuck, now); err != nil || !begun {
+			if b, begun, err = c.begin(ctx, stuck, bad, now); err != nil || !begun {
 				return sum, errors.Join(told(left), err)
 			}
 		}
@@ -136,7 +183,17 @@ func (c *Cleaner) Run(ctx context.Context, now time.Time) (sum Cleaned, err erro
 		stay, err := c.finish(ctx, b, &sum)
 		for _, s := range stay {
 			stuck[s.order] = true
+			if errors.Is(s.why, ErrUnsettled) && now.Sub(s.closed) < patience {
+				sum.Waiting++
+				continue
+			}
 			left = append(left, s.why)
+		}
+		if d, ok := errors.AsType[damage](err); ok {
+			unread = errors.Join(unread, fmt.Errorf("%s: %w", b.Key, d))
+			if bad, err = c.setAside(ctx, b, bad, d); err == nil {
+				continue
+			}
 		}
 		if err != nil {
 			return sum, errors.Join(told(left), fmt.Errorf("archive %d orders in %s: %w", len(b.Orders), b.Key, err))
@@ -153,8 +210,9 @@ func (c *Cleaner) Run(ctx context.Context, now time.Time) (sum Cleaned, err erro
 
 // stays is an order that cannot be archived.
 type stays struct {
-	order swap.OrderID
-	why   error
+	order  swap.OrderID
+	closed time.Time
+	why    error
 }
 
 // told are the errors of orders that stay, the first of them by name.
@@ -167,7 +225,7 @@ func told(left []error) error {
 }
 
 // begin fixes the next batch; false if nothing is due but what is stuck.
-func (c *Cleaner) begin(ctx context.Context, stuck map[swap.OrderID]bool, now time.Time) (Batch, bool, error) {
+func (c *Cleaner) begin(ctx context.Context, stuck map[swap.OrderID]bool, bad Damaged, now time.Time) (Batch, bool, error) {
 	due, err := c.Orders.Due(ctx, now.Add(-c.Keep), batchSize+len(stuck))
 	if err != nil {
 		return Batch{}, false, fmt.Errorf("list what is due: %w", err)
@@ -186,8 +244,11 @@ func (c *Cleaner) begin(ctx context.Context, stuck map[swap.OrderID]bool, now ti
 		fmt.Fprintln(h, d.Order, d.ClosedAt.Unix())
 	}
 	// The time of the run makes the key new although the same orders were in an
-	// earlier batch and stayed.
-	b := Batch{Orders: due, Key: fmt.Sprintf("orders/%s/%d-%s.jsonl.gz", day(due[0]), now.UnixMilli(), hex.EncodeToString(h.Sum(nil)[:6]))}
+	// earlier batch and stayed. The key of a damaged object is never used again.
+	b := Batch{Orders: due}
+	for at := now.UnixMilli(); b.Key == "" || slices.Contains(bad.Keys, b.Key); at++ {
+		b.Key = fmt.Sprintf("orders/%s/%d-%s.jsonl.gz", day(due[0]), at, hex.EncodeToString(h.Sum(nil)[:6]))
+	}
 	ok, err := c.Batches.Begin(ctx, b)
 	if err != nil {
 		return Batch{}, false, fmt.Errorf("begin a batch: %w", err)
@@ -205,34 +266,47 @@ func (c *Cleaner) finish(ctx context.Context, b Batch, sum *Cleaned) (stay []sta
 		return stay, err
 	}
 	sum.Archived += len(archived)
-	var removed, left atomic.Int64
-	var g errgroup.Group // an order that fails does not keep the others
-	g.SetLimit(workers)
-	errs := make([]error, len(archived))
-	for i, f := range archived {
-		g.Go(func() error {
-			ok, err := c.Orders.Remove(ctx, f)
-			switch {
-			case err != nil:
-				errs[i] = fmt.Errorf("remove order %s: %w", f.Order.ID, err)
-			case ok:
-				removed.Add(1)
-			default:
-				left.Add(1)
-			}
-			return nil
-		})
-	}
-	err = errors.Join(append(errs, g.Wait())...)
-	sum.Removed += int(removed.Load())
-	sum.Left += int(left.Load())
-	if err != nil {
+	if err := c.remove(ctx, archived, sum); err != nil {
 		return stay, err
 	}
 	if err := c.Batches.End(ctx, b.Key); err != nil {
 		return stay, fmt.Errorf("end the batch: %w", err)
 	}
 	return stay, nil
+}
+
+// remove deletes what is archived. An order that fails does not keep the others.
+func (c *Cleaner) remove(ctx context.Context, archived []Finished, sum *Cleaned) error {
+	var removed, left atomic.Int64
+	errs := make([]error, len(archived))
+	each(len(archived), func(i int) {
+		ok, err := c.Orders.Remove(ctx, archived[i])
+		switch {
+		case err != nil:
+			errs[i] = fmt.Errorf("remove order %s: %w", archived[i].Order.ID, err)
+		case ok:
+			removed.Add(1)
+		default:
+			left.Add(1)
+		}
+	})
+	sum.Removed += int(removed.Load())
+	sum.Left += int(left.Load())
+	return errors.Join(errs...)
+}
+
+// each does it for every index below n, so many at once as there are workers.
+func each(n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(workers, n) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // archive makes sure that the batch's object is there, and returns what is in it:
@@ -243,7 +317,7 @@ func (c *Cleaner) archive(ctx context.Context, b Batch) (archived []Finished, st
 	switch {
 	case err == nil: // a run before this one wrote it
 		archived, err = decode(body)
-		return archived, nil, err
+		return archived, nil, damagedBy(err)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, nil, fmt.Errorf("look for the object: %w", err)
 	}
@@ -275,7 +349,7 @@ func (c *Cleaner) archive(ctx context.Context, b Batch) (archived []Finished, st
 		return nil, stay, fmt.Errorf("read the object back: %d bytes that are not the %d that were stored", len(there), len(body))
 	}
 	archived, err = decode(there)
-	return archived, stay, err
+	return archived, stay, damagedBy(err)
 }
 
 // read reads the orders of a batch, in its order. Those that are not closed any
@@ -283,23 +357,17 @@ func (c *Cleaner) archive(ctx context.Context, b Batch) (archived []Finished, st
 func (c *Cleaner) read(ctx context.Context, b Batch) (finished []Finished, stay []stays) {
 	found := make([]*Finished, len(b.Orders))
 	errs := make([]error, len(b.Orders))
-	var g errgroup.Group
-	g.SetLimit(workers)
-	for i, d := range b.Orders {
-		g.Go(func() error {
-			f, ok, err := c.Orders.Read(ctx, d)
-			if ok && err == nil {
-				found[i] = &f
-			}
-			errs[i] = err
-			return nil
-		})
-	}
-	_ = g.Wait() // each has its own error
+	each(len(b.Orders), func(i int) {
+		f, ok, err := c.Orders.Read(ctx, b.Orders[i])
+		if ok && err == nil {
+			found[i] = &f
+		}
+		errs[i] = err
+	})
 	for i, d := range b.Orders {
 		switch {
 		case errs[i] != nil:
-			stay = append(stay, stays{d.Order, fmt.Errorf("read order %s: %w", d.Order, errs[i])})
+			stay = append(stay, stays{d.Order, d.ClosedAt, fmt.Errorf("read order %s: %w", d.Order, errs[i])})
 		case found[i] != nil:
 			finished = append(finished, *found[i])
 		}

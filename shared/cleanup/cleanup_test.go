@@ -31,13 +31,17 @@ type rig struct {
 	bucket  *snapshottest.Bucket
 	cleaner cleanup.Cleaner
 	stored  []cleanup.Finished
+	told    map[string]error // of objects, by key
 }
 
 // newRig has as many finished orders, closed a second after each other from noon.
 func newRig(orders int) *rig {
 	f := new(faulttest.Faults)
-	r := &rig{Faults: f, tables: cleanuptest.NewTables(f), bucket: snapshottest.NewBucket(f)}
-	r.cleaner = cleanup.Cleaner{Orders: r.tables, Batches: r.tables, Bucket: r.bucket, Keep: time.Hour}
+	r := &rig{Faults: f, tables: cleanuptest.NewTables(f), bucket: snapshottest.NewBucket(f), told: map[string]error{}}
+	r.cleaner = cleanup.Cleaner{Orders: r.tables, Batches: r.tables, Damages: r.tables, Bucket: r.bucket, Keep: time.Hour,
+		Tell: func(ctx context.Context, key string, why error) error {
+			return r.DoAbout(ctx, "tell", key, func() error { r.told[key] = why; return nil })
+		}}
 	for i := range orders {
 		r.add(noon.Add(time.Duration(i)*time.Second), i%4)
 	}
@@ -55,26 +59,34 @@ func (r *rig) add(at time.Time, history int) cleanup.Finished {
 func (r *rig) archived(t *testing.T) (all []cleanup.Finished) {
 	t.Helper()
 	for _, key := range r.bucket.Keys("orders/") {
-		zip, err := gzip.NewReader(bytes.NewReader(r.bucket.Object(key)))
-		if err != nil {
-			t.Fatalf("%s: %v", key, err)
-		}
-		in := bufio.NewScanner(zip)
-		in.Buffer(nil, 1<<20)
-		for in.Scan() {
-			var f cleanup.Finished
-			if err := json.Unmarshal(in.Bytes(), &f); err != nil {
-				t.Fatalf("%s: %v", key, err)
-			}
+		for _, f := range objectAt(t, r.bucket, key) {
 			if day := f.ClosedAt.Format("orders/2006/01/02/"); !strings.HasPrefix(key, day) {
 				t.Errorf("order closed at %s is in %s", f.ClosedAt, key)
 			}
-			f.Schema = 0
 			all = append(all, f)
 		}
-		if err := in.Err(); err != nil {
+	}
+	return all
+}
+
+func objectAt(t *testing.T, b *snapshottest.Bucket, key string) (all []cleanup.Finished) {
+	t.Helper()
+	zip, err := gzip.NewReader(bytes.NewReader(b.Object(key)))
+	if err != nil {
+		t.Fatalf("%s: %v", key, err)
+	}
+	in := bufio.NewScanner(zip)
+	in.Buffer(nil, 1<<20)
+	for in.Scan() {
+		var f cleanup.Finished
+		if err := json.Unmarshal(in.Bytes(), &f); err != nil {
 			t.Fatalf("%s: %v", key, err)
 		}
+		f.Schema = 0
+		all = append(all, f)
+	}
+	if err := in.Err(); err != nil {
+		t.Fatalf("%s: %v", key, err)
 	}
 	return all
 }
@@ -131,8 +143,8 @@ func TestFinishedOrdersAreArchived(t *testing.T) {
 	if err != nil || again != (cleanup.Cleaned{}) {
 		t.Errorf("twice for one tick: %+v, %v; want nothing", again, err)
 	}
-	if calls := r.Log()[before:]; !slices.Equal(calls, []string{"batch.read", "orders.due"}) {
-		t.Errorf("an idle run calls %q, want one look at the batch and one at what is due", calls)
+	if calls := r.Log()[before:]; !slices.Equal(calls, []string{"damaged.read", "batch.read", "orders.due"}) {
+		t.Errorf("an idle run calls %q, want one look at the damaged, one at the batch and one at what is due", calls)
 	}
 }
 
@@ -302,6 +314,8 @@ func (m *meddler) Create(ctx context.Context, key string, body []byte) error {
 }
 
 // A run that died left an object that is not what it was: nothing is deleted for it.
+// It is told, what is still there of its batch goes into another object, and so do
+// the orders after it. Once a person has brought it back, what was begun for it ends.
 func TestDamagedArchive(t *testing.T) {
 	for name, tt := range map[string]struct {
 		spoil func([]byte) []byte
@@ -315,26 +329,168 @@ func TestDamagedArchive(t *testing.T) {
 		"no lines":  {func([]byte) []byte { return zip("") }, "empty"},
 		"open":      {func([]byte) []byte { return zip(`{"schema":1,"closedAt":"2026-03-01T12:00:00Z"}` + "\n") }, "line 1"},
 	} {
-		r := newRig(3)
-		r.Fail(func(op string) faulttest.Fault {
-			if op == "orders.remove" {
-				return faulttest.Refused
+		t.Run(name, func(t *testing.T) {
+			r := newRig(3)
+			first := r.stored[1].Order.ID.String()
+			r.FailAbout(func(op, about string) faulttest.Fault { // the second dies before its history is deleted
+				if op == "orders.remove" && about != first {
+					return faulttest.Refused
+				}
+				return faulttest.OK
+			})
+			if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil {
+				t.Fatal("no failure")
 			}
-			return faulttest.OK
+			r.FailAbout(nil)
+			key := r.bucket.Keys("orders/")[0]
+			good := r.bucket.Object(key)
+			r.bucket.Plant(key, tt.spoil(slices.Clone(good)))
+			r.add(noon.Add(time.Minute), 1)
+			got, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), key) {
+				t.Errorf("%v, want %q and the key", err, tt.want)
+			}
+			if why := r.told[key]; why == nil || !strings.Contains(why.Error(), tt.want) || got.Damaged != 1 || got.Removed != 3 {
+				t.Errorf("told %v, %+v", why, got)
+			}
+			there, orphans := r.tables.All()
+			if len(there) != 0 || orphans != 1 {
+				t.Errorf("%d orders and %d items of histories are left, want none and one", len(there), orphans)
+			}
+			if !bytes.Equal(r.bucket.Object(key), tt.spoil(slices.Clone(good))) {
+				t.Error("the damaged object is touched")
+			}
+			archived := map[string]int{}
+			for _, k := range r.bucket.Keys("orders/") {
+				if k != key {
+					for _, f := range objectAt(t, r.bucket, k) {
+						archived[f.Order.ID.String()]++
+					}
+				}
+			}
+			for _, f := range r.stored {
+				if id := f.Order.ID.String(); archived[id] != map[bool]int{true: 0, false: 1}[id == first] {
+					t.Errorf("order %s is archived %d times beside the damaged object", id, archived[id])
+				}
+			}
+
+			delete(r.told, key)
+			if got, err := r.cleaner.Run(t.Context(), noon.Add(3*time.Hour)); err != nil || got.Damaged != 1 || r.told[key] == nil {
+				t.Errorf("the next run: %+v, %v, told %v", got, err, r.told[key])
+			}
+			r.bucket.Plant(key, good)
+			got, err = r.cleaner.Run(t.Context(), noon.Add(4*time.Hour))
+			if why, told := r.told[key]; err != nil || got.Damaged != 0 || !told || why != nil {
+				t.Errorf("brought back: %+v, %v, told %t %v", got, err, told, why)
+			}
+			if there, orphans := r.tables.All(); len(there) != 0 || orphans != 0 {
+				t.Errorf("brought back: %d orders and %d items of histories are left", len(there), orphans)
+			}
 		})
-		if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil {
-			t.Fatal("no failure")
+	}
+}
+
+// A person has taken the damaged object away: it is over.
+func TestADamagedObjectThatIsTakenAway(t *testing.T) {
+	r := newRig(2)
+	key := "orders/2026/02/01/1-a.jsonl.gz"
+	if err := r.tables.SetDamaged(t.Context(), cleanup.Damaged{Keys: []string{key}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+	if why, told := r.told[key]; err != nil || got.Damaged != 0 || !told || why != nil || got.Removed != 2 {
+		t.Errorf("%+v, %v, told %t %v", got, err, told, why)
+	}
+}
+
+// Whatever fails while an object is set aside or brought back, run again it comes to
+// the same end, and nothing is deleted that is not in an object that can be read.
+func TestSettingAsideFailsAtAnyStep(t *testing.T) {
+	for _, kind := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
+		for at := 0; ; at++ {
+			r := newRig(3)
+			r.Fail(func(op string) faulttest.Fault {
+				if op == "orders.remove" {
+					return faulttest.Refused
+				}
+				return faulttest.OK
+			})
+			if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil {
+				t.Fatal("no failure")
+			}
+			key := r.bucket.Keys("orders/")[0]
+			good := r.bucket.Object(key)
+			r.bucket.Plant(key, []byte("rubbish"))
+			n, hit := 0, false
+			fault := func(op string) faulttest.Fault {
+				if n++; n == at+1 {
+					hit = true
+					return kind
+				}
+				return faulttest.OK
+			}
+			r.Fail(fault)
+			_, _ = r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)) // it may fail
+			r.Fail(nil)
+			for range 2 {
+				_, _ = r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)) // it tells of the damage
+			}
+			if there, _ := r.tables.All(); len(there) != 0 || r.told[key] == nil {
+				t.Fatalf("fault %v at %d: %d orders left, told %v", kind, at, len(there), r.told[key])
+			}
+			in := 0
+			for _, k := range r.bucket.Keys("orders/") {
+				if k != key {
+					in += len(objectAt(t, r.bucket, k))
+				}
+			}
+			if in != 3 {
+				t.Fatalf("fault %v at %d: %d orders in other objects", kind, at, in)
+			}
+			r.bucket.Plant(key, good)
+			r.Fail(fault) // whose count goes on: it may hit here
+			_, _ = r.cleaner.Run(t.Context(), noon.Add(3*time.Hour))
+			r.Fail(nil)
+			if _, err := r.cleaner.Run(t.Context(), noon.Add(3*time.Hour)); err != nil || r.told[key] != nil {
+				t.Fatalf("fault %v at %d: %v, told %v", kind, at, err, r.told[key])
+			}
+			if d, err := r.tables.Damaged(t.Context()); err != nil || len(d.Keys) != 0 {
+				t.Fatalf("fault %v at %d: %v, %v", kind, at, d, err)
+			}
+			if !hit {
+				break
+			}
 		}
-		r.Fail(nil)
-		key := r.bucket.Keys("orders/")[0]
-		r.bucket.Plant(key, tt.spoil(r.bucket.Object(key)))
-		_, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
-		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), key) {
-			t.Errorf("%s: %v, want %q and the key", name, err, tt.want)
+	}
+}
+
+// A bucket in which object after object is damaged stops the archive in the end.
+func TestTooManyDamagedObjects(t *testing.T) {
+	r := newRig(1)
+	r.Fail(func(op string) faulttest.Fault {
+		if op == "orders.remove" {
+			return faulttest.Refused
 		}
-		if there, _ := r.tables.All(); len(there) != 3 {
-			t.Errorf("%s: %d orders are left of 3", name, len(there))
-		}
+		return faulttest.OK
+	})
+	if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil {
+		t.Fatal("no failure")
+	}
+	r.Fail(nil)
+	keys := make([]string, 50)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("orders/2026/02/01/%d-a.jsonl.gz", i)
+		r.bucket.Plant(keys[i], []byte("rubbish"))
+	}
+	if err := r.tables.SetDamaged(t.Context(), cleanup.Damaged{Keys: keys}); err != nil {
+		t.Fatal(err)
+	}
+	r.bucket.Plant(r.bucket.Keys("orders/2026/03")[0], []byte("rubbish"))
+	if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil || !strings.Contains(err.Error(), "50 archived objects are damaged") {
+		t.Errorf("%v", err)
+	}
+	if there, _ := r.tables.All(); len(there) != 1 {
+		t.Errorf("%d orders are left of 1", len(there))
 	}
 }
 
@@ -520,4 +676,28 @@ func FuzzArchive(f *testing.F) {
 			t.Errorf("an order that is not in the object was deleted (%v)", err)
 		}
 	})
+}
+
+// An order whose transactions have not settled waits, keeps nobody, and is no error
+// until it has waited for a week.
+func TestAnOrderThatHasNotSettled(t *testing.T) {
+	r := newRig(230)
+	id := r.stored[1].Order.ID
+	r.tables.Live(id, true)
+	got, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour))
+	if err != nil || got.Waiting != 1 || got.Removed != 229 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if there, _ := r.tables.All(); len(there) != 1 || there[0].Order.ID != id {
+		t.Errorf("%d orders are left, want the one", len(there))
+	}
+	got, err = r.cleaner.Run(t.Context(), noon.Add(7*24*time.Hour+time.Minute))
+	if err == nil || !strings.Contains(err.Error(), id.String()) || got.Waiting != 0 {
+		t.Errorf("after a week: %+v, %v; want an error that names it", got, err)
+	}
+	r.tables.Live(id, false)
+	if _, err := r.cleaner.Run(t.Context(), noon.Add(8*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	r.done(t, "once it has settled")
 }

@@ -24,6 +24,16 @@
 // archived twice and nothing deleted that is not in it. An order that somebody
 // has written meanwhile stays, and is due again.
 //
+// An object that cannot be read stops nobody: nothing is deleted for it, its key is
+// kept in mind and told, and those orders of its batch that are still in the tables
+// go into another object. Those that were deleted for it before are in it alone, so it
+// stays for a person to bring back its earlier version. Each run looks whether that has
+// happened.
+//
+// An order of which work is still under way stays as well, for as long as that is so:
+// what comes of it would be added to the history of an order that is gone. That is no
+// error in the first week.
+//
 // An order that cannot be read, or is too large for a line, stays too, and is told:
 // the run goes on with the others.
 //

@@ -40,7 +40,7 @@ func encode(finished []Finished) (body []byte, left []stays, err error) {
 		line, err := json.Marshal(&f) // by pointer, for the sake of the 256-bit numbers in it
 		if err != nil || len(line) > maxLine {
 			err = cmp.Or(err, fmt.Errorf("%d bytes, at most %d", len(line), maxLine))
-			left = append(left, stays{f.Order.ID, fmt.Errorf("encode order %s: %w", f.Order.ID, err)})
+			left = append(left, stays{f.Order.ID, f.ClosedAt, fmt.Errorf("encode order %s: %w", f.Order.ID, err)})
 			continue
 		}
 		if size += len(line) + 1; size > maxContent {

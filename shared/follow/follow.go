@@ -45,7 +45,8 @@ type Chain interface {
 // Probe reads what logs do not say.
 type Probe interface {
 	// Balances reads the token and native balances of escrows at the given
-	// block, in the order asked, batched. The zero token is the native coin.
+	// block, in the order asked, batched. The zero token is the native coin. One
+	// whose token gives no balance is Mute.
 	Balances(ctx context.Context, chain uint64, at swap.Block, of []Holding) ([]swap.Balance, error)
 	// Transactions reads sender, receiver and calldata by hash, batched, in the order
 	// asked; an unknown hash gives the zero value.

@@ -419,3 +419,46 @@ func TestNotClosedOverUnreadBalances(t *testing.T) {
 		}
 	}
 }
+
+// A token that reverts is not zero: nothing counts as gone, and an order whose
+// escrow has ended stays open and is told until the token answers again. It is asked
+// again seldom.
+func TestATokenThatGivesNoBalance(t *testing.T) {
+	w, tr := started(t, swap.OneInchV11)
+	a, b := w.chains[chainA], w.chains[chainB]
+	w.later(400)
+	w.pass()
+	b.mute = true
+	w.pass()
+	b.mine(tr.withdraw("dst"))
+	a.mine(tr.withdraw("src"))
+	for range 3 {
+		w.later(700)
+		w.pass()
+		if o := w.order(w.id(tr)); o == nil || o.Closed {
+			t.Fatal("closed")
+		}
+	}
+	if w.found(swap.FundsGone, swap.Critical) > 0 {
+		t.Errorf("gone: %s", pretty(w.findings))
+	}
+	if w.found(swap.FundsHeld, swap.Warning) == 0 {
+		t.Errorf("nobody was told: %s", pretty(w.findings))
+	}
+	before := b.looks
+	for range 5 {
+		w.later(50)
+		w.pass()
+	}
+	if n := b.looks - before; n > 1 {
+		t.Errorf("asked %d times in four minutes", n)
+	}
+	b.mute = false
+	for range 2 { // read, and closed
+		w.later(700)
+		w.pass()
+	}
+	if o := w.order(w.id(tr)); !o.Closed {
+		t.Errorf("not closed: %s", pretty(o))
+	}
+}

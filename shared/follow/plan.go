@@ -239,9 +239,6 @@ func (p *pass) readBalances(ctx context.Context, c *chainPass, of []Holding, own
 	}
 	gone := map[common.Address]uint64{}
 	for i, b := range got {
-		if !b.Known() {
-			continue // the token does not answer
-		}
 		o := owners[i]
 		if from, ok := missing(o.Order, c.id, of[i].Escrow, b, facts); ok {
 			gone[of[i].Escrow] = from
@@ -255,6 +252,9 @@ func (p *pass) readBalances(ctx context.Context, c *chainPass, of []Holding, own
 // missing reports whether the balance says that an open leg was emptied, which
 // no event and no earlier balance has told, and from which block on to look.
 func missing(o swap.Order, chain uint64, escrow common.Address, b swap.Balance, facts map[uint64]swap.Provisional) (from uint64, ok bool) {
+	if !b.Known() {
+		return 0, false // of what is not known nothing is missing
+	}
 	s := swap.Fold(o, facts)
 	for _, l := range append([]swap.LegState{s.Src}, s.Dsts...) {
 		amount := l.Immutables.AmountInt()

@@ -69,6 +69,8 @@ type simChain struct {
 	noTx   bool // transactions and receipts are not found
 	extra  func(q follow.Query) []swap.Log
 	short  func(swap.OrderID) bool // escrows whose tokens are gone
+	mute   bool                    // tokens give no balance
+	looks  int                     // balances asked for
 }
 
 // sim is the chains: follow.Chain and follow.Probe.
@@ -283,10 +285,13 @@ func (s *sim) Balances(ctx context.Context, chain uint64, at swap.Block, of []fo
 	err = s.do(ctx, "rpc.balances", chain, func(c *simChain) error {
 		state := c.blocks[at.Number].state
 		for _, h := range of {
-			b := swap.Balance{Block: at}
+			b := swap.Balance{Block: at, Mute: c.mute}
+			c.looks++
 			for _, l := range state {
 				if l.Escrow == h.Escrow && !l.ended && (c.short == nil || !c.short(swap.OrderID{ChainID: chain, Escrow: l.Escrow})) {
-					b.Token, b.Native = l.Immutables.AmountInt(), l.Immutables.DepositInt()
+					if b.Native = l.Immutables.DepositInt(); !c.mute {
+						b.Token = l.Immutables.AmountInt()
+					}
 				}
 			}
 			out = append(out, b)

@@ -29,6 +29,7 @@ type node struct {
 	err     error
 	unsaid  error
 	branch  byte
+	from    uint64 // the first block of the branch
 	latency time.Duration
 	stalls  bool
 }
@@ -53,6 +54,9 @@ func (n *nodes) HashAt(ctx context.Context, _ uint64, name string, number uint64
 	if err := cmp.Or(e.unsaid, ctx.Err()); err != nil {
 		return common.Hash{}, err
 	}
+	if number < e.from {
+		return common.Hash{1}, nil
+	}
 	return common.Hash{1, e.branch}, nil
 }
 
@@ -75,7 +79,7 @@ func TestChainProbe(t *testing.T) {
 		{"two that agree", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.head = 997 })},
 			Healthy, map[string]Status{"a": Healthy, "b": Healthy}, "", 992},
 		{"one alone", map[string]*node{"a": good(nil)}, Healthy, map[string]Status{"a": Healthy}, "", 0},
-		{"near genesis", map[string]*node{"a": good(func(n *node) { n.head = 3 }), "b": good(nil)},
+		{"near genesis", map[string]*node{"a": good(func(n *node) { n.head = 3 }), "b": good(func(n *node) { n.head = 4 })},
 			Healthy, map[string]Status{"a": Healthy, "b": Healthy}, "", 0},
 		{"one does not answer", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.err = errors.New("rate limited") })},
 			Healthy, map[string]Status{"a": Healthy, "b": Unhealthy}, "rate limited", 0},
@@ -91,7 +95,29 @@ func TestChainProbe(t *testing.T) {
 			Degraded, map[string]Status{"a": Degraded, "b": Degraded}, "its newest head is 16s old", 995},
 		{"the chain stands still", map[string]*node{"a": good(func(n *node) { n.age = 301 * time.Second }), "b": good(func(n *node) { n.age = 302 * time.Second })},
 			Unhealthy, map[string]Status{"a": Degraded, "b": Degraded}, "its newest head is 5m1s old", 995},
-		{"a head of the future", map[string]*node{"a": good(func(n *node) { n.age = -time.Hour })}, Healthy, map[string]Status{"a": Healthy}, "", 0},
+		{"a head of the future", map[string]*node{"a": good(func(n *node) { n.age = -time.Hour })},
+			Unhealthy, map[string]Status{"a": Unhealthy}, "its head lies 1h0m0s in the future", 0},
+		{"a clock that differs", map[string]*node{"a": good(func(n *node) { n.age = -15 * time.Second })}, Healthy, map[string]Status{"a": Healthy}, "", 0},
+		{"a head of the future beside others", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.age = -16 * time.Second }), "c": good(nil)},
+			Healthy, map[string]Status{"a": Healthy, "b": Unhealthy, "c": Healthy}, "its head lies 16s in the future", 995},
+		{"a head of the far future", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.head, n.age = 1<<63, -1<<62 }), "c": good(nil)},
+			Healthy, map[string]Status{"a": Healthy, "b": Unhealthy, "c": Healthy}, "in the future", 995},
+		{"a head of the future hides no chain that stands still", map[string]*node{"a": good(func(n *node) { n.age = 301 * time.Second }), "b": good(func(n *node) { n.age = -time.Hour })},
+			Unhealthy, map[string]Status{"a": Degraded, "b": Unhealthy}, "its newest head is 5m1s old", 995},
+		{"a low number with a fresh time", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.head = 5 }), "c": good(nil)},
+			Healthy, map[string]Status{"a": Healthy, "b": Unhealthy, "c": Healthy}, "its head is 995 blocks away from another one's", 995},
+		{"a low number with a fresh time hides no fork", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.head = 5 }), "c": good(func(n *node) { n.branch, n.from = 1, 900 })},
+			Unhealthy, map[string]Status{"a": Unhealthy, "b": Unhealthy, "c": Unhealthy}, "has another block 995 than its peers", 995},
+		{"two that cannot both be true", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.head = 1 << 60 })},
+			Unhealthy, map[string]Status{"a": Unhealthy, "b": Unhealthy}, "no endpoint has a head that can be true", 995},
+		{"a low number of long ago is old, and can be true", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.head, n.age = 5, time.Hour })},
+			Healthy, map[string]Status{"a": Healthy, "b": Degraded}, "its head is 1h0m0s old", 0},
+		{"as many blocks as there is time for", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.head = 1750 })},
+			Healthy, map[string]Status{"a": Healthy, "b": Healthy}, "", 995},
+		{"one block more", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.head = 1751 })},
+			Unhealthy, map[string]Status{"a": Unhealthy, "b": Unhealthy}, "751 blocks away", 995},
+		{"one that is behind hides no fork above it", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.head = 980 }), "c": good(func(n *node) { n.branch, n.from = 1, 990 })},
+			Healthy, map[string]Status{"a": Unhealthy, "b": Healthy, "c": Unhealthy}, "has another block 995 than its peers", 975},
 		{"two that disagree", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.branch = 1 })},
 			Unhealthy, map[string]Status{"a": Unhealthy, "b": Unhealthy}, "none has a majority", 995},
 		{"a minority of one", map[string]*node{"a": good(nil), "b": good(func(n *node) { n.branch = 1 }), "c": good(nil)},

@@ -19,6 +19,9 @@
 //
 // Jobs are as job-watchdog has judged them, which is the only judge of jobs: missing or hung is unhealthy,
 // failing or slow degraded. A watchdog that stands still says nothing of them, and is told itself.
+// A head that lies in the future, or that cannot be of one chain with those of its peers because more
+// blocks lie between them than there was time for, makes its endpoint unhealthy, and is neither fresh nor
+// compared. The others are compared below their own heads, and not below the lowest of all.
 // Concurrency is what the account allows against what the stack can need in one moment, see
 // ConcurrencyProbe. A dead queue is degraded for as long as anything lies in it.
 //

@@ -226,7 +226,7 @@ func judgeBalances(c *Component, s balance.Snapshot, fresh time.Duration, now ti
 	}
 	low := 0
 	for _, h := range s.Holdings {
-		if h.Level >= balance.Low {
+		if h.Low() {
 			low++
 		}
 	}
@@ -253,9 +253,12 @@ func (k Signer) look(ctx context.Context, s balance.Snapshot, now time.Time) Com
 			c.Numbers["payable"] = int64(g.Payable)
 		}
 		c.Numbers["owed"] = int64(g.Owed)
-		switch g.Level {
-		case balance.OK:
-			c.Status = Healthy
+		if c.Status = Healthy; !g.Read {
+			c.worsen(Degraded, "its gas could not be read")
+		}
+		switch g.Level { // of one that was not read, what it was before
+		case balance.Unknown:
+			c.worsen(Degraded, "its gas was never read")
 		case balance.Low:
 			c.worsen(Degraded, "its gas is low")
 		case balance.Critical:

@@ -159,6 +159,11 @@ func TestSignersProbe(t *testing.T) {
 			s.Holdings = append(s.Holdings, balance.Held{Failed: "reverted"})
 			return s
 		}()}, []expectation{{Degraded, false, "1 readings are missing"}, {Healthy, false, ""}}},
+		{"gas that could not be read", given{s: func() balance.Snapshot {
+			s := gas(balance.OK)
+			s.Holdings[0].Failed, s.Holdings[0].Level, s.Gas[0].Read = "timeout", balance.Low, false
+			return s
+		}()}, []expectation{{Degraded, false, "1 readings are missing"}, {Degraded, false, "its gas could not be read"}}},
 		{"on their way", given{s: gas(balance.OK), flying: 3, age: 2 * time.Hour}, []expectation{{Healthy, false, ""}, {Healthy, false, ""}}},
 		{"on its way for long", given{s: gas(balance.OK), flying: 3, age: 2*time.Hour + time.Minute}, []expectation{{Healthy, false, ""}, {Degraded, false, "for 2h1m0s"}}},
 		{"exclusive with foreign transactions", given{s: gas(balance.OK), foreign: true}, []expectation{{Healthy, false, ""}, {Degraded, false, "exclusive, and it has foreign transactions"}}},
@@ -172,7 +177,7 @@ func TestSignersProbe(t *testing.T) {
 			Foreign: func(context.Context) (bool, error) { return c.given.foreign, c.given.lost }}
 		got := look1(t, SignersProbe(10, func(context.Context, uint64, time.Time) (balance.Snapshot, error) { return c.given.s, c.given.err }, []Signer{k}, 15*time.Minute, begin))
 		check(t, c.name, got, c.want...)
-		if c.given.s.ChainID != 0 && (got[1].Numbers["payable"] != 7 || got[1].Numbers["owed"] != 2) {
+		if c.given.s.ChainID != 0 && (got[1].Numbers["payable"] != map[bool]int64{true: 7}[c.given.s.Gas[0].Read] || got[1].Numbers["owed"] != 2) {
 			t.Errorf("%s: numbers %v", c.name, got[1].Numbers)
 		}
 	}

@@ -265,6 +265,8 @@ type Balance struct {
 	Low     uint256.Int // threshold; zero: there is none
 	// Short: it was judged low by more than its threshold, such as by what is open and has to be paid for.
 	Short bool
+	// Unread: it could not be read at the end of the day. Token is what was read last.
+	Unread bool
 	// Runway is how many actions the balance still pays for; negative: it pays
 	// for none by its nature, as a token does not.
 	Runway int

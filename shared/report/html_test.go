@@ -294,3 +294,21 @@ func TestABalanceThatIsShortIsTold(t *testing.T) {
 		t.Errorf("told though it is not; %v", err)
 	}
 }
+
+// A balance that could not be read at the end is neither low nor fine.
+func TestABalanceThatCouldNotBeReadIsTold(t *testing.T) {
+	d := richDay()
+	d.Balances = []Balance{{Chain: "ten", Account: "resolver", Token: Wei(gwei(7)), Low: gwei(8), Short: true, Unread: true, Runway: -1, Points: []Point{{At: at(1, 0), Raw: gwei(7)}}}}
+	page, err := HTML(d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1 balance could not be read", "none is too low, 1 could not be read", ">when last read; not at the end of the day<"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if strings.Contains(string(page), "1 balance is too low") {
+		t.Error("it is told as low")
+	}
+}

@@ -127,8 +127,8 @@ func (h Health) last() string {
 	return state
 }
 
-// low tells whether the balance is too low.
-func (b Balance) low() bool { return b.Short || b.Token.Raw.Lt(&b.Low) }
+// low tells whether the balance is too low. Of one that could not be read nobody knows.
+func (b Balance) low() bool { return !b.Unread && (b.Short || b.Token.Raw.Lt(&b.Low)) }
 
 // maxNamed is how many jobs a verdict names.
 const maxNamed = 4
@@ -212,12 +212,12 @@ func (v viewer) verdict() verdict {
 	if state := v.Health.last(); state != "" && state != healthy {
 		worse(warn, "health is "+tame(state, 20)+" at the end")
 	}
-	low := 0
-	for _, b := range v.Balances {
-		low += btoi(b.low())
-	}
+	low, unread := v.shortBalances()
 	if low > 0 {
 		worse(warn, plural(low, "balance is too low", "balances are too low"))
+	}
+	if unread > 0 {
+		worse(warn, plural(unread, "balance could not be read", "balances could not be read"))
 	}
 	if n := len(v.Gaps); n > 0 {
 		worse(warn, "not available: "+v.gapNames())

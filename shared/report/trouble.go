@@ -313,13 +313,13 @@ func (v viewer) balances() section {
 		s.None = "No account is watched."
 		return s
 	}
-	low := 0
-	for _, b := range v.Balances {
-		low += btoi(b.low())
-	}
+	low, unread := v.shortBalances()
 	s.Note = plural(low, "is too low", "are too low")
 	if low == 0 {
 		s.Note = "none is too low"
+	}
+	if unread > 0 {
+		s.Note += ", " + plural(unread, "could not be read", "could not be read")
 	}
 	s.Note += "; dashed lines show thresholds"
 	t := &table{Cols: []col{{Name: "Account"}, {Name: "Balance", Class: "n"}, {Name: "In the day", Class: "n"}, {Name: "Pays for", Class: "n"}, {Name: "Trend", Class: "spark"}}}
@@ -335,6 +335,9 @@ func (v viewer) balances() section {
 				now.Sub = "below " + Amount{Raw: b.Low, Decimals: b.Token.Decimals}.Number()
 			}
 		}
+		if b.Unread {
+			now.Class, now.Sub = "n bad-t", "when last read; not at the end of the day"
+		}
 		diff := cell{Text: "–"}
 		if len(b.Points) > 0 {
 			diff.Text = change(b.Points[0].Raw, b.Token.Raw, b.Token)
@@ -347,6 +350,15 @@ func (v viewer) balances() section {
 	}
 	s.Table = t
 	return s
+}
+
+// shortBalances counts those that are too low, and those of which nobody knows.
+func (v viewer) shortBalances() (low, unread int) {
+	for _, b := range v.Balances {
+		low += btoi(b.low())
+		unread += btoi(b.Unread)
+	}
+	return low, unread
 }
 
 // trend draws a balance over the day, and its threshold where that is near.

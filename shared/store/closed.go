@@ -20,13 +20,12 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
-// Closed is cleanup.Orders and cleanup.Batches.
+// Closed is cleanup.Orders, cleanup.Batches and cleanup.Damages.
 //
 // A closed order has a row in a partition of its own, sorted by the time of its
 // closing, which Orders.Save writes in the transaction that closes it and takes
 // away in one that opens it again. That time stands beside the order's body, so
-// that the row can be found. An order that was closed before there were such rows
-// gets one when it is next written, or by Index.
+// that the row can be found.
 type Closed struct{ s *Store }
 
 const (
@@ -34,6 +33,7 @@ const (
 	attrClosed = "closed_at" // of an order: epoch seconds
 	cleanupPK  = "cleanup"
 	batchSK    = "batch"
+	damagedSK  = "damaged"
 	attrKey    = "key"
 
 	everyHistory = "hist#"
@@ -50,7 +50,7 @@ func closedRow(id swap.OrderID, at int64) item {
 // indexRows are all rows that go with an order: those of the watch book, or its
 // place among the closed ones.
 func indexRows(o swap.Order, closedAt int64) []item {
-	if o.Closed && closedAt > 0 {
+	if o.Closed {
 		return []item{closedRow(o.ID, closedAt)}
 	}
 	return rowsOf(o)
@@ -94,37 +94,21 @@ func readClosedRow(it item) (cleanup.Due, error) {
 	return cleanup.Due{Order: id, ClosedAt: time.Unix(seconds, 0).UTC()}, nil
 }
 
-// Index gives those closed orders a row that were closed before there were rows,
-// as if they were closed now, and says how many. It reads the whole table, is for
-// once after an upgrade, and may be repeated. An order that cannot be read or is
-// written meanwhile does not keep the others.
-func (v Closed) Index(ctx context.Context) (n int, err error) {
-	in := &dynamodb.ScanInput{TableName: &v.s.tables.Orders, ConsistentRead: aws.Bool(true),
-		FilterExpression: aws.String("#sk = :order AND attribute_not_exists(#closed_at)"), ExpressionAttributeNames: names("#sk #closed_at"),
-		ExpressionAttributeValues: item{":order": text(orderSK)}}
-	var errs []error
-	for {
-		page, err := v.s.db.Scan(ctx, in)
+// Read implements cleanup.Orders. Live work is looked for before the history is read:
+// it moves there when it ends, so that what is no longer live is there by then.
+func (v Closed) Read(ctx context.Context, d cleanup.Due) (f cleanup.Finished, ok bool, err error) {
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, orderPrefix+d.Order.String(), orderSK)) {
+		var o swap.Order
+		if err == nil {
+			o, err = readOrder(it)
+		}
+		if err == nil && o.Closed {
+			err = v.settled(ctx, o)
+		}
 		if err != nil {
-			return n, errors.Join(append(errs, fmt.Errorf("scan the orders table: %w", err))...)
-		}
-		for _, it := range page.Items {
-			o, err := readOrder(it)
-			if err == nil && o.Closed {
-				if err = v.s.Orders().Save(ctx, o); err == nil {
-					n++
-				}
-			}
-			errs = append(errs, err)
-		}
-		if in.ExclusiveStartKey = page.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
-			return n, errors.Join(errs...)
+			return f, false, err
 		}
 	}
-}
-
-// Read implements cleanup.Orders.
-func (v Closed) Read(ctx context.Context, d cleanup.Due) (f cleanup.Finished, ok bool, err error) {
 	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, orderPrefix+d.Order.String(), "")) {
 		if err != nil {
 			return f, false, err
@@ -147,6 +131,26 @@ func (v Closed) Read(ctx context.Context, d cleanup.Due) (f cleanup.Finished, ok
 	}
 	f.ClosedAt = d.ClosedAt
 	return f, ok, nil
+}
+
+// settled returns cleanup.ErrUnsettled while there is live work of the order.
+func (v Closed) settled(ctx context.Context, o swap.Order) error {
+	for _, l := range append([]swap.LegRecord{o.Src}, o.Dsts...) {
+		pk := v.s.accountKey(l.ChainID, l.Immutables.TakerAddress())
+		for it, err := range v.s.query(ctx, partition(v.s.tables.Actions, pk, rowPrefix(l.Escrow))) {
+			var w swap.Work
+			if err == nil {
+				w, err = readWork(it)
+			}
+			if err != nil {
+				return fmt.Errorf("read live work of escrow %s on chain %d: %w", l.Escrow, l.ChainID, err)
+			}
+			if w.Order == o.ID { // an escrow may be in several orders
+				return fmt.Errorf("%s on chain %d is %s: %w", w.Key(), w.ChainID, w.State, cleanup.ErrUnsettled)
+			}
+		}
+	}
+	return nil
 }
 
 // readHistory reads an item of whatever sort, as it is.
@@ -245,4 +249,27 @@ func (v Closed) End(ctx context.Context, name string) error {
 		return nil // gone, or another one by now
 	}
 	return err
+}
+
+// Damaged implements cleanup.Damages.
+func (v Closed) Damaged(ctx context.Context) (d cleanup.Damaged, err error) {
+	it, err := v.s.get(ctx, v.s.tables.Jobs, key(cleanupPK, damagedSK))
+	if err != nil || it == nil {
+		return d, err
+	}
+	d.Version = it.uint(attrVersion)
+	return d, it.body(&d)
+}
+
+// SetDamaged implements cleanup.Damages.
+func (v Closed) SetDamaged(ctx context.Context, d cleanup.Damaged) error {
+	const what = "note damaged objects"
+	content, packed, err := packItem(&d)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	it := newItem(cleanupPK, damagedSK)
+	token := v.s.token(fmt.Appendf(nil, "%d", d.Version), content)
+	it[attrVersion], it[attrWrite], it[attrBody] = number(d.Version+1), blob(token), blob(packed)
+	return ours(v.s.write(ctx, put(v.s.tables.Jobs, it, since(d.Version))), 0, token, cleanup.ErrConflict, what)
 }

@@ -102,49 +102,6 @@ func TestPlaceAmongTheClosedOnes(t *testing.T) {
 	save("closed again", true, "200")
 }
 
-// Orders that were closed by a release that kept no rows get one when they are
-// written, or all at once.
-func TestClosedByAnEarlierRelease(t *testing.T) {
-	s := ownTables(t)
-	var ids []swap.OrderID
-	var items []item
-	for i := range 5 {
-		o, _ := watchtest.Order(watchtest.Chain(), watchtest.Chain())
-		o.Closed = i != 4
-		it, _, err := s.Orders().orderItem(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids, items = append(ids, o.ID), append(items, it)
-	}
-	load(t, s, s.tables.Orders, items)
-	if rows := s.closedRows(t); len(rows) != 0 {
-		t.Fatalf("rows %q", rows)
-	}
-	got, err := s.Orders().Load(t.Context(), ids[:1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Orders().Save(t.Context(), got[0]); err != nil {
-		t.Fatal(err)
-	}
-	if rows := s.closedRows(t); len(rows) != 1 || !strings.HasSuffix(rows[0], ids[0].String()) {
-		t.Errorf("rows %q, want one", rows)
-	}
-	damaged := newItem(orderKey(ids[4]).text(attrPK)+"0", orderSK)
-	damaged[attrBody] = blob([]byte("hello"))
-	load(t, s, s.tables.Orders, []item{damaged})
-	for _, want := range []int{3, 0} {
-		n, err := s.Closed().Index(t.Context())
-		if n != want || err == nil || !strings.Contains(err.Error(), damaged.text(attrPK)) {
-			t.Errorf("%d, %v; want %d, and the damaged one told", n, err, want)
-		}
-		if rows := s.closedRows(t); len(rows) != 4 {
-			t.Errorf("%d rows, want those of the four that are closed", len(rows))
-		}
-	}
-}
-
 // What real jobs leave in an order's history is archived as it is.
 func TestHistoryIsArchivedAsItIs(t *testing.T) {
 	s := ownTables(t)
@@ -216,5 +173,23 @@ func TestMalformedClosedRows(t *testing.T) {
 	later[attrSchema] = number(9)
 	if _, err := readClosedRow(later); err == nil {
 		t.Error("a row of a later release was read")
+	}
+}
+
+// work stores live work of an order's source leg, or ends it.
+func (s *Store) work(t *testing.T, o swap.Order, live bool) {
+	t.Helper()
+	w := watchtest.Work(o.Src.ChainID, o.Src.Immutables.TakerAddress())
+	w.Order, w.Escrow = o.ID, o.Src.Escrow
+	if !live {
+		all, err := s.Actions().Live(t.Context(), w.ChainID, w.Taker)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%d works, %v", len(all), err)
+		}
+		w = all[0]
+		w.State = swap.WorkObsolete
+	}
+	if err := s.Actions().Save(t.Context(), w); err != nil {
+		t.Fatal(err)
 	}
 }

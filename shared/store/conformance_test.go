@@ -58,6 +58,7 @@ var (
 	_ snapshottest.Storage = Snapshots{}
 	_ cleanup.Orders       = Closed{}
 	_ cleanup.Batches      = Closed{}
+	_ cleanup.Damages      = Closed{}
 	_ tally.Feed           = Feed{}
 	_ tally.Hours          = Tallies{}
 	_ tally.Latest         = Tallies{}
@@ -142,7 +143,7 @@ func TestConformance(t *testing.T) {
 	t.Run("cleanup", func(t *testing.T) {
 		cleanuptest.TestTables(t, func(t *testing.T) cleanuptest.Fixture {
 			s := ownTables(t)
-			return cleanuptest.Fixture{Orders: s.Closed(), Batches: s.Closed(), Close: s.finish, Write: s.rewrite}
+			return cleanuptest.Fixture{Orders: s.Closed(), Batches: s.Closed(), Damages: s.Closed(), Work: s.work, Close: s.finish, Write: s.rewrite}
 		})
 	})
 	t.Run("tally", func(t *testing.T) {

@@ -35,7 +35,7 @@
 //	         chain#<chain>           facts#<gen>#<part>   parts of facts too large for one item
 //	         parked#<chain>          <hashlock>#<escrow>  dst escrows without an order
 //	         parked#<chain>          room                 how many there are
-//	         feed#<hour>#<shard>     <time>#<what>        an event, see package tally; 31 days from its time
+//	         feed#<day>#<shard>      <time>#<what>        an event, see package tally; 31 days from its time
 //	         feed-fresh#<shard>      <name>               hours to be counted anew; 31 days
 //	actions  <mode>#<chain>#<taker>  <escrow>#<call>…     live work
 //	journal  <mode>#<chain>#<signer> open                 the next nonce
@@ -61,6 +61,7 @@
 //	         report#<page>           told                 a report that was told of; 30 days
 //	         snapshot                restore              how far the latest restore has come; never deleted
 //	         cleanup                 batch                the orders that are being archived
+//	         cleanup                 damaged              keys of archived objects that cannot be read; never deleted
 //
 // A snapshot of balances (balance.Snapshot) has amounts in base units, prices in
 // wei and counts in actions; beside its body stands missing, how many readings

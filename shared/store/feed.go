@@ -39,7 +39,11 @@ const (
 	runMarks  = "run-fresh"
 )
 
-func feedKey(h tally.Hour, shard int) string { return "feed#" + h.String() + "#" + strconv.Itoa(shard) }
+// feedKey is the partition of an hour's events: that of its day, so that a month is
+// read in a hundred queries. In it they are in the order of their times.
+func feedKey(h tally.Hour, shard int) string {
+	return "feed#" + h.Start().Format(time.DateOnly) + "#" + strconv.Itoa(shard)
+}
 
 func markKey(shard int) string { return "feed-fresh#" + strconv.Itoa(shard) }
 
@@ -185,32 +189,59 @@ func readMark(it item) (tally.Mark, error) {
 
 // Events implements tally.Feed.
 func (v Feed) Events(ctx context.Context, h tally.Hour) ([]tally.Event, error) {
-	found := make([][]tally.Event, shards)
+	return v.Between(ctx, h, h)
+}
+
+// Between reads all events from the first hour to the last, both included,
+// consistently and in no order: at least four queries for each day of UTC that they
+// touch.
+func (v Feed) Between(ctx context.Context, first, last tally.Hour) ([]tally.Event, error) {
+	var found []tally.Event
+	var mu sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
-	for shard := range shards {
-		g.Go(func() error {
-			for it, err := range v.s.query(gctx, partition(v.s.tables.Orders, feedKey(h, shard), "")) {
-				if err != nil {
-					return err
-				}
-				var e tally.Event
-				if err := it.body(&e); err != nil {
-					return err
-				}
-				if e.Key() != it.text(attrSK) || e.Hour() != h {
-					return fmt.Errorf("row %s %s holds the event %s", it.text(attrPK), it.text(attrSK), e.Key())
-				}
-				if it.int(attrExpires) > v.s.now().Unix() {
-					found[shard] = append(found[shard], e)
-				}
-			}
-			return nil
-		})
+	g.SetLimit(readers)
+	for h := first; h <= last; h = nextDay(h) {
+		to := min(last, nextDay(h)-1)
+		for shard := range shards {
+			g.Go(func() error {
+				some, err := v.part(gctx, h, to, shard)
+				mu.Lock()
+				defer mu.Unlock()
+				found = append(found, some...)
+				return err
+			})
+		}
 	}
 	if err := g.Wait(); err != nil {
-		return nil, fmt.Errorf("read events of hour %s: %w", h, err)
+		return nil, fmt.Errorf("read events of hours %s to %s: %w", first, last, err)
 	}
-	return slices.Concat(found...), nil
+	return found, nil
+}
+
+// nextDay is the first hour of the next day.
+func nextDay(h tally.Hour) tally.Hour {
+	return tally.HourAt(h.Start().Truncate(24 * time.Hour).Add(24 * time.Hour))
+}
+
+// part reads one shard of hours of the same day.
+func (v Feed) part(ctx context.Context, first, last tally.Hour, shard int) (found []tally.Event, err error) {
+	edge := func(h tally.Hour) string { return fmt.Sprintf("%011d", h.Start().Unix()) } // before all events of that second
+	for it, err := range v.s.query(ctx, between(v.s.tables.Orders, feedKey(first, shard), edge(first), edge(last+1))) {
+		if err != nil {
+			return nil, err
+		}
+		var e tally.Event
+		if err := it.body(&e); err != nil {
+			return nil, err
+		}
+		if e.Key() != it.text(attrSK) {
+			return nil, fmt.Errorf("row %s %s holds the event %s", it.text(attrPK), it.text(attrSK), e.Key())
+		}
+		if it.int(attrExpires) > v.s.now().Unix() {
+			found = append(found, e)
+		}
+	}
+	return found, nil
 }
 
 // Clear implements tally.Feed.

@@ -169,3 +169,30 @@ func BenchmarkFeed(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMonthOfEvents shows what daily-report reads to find the swaps that are open: a month of the
+// feed, with some ten swaps a day in ten days of it.
+func BenchmarkMonthOfEvents(b *testing.B) {
+	var m meter
+	s := apart(b)
+	s.swaps(b, 100)
+	metered := s.metered(b, &m)
+	last := tally.HourAt(tallytest.Epoch)
+	for _, way := range []string{"in ranges", "hour by hour"} {
+		m.run(b, way, func(b *testing.B) {
+			n, first := 0, last-31*24+1
+			step := tally.Hour(31 * 24)
+			if way == "hour by hour" {
+				step = 1
+			}
+			for h := first; h <= last; h += step {
+				events, err := metered.Feed().Between(context.Background(), h, h+step-1)
+				must(b, err)
+				n += len(events)
+			}
+			if n != 100 {
+				b.Fatalf("%d events", n)
+			}
+		})
+	}
+}

@@ -257,8 +257,8 @@ func feedItems(t testing.TB, s *Store, o swap.Order) (items []item) {
 func TestDamagedFeed(t *testing.T) {
 	h := tally.HourAt(tallytest.Epoch)
 	for name, damage := range map[string]func(row, mark item){
-		"another hour's":    func(row, _ item) { row[attrPK] = text(feedKey(h+1, 0)) },
-		"another key":       func(row, _ item) { row[attrSK] = text("x") },
+		"another hour's":    func(row, _ item) { row[attrSK] = text(fmt.Sprintf("%011d#x", (h + 1).Start().Unix())) },
+		"another key":       func(row, _ item) { row[attrSK] = text(row.text(attrSK) + "x") },
 		"no content":        func(row, _ item) { delete(row, attrBody) },
 		"a later schema":    func(row, _ item) { row[attrSchema] = number(schema + 1) },
 		"no hour":           func(_, mark item) { mark[attrHours] = text("yesterday") },
@@ -441,5 +441,43 @@ func TestLargestTallies(t *testing.T) {
 	}
 	if err := s.Tallies().SetSums(t.Context(), sums); err != nil {
 		t.Error(err)
+	}
+}
+
+// Events of many days are read in a range, whatever their hours and shards, and cost
+// a few reads for each day.
+func TestEventsBetween(t *testing.T) {
+	s := apart(t)
+	first := tally.HourAt(tallytest.Epoch) - 24*20
+	var rows []item
+	want := map[string]bool{}
+	for i := range 300 { // some outside, one at each edge
+		o, _ := tallytest.Order(tallytest.Epoch)
+		at := first.Start().Add(time.Duration(i-10) * 90 * time.Minute)
+		if i == 0 {
+			at = first.Start()
+		}
+		o.Src.Created.Time = swap.ChainTime(at.Unix())
+		rows = append(rows, feedItems(t, s.Store, o)[0])
+		if e := tally.OfOrder(o)[0]; e.Hour() >= first && e.Hour() <= first+24*10+5 {
+			want[e.Key()] = true
+		}
+	}
+	load(t, s.Store, s.tables.Orders, rows)
+	var m meter
+	got, err := s.metered(t, &m).Feed().Between(t.Context(), first, first+24*10+5)
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%d events, want %d; %v", len(got), len(want), err)
+	}
+	for _, e := range got {
+		if !want[e.Key()] {
+			t.Errorf("event of %s", e.Hour())
+		}
+	}
+	if days := 11.0; m.requests > days*shards+shards || m.reads > 1.5*m.requests {
+		t.Errorf("%.0f requests, %.1f read units for %.0f days", m.requests, m.reads, days)
+	}
+	if none, err := s.Feed().Between(t.Context(), first, first-1); err != nil || len(none) > 0 {
+		t.Errorf("%d events of no time, %v", len(none), err)
 	}
 }

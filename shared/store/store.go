@@ -100,7 +100,7 @@ func (s *Store) Control() Control { return Control{s} }
 // snapshot.Tables.
 func (s *Store) Snapshots() Snapshots { return Snapshots{s} }
 
-// Closed is cleanup.Orders and cleanup.Batches.
+// Closed is cleanup.Orders, cleanup.Batches and cleanup.Damages.
 func (s *Store) Closed() Closed { return Closed{s} }
 
 // Feed is tally.Feed.

@@ -15,7 +15,8 @@ const (
 	// probeAgain: a leg whose deposit was missing is read again this often, in
 	// seconds of block time, since anybody may send it.
 	probeAgain = 60
-	// probeSeldom: the same for what is not ours or waits for a person.
+	// probeSeldom: the same for what is not ours or waits for a person, and for
+	// tokens that give no balance, of which there may be any number.
 	probeSeldom = 600
 )
 
@@ -39,7 +40,7 @@ func (s State) WantBalances(views Views) []OrderID {
 		// One that holds the maker's due is looked at again: its creation may
 		// have been reorganised away, or a cancellation may have moved nothing.
 		pays := c.Status != LegWithdrawn && s.pays(c.Candidate)
-		if head.Number != 0 && (!c.Balance.Known() || pays && (c.Balance.olderThan(head, probeSeldom) || c.Final && c.readBeforeEnd())) {
+		if head.Number != 0 && (!c.Balance.Read() || c.Balance.Mute && c.Balance.olderThan(head, probeSeldom) || pays && (c.Balance.olderThan(head, probeSeldom) || c.Final && c.readBeforeEnd())) {
 			out = append(out, OrderID{c.ChainID, c.Escrow})
 		}
 	}
@@ -67,13 +68,15 @@ func (l *LegState) wantBalance(v ChainView) bool {
 		rescued = l.Rescue[n-1].At.Block
 	}
 	switch {
-	case !l.Balance.Known() && !l.ended():
+	case !l.Balance.Read() && !l.ended():
 		return true
-	case l.ended() && !l.balanceSince():
+	case l.ended() && !l.readSince():
 		// Once that is final; at once where the event may have moved nothing.
 		return l.Final || l.Family == BMNv4 && l.Side == Dst && l.Status == LegCancelled
+	case l.Balance.Mute && l.Balance.olderThan(head, probeSeldom):
+		return true
 	case l.ended():
-		return l.Final && !l.empty() && rescued <= v.Final.Number && (l.Balance.Block.Number < rescued || l.Balance.olderThan(head, probeSeldom))
+		return l.Final && !l.Balance.Mute && !l.empty() && rescued <= v.Final.Number && (l.Balance.Block.Number < rescued || l.Balance.olderThan(head, probeSeldom))
 	case l.Balance.Block.Number < rescued:
 		return true
 	case l.short():
@@ -95,13 +98,13 @@ func (l *LegState) empty() bool { return l.Balance.Token.IsZero() && l.Balance.N
 
 // short reports whether the balances read do not cover amount and deposit.
 func (l *LegState) short() bool {
-	return l.Balance.Known() && (l.Balance.Token.Lt(ptr(l.Immutables.AmountInt())) || l.unfunded())
+	return l.Balance.Known() && l.Balance.Token.Lt(ptr(l.Immutables.AmountInt())) || l.unfunded()
 }
 
 // unfunded reports whether the escrow cannot pay its safety deposit out, so
 // that every withdraw and cancel reverts. Before a first reading it is false.
 func (l *LegState) unfunded() bool {
-	if !l.Balance.Known() {
+	if !l.Balance.Read() {
 		return false
 	}
 	need := l.Immutables.DepositInt()

@@ -264,7 +264,10 @@ func (l *LegState) ended() bool {
 // has to be paid, and dst is his.
 func (l *LegState) taken() bool { return l.Status == LegWithdrawn || l.Status == LegRescued }
 
-// balanceSince reports whether the balance was read when the leg had ended.
-func (l *LegState) balanceSince() bool {
-	return l.Balance.Known() && l.Balance.Block.Number >= l.Ended.Block
+// readSince reports whether the escrow was looked at when the leg had ended.
+func (l *LegState) readSince() bool {
+	return l.Balance.Read() && l.Balance.Block.Number >= l.Ended.Block
 }
+
+// balanceSince reports whether it was then seen what it held.
+func (l *LegState) balanceSince() bool { return l.readSince() && l.Balance.Known() }

@@ -47,10 +47,17 @@ type Balance struct {
 	Block  Block       `json:"block"`
 	Token  uint256.Int `json:"token"`  // base units of the leg's token; equals Native where the token is the native coin
 	Native uint256.Int `json:"native"` // wei
+	// Mute: the token gave no balance. Token is zero then and says nothing, and
+	// Native is what was read.
+	Mute bool `json:"mute,omitempty"`
 }
 
-// Known reports whether the balances have ever been read.
-func (b Balance) Known() bool { return b.Block.Number != 0 }
+// Read reports whether the escrow has ever been looked at.
+func (b Balance) Read() bool { return b.Block.Number != 0 }
+
+// Known reports whether it was then seen what the escrow held of its token. What
+// a token does not tell is not zero.
+func (b Balance) Known() bool { return b.Read() && !b.Mute }
 
 // LegRecord is a leg as an order stores it.
 type LegRecord struct {

@@ -276,8 +276,7 @@ func (pl *planner) settled(c *CandidateState) bool {
 	case want.IsZero(), c.Status == LegWithdrawn && c.Final:
 		return true
 	case !c.Balance.Known():
-		worthless := pl.dst.dust(addressOf(pl.Expect.Token))
-		return worthless.Eq(new(uint256.Int).SetAllOne())
+		return pl.dst.unlisted(addressOf(pl.Expect.Token))
 	case pl.pays(c.Candidate):
 		return false
 	}
@@ -298,7 +297,7 @@ func (s stray) any() bool { return !s.token.IsZero() || !s.native.IsZero() }
 // there. On a chain without any fee cap, where nothing says what a transaction is
 // worth, a thousandth of what the leg held counts.
 func (pl *planner) strays(l *LegState) (s stray) {
-	if !l.Balance.Known() || l.empty() {
+	if l.empty() {
 		return s
 	}
 	on := pl.on(&l.Leg)

@@ -402,7 +402,7 @@ func (pl *planner) finished() bool {
 			never := pl.hollow(l) || l.uncheckedFunding() && on.view.Final.Time >= l.At(DstCancellation)
 			return l.Side == Dst && never && pl.readFinal(l) && !pl.strays(l).any()
 		}
-		return l.Final && l.balanceSince() && !l.untraced() && !pl.strays(l).any()
+		return l.Final && pl.seenSince(l) && !l.untraced() && !pl.strays(l).any()
 	}
 	if !closed(&pl.Src) {
 		return false

@@ -182,6 +182,15 @@ func TestPlanHostile(t *testing.T) {
 		{name: "dst empty without an event, secret public: claimed", given: []step{withDst, public, holding("dst", 200, 0, 0)}, moments: []moment{
 			bothAt(260, "src.withdraw dst.cancel!src-claim-pending", "funds-gone:critical@dst"),
 		}},
+		{name: "dst whose token gives no balance is not empty", given: []step{withDst, mute("dst", 200, 16)}, moments: []moment{
+			bothAt(300, "src.cancel dst.cancel"),
+		}},
+		{name: "dst whose token gives no balance, secret public: no claim on the strength of that", given: []step{withDst, public, mute("dst", 200, 16)}, moments: []moment{
+			bothAt(200, "src.withdraw!dst-outcome-open dst.cancel!src-claim-pending"),
+		}},
+		{name: "dst without its deposit, whose token gives no balance", only: bmn, given: []step{withDst, mute("dst", 20, 15)}, moments: []moment{
+			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel!deposit-missing dst.rescueFunds+604550 dst.rescueFunds(coin)+604550", "deposit-missing:critical@dst"),
+		}},
 		{name: "v1.1 dst without parameters can only be cancelled", only: []Family{OneInchV11}, given: []step{short}, moments: []moment{
 			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel", "parameters-too-short:warning@dst"),
 			bothAt(300, "src.cancel dst.cancel", "parameters-too-short:warning@dst"),

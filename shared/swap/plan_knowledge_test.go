@@ -44,6 +44,11 @@ func TestPlanKnowledge(t *testing.T) {
 			w.order.SetBalance(dstChain, named("candidate"), Balance{Block: block(at), Token: *uint256.NewInt(token)})
 		}
 	}
+	candidateMute := func(at int64) step {
+		return func(w *world) {
+			w.order.SetBalance(dstChain, named("candidate"), Balance{Block: block(at), Mute: true})
+		}
+	}
 	expect := func(f func(*Complement)) step { return func(w *world) { f(&w.order.Expect) } }
 	views := func(f func(Views)) step { return func(w *world) { f(w.views) } }
 	mark := func(chain uint64, synced, final int64) step {
@@ -91,6 +96,8 @@ func TestPlanKnowledge(t *testing.T) {
 		{"candidate not looked at", []step{candidate(), both(310, 310)}, "src.cancel!dst-candidate-unread", ""},
 		{"candidate not looked at, though there was time", []step{candidate(), both(325, 325)}, "src.cancel!dst-candidate-unread", ""},
 		{"candidate that cannot be looked at", []step{candidate(), both(326, 326)}, "src.cancel!dst-candidate-unread", "dst-unproven:critical@candidate"},
+		{"candidate whose token gives no balance", []step{candidate(), candidateMute(30), both(326, 326)}, "src.cancel!dst-candidate-unread", "dst-unproven:critical@candidate"},
+		{"candidate whose token gave no balance, withdrawn", []step{candidate(), candidateMute(30), candidateEnds(Withdrawn), both(310, 310)}, "src.cancel!dst-candidate-unproven", "dst-unproven:critical@candidate"},
 		{"candidate that dst has only just shown", []step{candidate(), both(326, 45)}, "src.cancel!dst-candidate-unread", ""},
 		// What a decoy costs: the whole amount, in the token that the maker expects.
 		{"candidate holds less than the maker expects", []step{candidate(511), both(310, 310)}, "src.cancel", ""},

@@ -282,5 +282,16 @@ func TestPlanWorthless(t *testing.T) {
 			bothAt(76+depth+overdue+syncLag, "", "funds-held:warning@dst"),
 			bothAt(691200, "", "funds-held:warning@dst"),
 		}},
+		{name: "a token that gives no balance", given: given(mute("src", 200, 0)), moments: []moment{
+			bothAt(101+depth+overdue+syncLag, ""),
+			bothAt(210, "", "funds-held:warning@src"),
+			bothAt(691200, "", "funds-held:warning@src"),
+		}},
+		{name: "a token that gives no balance, and nobody lists", given: given(unlisted, mute("src", 200, 0)), moments: []moment{
+			bothAt(210, "finished"),
+		}},
+		{name: "a token that gives no balance and nobody lists, beside coin that is worth a rescue", given: given(unlisted, mute("src", 200, 11)), moments: []moment{
+			bothAt(210, "src.rescueFunds(coin)+690990"),
+		}},
 	})
 }

@@ -81,7 +81,11 @@ func (pl *planner) cancelDst(d *LegState) {
 	pl.deadline(&d.Leg, &a, d.At(DstCancellation), Warning)
 	if d.unfunded() {
 		// Its cancel reverts for ever; what lies there can still be rescued.
-		pl.rescueHeld(d, d.Balance.Token, pl.mayTakeDst(d), d.Ours)
+		held := d.Balance.Token
+		if !d.Balance.Known() {
+			held = d.Immutables.AmountInt()
+		}
+		pl.rescueHeld(d, held, pl.mayTakeDst(d), d.Ours)
 	}
 }
 
@@ -122,7 +126,7 @@ func (pl *planner) rescueLeftover(l *LegState) {
 	if !l.Final {
 		return
 	}
-	if !l.balanceSince() {
+	if !pl.seenSince(l) {
 		pl.warnUnreadEnd(l)
 		return
 	}
@@ -152,6 +156,13 @@ func (pl *planner) rescueLeftover(l *LegState) {
 		pl.kept = l
 		pl.tellHeld(l, held, "funds lie in an escrow that has ended, and nothing here can fetch them: "+string(why))
 	}
+}
+
+// seenSince reports whether it is known, as far as it matters, what an escrow
+// holds since it has ended. Whatever it holds of a token that the operator does not
+// list is dust: that such a token tells nothing keeps no order open.
+func (pl *planner) seenSince(l *LegState) bool {
+	return l.balanceSince() || l.readSince() && pl.on(&l.Leg).unlisted(l.Immutables.TokenAddress())
 }
 
 // warnUnreadEnd reports an escrow that has ended for good and whose balances

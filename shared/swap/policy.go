@@ -170,9 +170,14 @@ func (c ChainPolicy) dust(token common.Address) uint256.Int {
 	if token == (common.Address{}) {
 		return c.NativeDust
 	}
-	t, ok := c.Tokens[token]
-	if !ok {
+	if c.unlisted(token) {
 		return *new(uint256.Int).SetAllOne()
 	}
-	return t.Dust
+	return c.Tokens[token].Dust
+}
+
+// unlisted reports whether the token is one that the operator does not list.
+func (c ChainPolicy) unlisted(token common.Address) bool {
+	_, listed := c.Tokens[token]
+	return !listed && token != zeroAddress
 }

@@ -259,6 +259,13 @@ func holding(name string, at int64, token, native uint64) step {
 	}
 }
 
+// mute: the token gives no balance.
+func mute(name string, at int64, native uint64) step {
+	return func(w *world) {
+		w.leg(name).Balance = Balance{Block: block(at), Native: *uint256.NewInt(native), Mute: true}
+	}
+}
+
 // change edits the world in any other way.
 func change(f func(*world)) step { return f }
 

@@ -51,7 +51,7 @@ type Actions interface {
 type Probe interface {
 	// Balances reads the token and native balances of escrows at the given
 	// block, in the order asked. The zero token is the native coin. One whose
-	// token does not answer has the zero value.
+	// token gives no balance is Mute.
 	Balances(ctx context.Context, chain uint64, at swap.Block, of []Holding) ([]swap.Balance, error)
 }
 

@@ -71,13 +71,13 @@ func newKeeper(t *testing.T) *keeper {
 	return k
 }
 
-var feedHour = regexp.MustCompile(`"feed#([0-9T-]+)#`)
+var feedDay = regexp.MustCompile(`"feed#([0-9-]+)#`)
 
-// longAgo answers what the feed holds of hours in which nothing has happened here,
+// longAgo answers what the feed holds of days in which nothing has happened here,
 // as the service would: the daily report asks for those of a month, in each run.
 func longAgo(c *awsproxy.Call, next awsproxy.Forward) (*awsproxy.Reply, error) {
-	hour := feedHour.FindSubmatch(c.Body)
-	if c.Action != "Query" || hour == nil || string(hour[1]) > time.Now().Add(-48*time.Hour).UTC().Format("2006-01-02T15") {
+	day := feedDay.FindSubmatch(c.Body)
+	if c.Action != "Query" || day == nil || string(day[1]) > time.Now().Add(-48*time.Hour).UTC().Format(time.DateOnly) {
 		return next(c)
 	}
 	return &awsproxy.Reply{Status: 200, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, Body: []byte(`{"Count":0,"Items":[],"ScannedCount":0}`)}, nil

@@ -218,7 +218,7 @@ func (d *driver) archive(ctx context.Context, finished int) error {
 	if err != nil {
 		return err
 	}
-	c := cleanup.Cleaner{Orders: db.Closed(), Batches: db.Closed(), Bucket: objects, Keep: cleanup.KeepMainnet}
+	c := cleanup.Cleaner{Orders: db.Closed(), Batches: db.Closed(), Damages: db.Closed(), Bucket: objects, Keep: cleanup.KeepMainnet}
 	got, err := c.Run(ctx, time.Now().Add(cleanup.KeepMainnet+time.Hour))
 	if err != nil {
 		return err

@@ -459,7 +459,11 @@ func (p *Parts) holdsToken(ctx context.Context, c env.Chain) ([]swap.Finding, er
 	if err != nil {
 		return nil, fmt.Errorf("look for the access token of chain %d: %w", c.ID, err)
 	}
-	if got[0].Known() && !got[0].Token.IsZero() {
+	if got[0].Mute {
+		return []swap.Finding{{Code: swap.CannotAct, Severity: swap.Critical, ChainID: c.ID, Escrow: c.AccessToken,
+			Detail: "the access token does not tell whether signer " + c.AccessTokenSigner.Hex() + " holds it: if not, its public calls would revert"}}, nil
+	}
+	if !got[0].Token.IsZero() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.holders[c.ID] = true

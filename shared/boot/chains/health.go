@@ -56,7 +56,8 @@ func (p *Parts) probes(depth func(context.Context, string) (health.Depth, error)
 	signers := p.signers(now)
 	for _, c := range p.Config.Chains.Chains {
 		ids = append(ids, c.ID)
-		ch := health.Chain{ID: c.ID, BlockTime: time.Duration(c.BlockTime) * time.Second, Confirmations: c.Confirmations}
+		ch := health.Chain{ID: c.ID, BlockTime: time.Duration(c.BlockTime) * time.Second,
+			MinBlockTime: time.Duration(c.MinBlockTime) * time.Second, Confirmations: c.Confirmations}
 		for _, e := range c.Endpoints {
 			ch.Endpoints = append(ch.Endpoints, e.Name)
 		}

@@ -2,6 +2,7 @@ package chains
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,11 @@ func TestHoldsToken(t *testing.T) {
 	config.AccessTokenSigner = signer
 	look(1)
 	look(1)
+	config.AccessToken = common.HexToAddress("0x70") // there is no contract: what it does not say is not that he has none
+	if found, err := p.holdsToken(t.Context(), config); err != nil || len(found) != 1 || !strings.Contains(found[0].Detail, "does not tell") {
+		t.Errorf("%+v, %v", found, err)
+	}
+	config.AccessToken = token
 	mine(contracts.MintAccess(token, signer))
 	look(0)
 	if err := dev.Close(); err != nil {

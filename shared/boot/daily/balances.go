@@ -49,7 +49,7 @@ func held(chain string, snapshots []balance.Snapshot, names map[common.Address]s
 		if len(series) == 0 {
 			continue // never read: health-check and balance-monitor tell of it
 		}
-		b := report.Balance{Chain: chain, Account: names[h.Account], Low: h.Least, Short: h.Level >= balance.Low, Runway: -1,
+		b := report.Balance{Chain: chain, Account: names[h.Account], Low: h.Least, Short: h.Low(), Unread: h.Failed != "", Runway: -1,
 			Token: report.Amount{Raw: series[len(series)-1].Amount, Decimals: h.Decimals, Symbol: h.Symbol}}
 		if b.Account == "" {
 			b.Account = h.Account.Hex()

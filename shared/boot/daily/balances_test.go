@@ -47,7 +47,7 @@ func TestBalances(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	want := []report.Balance{
-		{Chain: "ten", Account: "resolver", Token: report.Wei(five), Runway: 1<<31 - 1, Points: []report.Point{{At: start, Raw: five}}},
+		{Chain: "ten", Account: "resolver", Token: report.Wei(five), Unread: true, Runway: 1<<31 - 1, Points: []report.Point{{At: start, Raw: five}}},
 		{Chain: "ten", Account: taker.Hex(), Token: report.Amount{Raw: six, Decimals: 6, Symbol: "T"}, Low: low, Short: true, Runway: -1,
 			Points: []report.Point{{At: start, Raw: five}, {At: start.Add(time.Hour), Raw: six}}},
 	}

@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/report"
@@ -17,16 +14,15 @@ import (
 
 // feed is what is read of tally.Feed.
 type feed interface {
-	Events(ctx context.Context, h tally.Hour) ([]tally.Event, error)
+	// Between reads all events from the first hour to the last, both included, consistently
+	// and in no order.
+	Between(ctx context.Context, first, last tally.Hour) ([]tally.Event, error)
 }
 
 // lookback is how far before the day a swap may have begun that is still open in
 // it: as long as its beginning is in the feed, which is far longer than the rescue
 // delay of eight days.
 const lookback = tally.KeepEvents - 24*time.Hour
-
-// readers bounds the hours that are read at once.
-const readers = 8
 
 // exposed tells which swaps had funds in escrows, from when until when, worth what
 // the maker gave for them.
@@ -118,29 +114,14 @@ func over(e tally.Event) bool {
 
 // eventsOf reads the events in [from, until) that count at now.
 func eventsOf(ctx context.Context, f feed, from, until, now time.Time) ([]tally.Event, error) {
-	var mu sync.Mutex
-	var all []tally.Event
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for h := tally.HourAt(from); h.Start().Before(until); h++ {
-		g.Go(func() error {
-			events, err := f.Events(ctx, h)
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			for _, e := range events {
-				at := time.Unix(int64(e.At), 0)
-				if at.Before(from) || !at.Before(until) || e.Due && at.Add(tally.Grace).After(now) {
-					continue
-				}
-				all = append(all, e)
-			}
-			return nil
-		})
+	if !from.Before(until) {
+		return nil, nil
 	}
-	err := g.Wait()
+	all, err := f.Between(ctx, tally.HourAt(from), tally.HourAt(until.Add(-1)))
+	all = slices.DeleteFunc(all, func(e tally.Event) bool {
+		at := time.Unix(int64(e.At), 0)
+		return at.Before(from) || !at.Before(until) || e.Due && at.Add(tally.Grace).After(now)
+	})
 	slices.SortFunc(all, func(a, b tally.Event) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Key(), b.Key())) })
 	return all, err
 }

@@ -35,7 +35,12 @@ func of(token common.Address, n uint64) []tally.Amount {
 
 type hours map[tally.Hour][]tally.Event
 
-func (h hours) Events(_ context.Context, hour tally.Hour) ([]tally.Event, error) { return h[hour], nil }
+func (h hours) Between(_ context.Context, first, last tally.Hour) (all []tally.Event, _ error) {
+	for hour := first; hour <= last; hour++ {
+		all = append(all, h[hour]...)
+	}
+	return all, nil
+}
 
 func feedOf(events ...tally.Event) hours {
 	h := hours{}

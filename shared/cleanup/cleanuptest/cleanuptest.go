@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -18,18 +19,20 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/watch/watchtest"
 )
 
-// Tables is cleanup.Orders and cleanup.Batches in memory. What goes in and out is
+// Tables is cleanup.Orders, cleanup.Batches and cleanup.Damages in memory. What goes in and out is
 // copied. It is safe for concurrent use.
 //
 // Calls: "orders.due", "orders.read", "orders.remove", "batch.read",
-// "batch.begin", "batch.end".
+// "batch.begin", "batch.end", "damaged.read", "damaged.set".
 type Tables struct {
 	*faulttest.Faults
 	mu      sync.Mutex
 	orders  map[swap.OrderID]cleanup.Finished
 	history map[swap.OrderID][]cleanup.Item
 	batch   *cleanup.Batch
+	objects cleanup.Damaged
 	damaged map[swap.OrderID]bool
+	live    map[swap.OrderID]bool
 }
 
 // NewTables returns empty tables with the given faults; nil: their own.
@@ -37,7 +40,7 @@ func NewTables(f *faulttest.Faults) *Tables {
 	if f == nil {
 		f = new(faulttest.Faults)
 	}
-	return &Tables{Faults: f, orders: map[swap.OrderID]cleanup.Finished{}, history: map[swap.OrderID][]cleanup.Item{}, damaged: map[swap.OrderID]bool{}}
+	return &Tables{Faults: f, orders: map[swap.OrderID]cleanup.Finished{}, history: map[swap.OrderID][]cleanup.Item{}, damaged: map[swap.OrderID]bool{}, live: map[swap.OrderID]bool{}}
 }
 
 // Save stores an order as it was at that time, open or closed, with its history.
@@ -54,6 +57,13 @@ func (s *Tables) Damage(id swap.OrderID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.damaged[id] = true
+}
+
+// Live says whether work of an order is under way.
+func (s *Tables) Live(id swap.OrderID, live bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live[id] = live
 }
 
 // All returns the orders that are there, with their histories, in no order, and how many
@@ -109,7 +119,9 @@ func (s *Tables) Read(ctx context.Context, d cleanup.Due) (f cleanup.Finished, o
 		if !known {
 			return nil
 		}
-		ok = there.Order.Closed && there.ClosedAt.Equal(d.ClosedAt)
+		if ok = there.Order.Closed && there.ClosedAt.Equal(d.ClosedAt); ok && s.live[d.Order] {
+			return fmt.Errorf("withdraw is submitted: %w", cleanup.ErrUnsettled)
+		}
 		f = watchtest.Copy(there)
 		f.History = watchtest.Copy(s.history[d.Order])
 		return nil
@@ -175,6 +187,29 @@ func (s *Tables) End(ctx context.Context, key string) error {
 	})
 }
 
+// Damaged implements cleanup.Damages.
+func (s *Tables) Damaged(ctx context.Context) (d cleanup.Damaged, err error) {
+	err = s.do(ctx, "damaged.read", "", func() error {
+		d = cleanup.Damaged{Keys: slices.Clone(s.objects.Keys), Version: s.objects.Version}
+		return nil
+	})
+	return d, err
+}
+
+// SetDamaged implements cleanup.Damages.
+func (s *Tables) SetDamaged(ctx context.Context, d cleanup.Damaged) error {
+	return s.do(ctx, "damaged.set", "", func() error {
+		switch {
+		case s.objects.Version == d.Version+1 && slices.Equal(s.objects.Keys, d.Keys):
+			return nil // ours, whose answer was lost
+		case s.objects.Version != d.Version:
+			return cleanup.ErrConflict
+		}
+		s.objects = cleanup.Damaged{Keys: slices.Clone(d.Keys), Version: d.Version + 1}
+		return nil
+	})
+}
+
 // Finished returns a closed order, not stored yet, with as many items of history.
 func Finished(at time.Time, history int) cleanup.Finished {
 	o, secret := watchtest.Order(watchtest.Chain(), watchtest.Chain())
@@ -190,11 +225,15 @@ func Finished(at time.Time, history int) cleanup.Finished {
 type Fixture struct {
 	cleanup.Orders
 	cleanup.Batches
+	cleanup.Damages
 	// Close stores a closed order with its history, and returns it as it is then.
 	Close func(t *testing.T, f cleanup.Finished) cleanup.Finished
 	// Write writes a stored order once more: open again or still closed. It returns
 	// it as it is then.
 	Write func(t *testing.T, f cleanup.Finished, closed bool) cleanup.Finished
+	// Work stores live work of the order's source leg, or ends it, by which it moves
+	// to the history.
+	Work func(t *testing.T, o swap.Order, live bool)
 }
 
 // TestTables is what every implementation passes. open returns empty tables.
@@ -272,6 +311,25 @@ func TestTables(t *testing.T, open func(t *testing.T) Fixture) {
 			}
 		}
 	})
+	t.Run("not settled", func(t *testing.T) {
+		s := open(t)
+		f, other := s.Close(t, Finished(noon, 1)), s.Close(t, Finished(noon, 1))
+		s.Work(t, f.Order, true)
+		if _, ok, err := s.Read(t.Context(), dueOf(f)); !errors.Is(err, cleanup.ErrUnsettled) || ok {
+			t.Errorf("read %t, %v; want that it has not settled", ok, err)
+		}
+		if _, ok, err := s.Read(t.Context(), dueOf(other)); err != nil || !ok {
+			t.Errorf("another: read %t, %v", ok, err)
+		}
+		s.Work(t, f.Order, false)
+		got, ok, err := s.Read(t.Context(), dueOf(f))
+		if err != nil || !ok || len(got.History) != 2 {
+			t.Fatalf("settled: read %t with %d items of history, %v; want two", ok, len(got.History), err)
+		}
+		if ok, err := s.Remove(t.Context(), got); err != nil || !ok {
+			t.Errorf("removed %t, %v", ok, err)
+		}
+	})
 	t.Run("nothing there", func(t *testing.T) {
 		s, f := open(t), Finished(noon, 1)
 		if _, ok, err := s.Read(t.Context(), dueOf(f)); err != nil || ok {
@@ -308,5 +366,33 @@ func TestTables(t *testing.T, open func(t *testing.T) Fixture) {
 		if _, ok, err := s.Batch(t.Context()); err != nil || ok {
 			t.Errorf("a batch %t, %v; want none", ok, err)
 		}
+	})
+	t.Run("damaged objects", func(t *testing.T) {
+		s := open(t)
+		read := func(want ...string) cleanup.Damaged {
+			t.Helper()
+			d, err := s.Damaged(t.Context())
+			if err != nil || !slices.Equal(d.Keys, want) {
+				t.Fatalf("%+v, %v; want %q", d, err, want)
+			}
+			return d
+		}
+		set := func(version uint64, want error, keys ...string) {
+			t.Helper()
+			if err := s.SetDamaged(t.Context(), cleanup.Damaged{Keys: keys, Version: version}); !errors.Is(err, want) {
+				t.Errorf("set %q: %v, want %v", keys, err, want)
+			}
+		}
+		none := read()
+		set(none.Version, nil, "a")
+		set(none.Version, nil, "a") // the answer was lost
+		set(none.Version, cleanup.ErrConflict, "b")
+		one := read("a")
+		set(one.Version, nil, "a", "b")
+		set(one.Version, cleanup.ErrConflict)
+		two := read("a", "b")
+		set(two.Version, nil)
+		set(one.Version, cleanup.ErrConflict, "a", "b") // of long ago
+		read()
 	})
 }
