@@ -155,11 +155,7 @@ func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps *big.Rat) Item {
 		cold = scheduled // the last process is gone when the next run comes
 	}
 	cpu = add(cpu, mul(cold, m.FirstCPU.Rat()))
-	core := over(whole(a.FullCoreMB), whole(f.MemoryMB))
-	if core.Cmp(whole(1)) < 0 {
-		core = whole(1)
-	}
-	millis := add(mul(cpu, core), mul(rpc, whole(a.RPCMillis)), mul(aws, whole(a.AWSMillis)),
+	millis := add(mul(cpu, stretch(a, f.MemoryMB)), mul(rpc, whole(a.RPCMillis)), mul(aws, whole(a.AWSMillis)),
 		mul(total(func(c Cost) Number { return c.Blocks }), whole(a.BlockMillis)))
 	logs := add(total(func(c Cost) Number { return c.LogBytes }), mul(runs, whole(a.SystemLogBytes)))
 
@@ -187,6 +183,14 @@ func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps *big.Rat) Item {
 		item.Millis = over(millis, runs)
 	}
 	return item
+}
+
+// stretch is how much longer work takes that a whole core does in one: memory buys a part of it.
+func stretch(a Assumed, memoryMB int64) *big.Rat {
+	if by := over(whole(a.FullCoreMB), whole(memoryMB)); by.Cmp(whole(1)) > 0 {
+		return by
+	}
+	return whole(1)
 }
 
 // standing adds what no function takes by itself.

@@ -201,6 +201,52 @@ func TestMeasuredIsCurrent(t *testing.T) {
 	}
 }
 
+// The README's table of cold starts and memory is what was measured, of every function.
+func TestReadmeHasTheFigures(t *testing.T) {
+	prices, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := DefaultMeasured()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Read("../../template.yaml", parameters("test", "live")) // which has the pacer too
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	if err := WriteFigures(&want, prices, m, s); err != nil {
+		t.Fatal(err)
+	}
+	if rows := strings.Count(want.String(), "\n") - 2; rows != len(m.Functions) {
+		t.Errorf("%d rows for %d functions", rows, len(m.Functions))
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "\n\n"+want.String()+"\n") {
+		t.Errorf("the README lacks this table, which `go run ./infra/ops bill -figures -profile test` prints:\n%s", want.String())
+	}
+}
+
+// By hand: half a core takes twice as long, and more than a core no less than one.
+func TestFigures(t *testing.T) {
+	prices := Prices{Assumed: Assumed{FullCoreMB: 1024}}
+	m := Measured{Functions: map[string]Function{"b": {InitMillis: "12.4", FirstCPU: "30", PeakMB: "31"}, "a": {InitMillis: "7", FirstCPU: "20.2", PeakMB: "9"}}}
+	var out strings.Builder
+	if err := WriteFigures(&out, prices, m, Shape{Functions: []Runs{{Name: "b", MemoryMB: 512}, {Name: "a", MemoryMB: 2048}}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "|---|---|---|---|---|---|\n| `a` | 2048 | 9 | 7 | 20 | 20 |\n| `b` | 512 | 31 | 12 | 30 | 60 |\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("printed %s", out.String())
+	}
+	if err := WriteFigures(&out, prices, m, Shape{Functions: []Runs{{Name: "c", MemoryMB: 128}}}); err == nil || !strings.Contains(err.Error(), "c was not measured") {
+		t.Errorf("a function that was not measured: %v", err)
+	}
+}
+
 func TestNestedTemplate(t *testing.T) {
 	var s Shape
 	// Not as the root, whose functions are read by what the local stack understands.
