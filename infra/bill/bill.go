@@ -155,6 +155,9 @@ func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps *big.Rat) Item {
 		cold = scheduled // the last process is gone when the next run comes
 	}
 	cpu = add(cpu, mul(cold, m.FirstCPU.Rat()))
+	if f.Secrets {
+		t.add("kms-symmetric", mul(cold, whole(a.Secrets)))
+	}
 	millis := add(mul(cpu, stretch(a, f.MemoryMB)), mul(rpc, whole(a.RPCMillis)), mul(aws, whole(a.AWSMillis)),
 		mul(total(func(c Cost) Number { return c.Blocks }), whole(a.BlockMillis)))
 	logs := add(total(func(c Cost) Number { return c.LogBytes }), mul(runs, whole(a.SystemLogBytes)))

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 )
 
@@ -22,7 +23,7 @@ func parameters(profile, mode string) map[string]string {
 // What is small enough to be computed by hand: one function of 1,769 MB (a whole core) that runs once an hour.
 func small(t *testing.T) (Prices, Measured, Shape) {
 	t.Helper()
-	prices := Prices{Region: "here", Date: "now", Assumed: Assumed{RPCMillis: 100, AWSMillis: 10, BlockMillis: 2000, FullCoreMB: 1024, ColdHours: 2, IdleMinutes: 10,
+	prices := Prices{Region: "here", Date: "now", Assumed: Assumed{RPCMillis: 100, AWSMillis: 10, BlockMillis: 2000, FullCoreMB: 1024, ColdHours: 2, IdleMinutes: 10, Secrets: 4,
 		SystemLogBytes: 500, RPCRequestBytes: 1000, LogCompression: "0.5", PollsPerMinute: 15, TracedShare: 1}}
 	for name, price := range map[string]Price{
 		"lambda-requests": {USD: "0.20", Per: 1000}, "lambda-gbs": {USD: "0.001", Per: 1, Free: 100},
@@ -30,7 +31,7 @@ func small(t *testing.T) (Prices, Measured, Shape) {
 		"ddb-storage": {USD: "1", Per: 1}, "ddb-backup": {USD: "1", Per: 1}, "sqs-requests": {USD: "1", Per: 100000, Free: 700000},
 		"sns-publishes": {USD: "1", Per: 1}, "sns-mails": {USD: "1", Per: 1000, Free: 1000}, "sns-https": {USD: "1", Per: 1},
 		"s3-puts": {USD: "1", Per: 1}, "s3-gets": {USD: "1", Per: 1}, "s3-storage": {USD: "1", Per: 1},
-		"kms-keys": {USD: "1.00", Per: 1}, "kms-asymmetric": {USD: "0.15", Per: 100}, "log-bytes": {USD: "0.50", Per: 1}, "log-storage": {USD: "1", Per: 1}, "log-scans": {USD: "1", Per: 1},
+		"kms-keys": {USD: "1.00", Per: 1}, "kms-asymmetric": {USD: "0.15", Per: 100}, "kms-symmetric": {USD: "0.03", Per: 100, Free: 2000}, "log-bytes": {USD: "0.50", Per: 1}, "log-storage": {USD: "1", Per: 1}, "log-scans": {USD: "1", Per: 1},
 		"metrics": {USD: "0.30", Per: 1, Free: 1}, "alarms": {USD: "0.10", Per: 1, Free: 10}, "composite-alarms": {USD: "0.50", Per: 1}, "dashboards": {USD: "3", Per: 1, Free: 3},
 		"traces": {USD: "5", Per: 1000, Free: 1000}, "traffic": {USD: "1", Per: 1},
 	} {
@@ -43,7 +44,7 @@ func small(t *testing.T) (Prices, Measured, Shape) {
 		Swap:  Cost{CPUMillis: "100", Blocks: "0.5", WriteUnits: "7", KMS: "2", Messages: "3"},
 		Rings: "1.5", FirstCPU: "30",
 	}}}
-	shape := Shape{Functions: []Runs{{Name: "one", MemoryMB: 512, Traced: true, Period: time.Hour, Scheduled: 720}}, Mappings: 1, Keys: 2, AlarmMetrics: 12, CompositeAlarms: 1, Dashboards: 4}
+	shape := Shape{Functions: []Runs{{Name: "one", MemoryMB: 512, Traced: true, Secrets: true, Period: time.Hour, Scheduled: 720}}, Mappings: 1, Keys: 2, AlarmMetrics: 12, CompositeAlarms: 1, Dashboards: 4}
 	return prices, measured, shape
 }
 
@@ -64,6 +65,7 @@ func TestByHand(t *testing.T) {
 		"sqs-requests":   {"649800", "0", "6.498"},   // 15 a minute, and 300 * 3 sent and deleted
 		"kms-keys":       {"2", "2", "2"},
 		"kms-asymmetric": {"600", "0.9", "0.9"},
+		"kms-symmetric":  {"2880", "0.264", "0.864"},             // 4 for each of 720 cold starts
 		"log-bytes":      {"0.000585", "0.0002925", "0.0002925"}, // 1170 * 500
 		"sns-mails":      {"30", "0", "0.03"},                    // the daily report
 		"metrics":        {"3", "0.6", "0.9"},
@@ -96,7 +98,7 @@ func TestByHand(t *testing.T) {
 	if b.Cost.Cmp(cost) != 0 || b.Full.Cmp(full) != 0 {
 		t.Errorf("sums %s and %s, want %s and %s", b.Cost.FloatString(6), b.Full.FloatString(6), cost.FloatString(6), full.FloatString(6))
 	}
-	if len(b.Functions) != 1 || b.Functions[0].Runs.Cmp(whole(1170)) != 0 || usd(b.Functions[0].Full) != "13.22" {
+	if len(b.Functions) != 1 || b.Functions[0].Runs.Cmp(whole(1170)) != 0 || usd(b.Functions[0].Full) != "14.09" {
 		t.Errorf("functions %+v", b.Functions)
 	}
 }
@@ -258,6 +260,36 @@ func TestNestedTemplate(t *testing.T) {
 	}
 }
 
+// Those who ask chains decrypt the endpoints of the packaged file when they start, and nobody else does.
+func TestWhoReadsSecrets(t *testing.T) {
+	s, err := Read("../../template.yaml", parameters("mainnet", "live"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range s.Functions {
+		if f.Secrets {
+			got = append(got, f.Name)
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"action-executor", "balance-monitor", "cancellation-check", "health-check", "state-sync", "timelock-monitor", "transaction-tracker"}; !slices.Equal(got, want) {
+		t.Errorf("%v read parameters, want %v", got, want)
+	}
+	file, err := os.ReadFile("../config/chains.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.DeleteFunc(env.Variables(file), func(name string) bool { return name == "SIGNER_KEY" }) // which is in the environment
+	if int64(len(names)) != prices.Assumed.Secrets {
+		t.Errorf("the packaged chains file wants %v, the bill assumes %d", names, prices.Assumed.Secrets)
+	}
+}
+
 // A type of resource without a price is told by name, and nothing is guessed.
 func TestUnpriced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "template.yaml")
@@ -282,7 +314,7 @@ func TestReadPrices(t *testing.T) {
 	good := `region: r
 date: d
 prices: [{ name: a, part: p, unit: u, usd: "1", per: 1, source: s }]
-assumed: { rpcMillis: 1, awsMillis: 1, blockMillis: 1, fullCoreMB: 1, coldHours: 1, idleMinutes: 1, systemLogBytes: 1, rpcRequestBytes: 1, logCompression: "1", pollsPerMinute: 1 }
+assumed: { rpcMillis: 1, awsMillis: 1, blockMillis: 1, fullCoreMB: 1, coldHours: 1, idleMinutes: 1, secretParameters: 1, systemLogBytes: 1, rpcRequestBytes: 1, logCompression: "1", pollsPerMinute: 1 }
 `
 	if _, err := ReadPrices([]byte(good)); err != nil {
 		t.Fatal(err)
@@ -323,7 +355,7 @@ func TestWrite(t *testing.T) {
 	if err := b.Write(&out, trades); err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`\ntotal: 13\.90 USD a month\n$`).MatchString(out.String()) {
+	if !regexp.MustCompile(`\ntotal: 14\.17 USD a month\n$`).MatchString(out.String()) {
 		t.Errorf("printed %s", out.String())
 	}
 	for _, x := range trades {

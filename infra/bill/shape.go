@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/template"
@@ -33,6 +34,8 @@ type Runs struct {
 	Name     string
 	MemoryMB int64
 	Traced   bool
+	// Secrets: it may read the parameters of the stack, and does when a process of it starts.
+	Secrets bool
 	// Period is the shortest time between two of its scheduled runs.
 	Period time.Duration
 	// Scheduled are the runs in a month that clocks start, Ticks those of them that come by a queue.
@@ -111,7 +114,28 @@ func (s *Shape) add(path string, parameters map[string]string, root bool) error 
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return s.runs(stack)
+	return s.runs(stack, readers(doc))
+}
+
+// readers are the names of the roles that may read parameters, by a managed policy.
+func readers(doc *template.Document) map[string]bool {
+	policies := map[string]bool{}
+	for _, r := range doc.Resources {
+		if r.Type == "AWS::IAM::ManagedPolicy" && strings.Contains(fmt.Sprint(r.Properties["PolicyDocument"]), "ssm:GetParameters") {
+			policies[r.Name] = true
+		}
+	}
+	roles := map[string]bool{}
+	for _, r := range doc.Resources {
+		arns, _ := r.Properties["ManagedPolicyArns"].([]any)
+		for _, arn := range arns {
+			name := fmt.Sprint(arn)
+			if r.Type == "AWS::IAM::Role" && policies[name[strings.LastIndexByte(name, '/')+1:]] {
+				roles[r.Name] = true
+			}
+		}
+	}
+	return roles
 }
 
 // resource adds one resource.
@@ -172,7 +196,7 @@ func alarmMetrics(properties map[string]any) int {
 }
 
 // runs adds the functions.
-func (s *Shape) runs(stack *template.Stack) error {
+func (s *Shape) runs(stack *template.Stack, readers map[string]bool) error {
 	ticks := int64(0)
 	paced := map[string]time.Duration{}
 	if f, ok := stack.Function("pacer"); ok {
@@ -192,7 +216,7 @@ func (s *Shape) runs(stack *template.Stack) error {
 		}
 	}
 	for _, f := range stack.Functions {
-		r := Runs{Name: f.Folder, MemoryMB: int64(f.MemoryMB), Traced: f.Tracing == "Active", Period: month}
+		r := Runs{Name: f.Folder, MemoryMB: int64(f.MemoryMB), Traced: f.Tracing == "Active", Secrets: readers[f.RoleARN[strings.LastIndexByte(f.RoleARN, '/')+1:]], Period: month}
 		add := func(every time.Duration) {
 			r.Scheduled += int64(month / every)
 			r.Period = min(r.Period, every)
