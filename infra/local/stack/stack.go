@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -99,7 +98,6 @@ type Stack struct {
 	sns      *sns.Client
 
 	alertsURL string
-	token     string // of every endpoint
 	trouble   chan error
 	closers   []func() error
 	dir       string
@@ -109,7 +107,7 @@ type Stack struct {
 // run them; nothing runs before Run. ctx bounds the start alone. If it fails,
 // nothing is left behind.
 func Start(ctx context.Context, o Options) (_ *Stack, err error) {
-	s := &Stack{trouble: make(chan error, 1), Leaks: &leaks.Finder{}, token: rand.Text()}
+	s := &Stack{trouble: make(chan error, 1), Leaks: &leaks.Finder{}}
 	if err := s.plant(o); err != nil {
 		return nil, err
 	}
@@ -276,12 +274,16 @@ func (s *Stack) chains(o Options) (func(lambda.Process) map[string]string, error
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		return nil, err
 	}
+	tokens := map[string]string{}
 	for _, up := range ups {
 		if up.target == "" {
 			continue
 		}
 		if err := s.RPC.Route(up.route, up.target); err != nil {
 			return nil, fmt.Errorf("chains file: endpoint %s: %w", up.route, err)
+		}
+		if tokens[up.route], err = s.token(up.route); err != nil {
+			return nil, err
 		}
 		s.Endpoints = append(s.Endpoints, up.route)
 	}
@@ -295,7 +297,7 @@ func (s *Stack) chains(o Options) (func(lambda.Process) map[string]string, error
 		for _, up := range ups {
 			env[up.variable] = ""
 			if up.target != "" {
-				env[up.variable] = s.RPC.URL(process, up.route) + "?token=" + s.token
+				env[up.variable] = s.RPC.URL(process, up.route) + "?token=" + tokens[up.route]
 			}
 		}
 		return env
