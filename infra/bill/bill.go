@@ -207,10 +207,11 @@ func (s Shape) standing(t tally, a Assumed, m Measured, l Load, swaps, runs *big
 	t.add("metrics", whole(int64(len(m.Metrics))))
 
 	days := int64(month / (24 * time.Hour))
-	alerts := whole(a.AlertsPerDay * days)
-	t.add("sns-publishes", alerts)
-	t.add("sns-mails", add(alerts, whole(days))) // and the daily report
-	t.add("sns-https", alerts)
+	// What swaps make functions tell, and what else happens. Each goes by mail and to chat.
+	t.add("sns-publishes", whole(a.AlertsPerDay*days))
+	told := new(big.Rat).Set(t["sns-publishes"])
+	t.add("sns-mails", add(told, whole(days))) // and the daily report
+	t.add("sns-https", told)
 
 	// Runs are kept for a day, finished swaps for two more, in the tables.
 	stored := add(mul(m.RunBytes.Rat(), over(runs, whole(days))), mul(m.OpenBytes.Rat(), whole(l.Open+2*l.Swaps)))

@@ -24,12 +24,12 @@ func parameters(profile, mode string) map[string]string {
 func small(t *testing.T) (Prices, Measured, Shape) {
 	t.Helper()
 	prices := Prices{Region: "here", Date: "now", Assumed: Assumed{RPCMillis: 100, AWSMillis: 10, BlockMillis: 2000, FullCoreMB: 1024, ColdHours: 2, IdleMinutes: 10, Secrets: 4,
-		SystemLogBytes: 500, RPCRequestBytes: 1000, LogCompression: "0.5", PollsPerMinute: 15, TracedShare: 1}}
+		SystemLogBytes: 500, RPCRequestBytes: 1000, LogCompression: "0.5", PollsPerMinute: 15, TracedShare: 1, AlertsPerDay: 2}}
 	for name, price := range map[string]Price{
 		"lambda-requests": {USD: "0.20", Per: 1000}, "lambda-gbs": {USD: "0.001", Per: 1, Free: 100},
 		"ddb-writes": {USD: "1", Per: 1000}, "ddb-reads": {USD: "1", Per: 10000, Free: 5000},
 		"ddb-storage": {USD: "1", Per: 1}, "ddb-backup": {USD: "1", Per: 1}, "sqs-requests": {USD: "1", Per: 100000, Free: 700000},
-		"sns-publishes": {USD: "1", Per: 1}, "sns-mails": {USD: "1", Per: 1000, Free: 1000}, "sns-https": {USD: "1", Per: 1},
+		"sns-publishes": {USD: "1", Per: 100}, "sns-mails": {USD: "1", Per: 1000, Free: 1000}, "sns-https": {USD: "1", Per: 100},
 		"s3-puts": {USD: "1", Per: 1}, "s3-gets": {USD: "1", Per: 1}, "s3-storage": {USD: "1", Per: 1},
 		"kms-keys": {USD: "1.00", Per: 1}, "kms-asymmetric": {USD: "0.15", Per: 100}, "kms-symmetric": {USD: "0.03", Per: 100, Free: 2000}, "log-bytes": {USD: "0.50", Per: 1}, "log-storage": {USD: "1", Per: 1}, "log-scans": {USD: "1", Per: 1},
 		"metrics": {USD: "0.30", Per: 1, Free: 1}, "alarms": {USD: "0.10", Per: 1, Free: 10}, "composite-alarms": {USD: "0.50", Per: 1}, "dashboards": {USD: "3", Per: 1, Free: 3},
@@ -41,7 +41,7 @@ func small(t *testing.T) (Prices, Measured, Shape) {
 	measured := Measured{Metrics: []string{"a", "b", "c"}, Functions: map[string]Function{"one": {
 		Idle:  Cost{CPUMillis: "20", RPCRequests: "2", AWSRequests: "4", ReadUnits: "10", WriteUnits: "4"},
 		Open:  Cost{ReadUnits: "0.5"},
-		Swap:  Cost{CPUMillis: "100", Blocks: "0.5", WriteUnits: "7", KMS: "2", Messages: "3"},
+		Swap:  Cost{CPUMillis: "100", Blocks: "0.5", WriteUnits: "7", KMS: "2", Messages: "3", Notes: "0.2"},
 		Rings: "1.5", FirstCPU: "30",
 	}}}
 	shape := Shape{Functions: []Runs{{Name: "one", MemoryMB: 512, Traced: true, Secrets: true, Period: time.Hour, Scheduled: 720}}, Mappings: 1, Keys: 2, AlarmMetrics: 12, CompositeAlarms: 1, Dashboards: 4}
@@ -67,7 +67,9 @@ func TestByHand(t *testing.T) {
 		"kms-asymmetric": {"600", "0.9", "0.9"},
 		"kms-symmetric":  {"2880", "0.264", "0.864"},             // 4 for each of 720 cold starts
 		"log-bytes":      {"0.000585", "0.0002925", "0.0002925"}, // 1170 * 500
-		"sns-mails":      {"30", "0", "0.03"},                    // the daily report
+		"sns-publishes":  {"120", "1.2", "1.2"},                  // 300 * 0.2, and 2 a day
+		"sns-mails":      {"150", "0", "0.15"},                   // and the daily report
+		"sns-https":      {"120", "1.2", "1.2"},
 		"metrics":        {"3", "0.6", "0.9"},
 		"alarms":         {"12", "0.2", "1.2"},
 
@@ -98,7 +100,7 @@ func TestByHand(t *testing.T) {
 	if b.Cost.Cmp(cost) != 0 || b.Full.Cmp(full) != 0 {
 		t.Errorf("sums %s and %s, want %s and %s", b.Cost.FloatString(6), b.Full.FloatString(6), cost.FloatString(6), full.FloatString(6))
 	}
-	if len(b.Functions) != 1 || b.Functions[0].Runs.Cmp(whole(1170)) != 0 || usd(b.Functions[0].Full) != "14.09" {
+	if len(b.Functions) != 1 || b.Functions[0].Runs.Cmp(whole(1170)) != 0 || usd(b.Functions[0].Full) != "14.69" {
 		t.Errorf("functions %+v", b.Functions)
 	}
 }
@@ -355,7 +357,7 @@ func TestWrite(t *testing.T) {
 	if err := b.Write(&out, trades); err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`\ntotal: 14\.17 USD a month\n$`).MatchString(out.String()) {
+	if !regexp.MustCompile(`\ntotal: 16\.57 USD a month\n$`).MatchString(out.String()) {
 		t.Errorf("printed %s", out.String())
 	}
 	for _, x := range trades {
