@@ -41,7 +41,11 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	return &desk{T: t, store: s, now: t0, env: map[string]string{"ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": table},
-		dial: func(context.Context) (*dynamodb.Client, error) { return client, nil }}
+		dial: connecting(client)}
+}
+
+func connecting(client *dynamodb.Client) func(context.Context) (*dynamodb.Client, error) {
+	return func(context.Context) (*dynamodb.Client, error) { return client, nil }
 }
 
 // ops runs the tool and expects an exit code.
@@ -115,7 +119,7 @@ func TestHelpAndMistakes(t *testing.T) {
 		if c.name == addressCommand.name || c.name == billCommand.name { // they read no table
 			continue
 		}
-		args := map[string][]string{"ack": {"k", "-by", "a"}, "resolve": {"k", "-by", "a", "-proof", "b"}, "pause": {"-all", "-for", "1h", "-by", "a", "-why", "b"}, "resume": {"-all"}, "chains": {"show"}}[c.name]
+		args := map[string][]string{"ack": {"k", "-by", "a"}, "resolve": {"k", "-by", "a", "-proof", "b"}, "pause": {"-all", "-for", "1h", "-by", "a", "-why", "b"}, "resume": {"-all"}, "order": {"1:0x1111111111111111111111111111111111111111"}, "chains": {"show"}}[c.name]
 		_, errs := d.ops(exitUsage, append([]string{c.name}, args...)...)
 		d.says(errs, "no name for the jobs table")
 	}
