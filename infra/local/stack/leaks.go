@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/crypto"
@@ -59,6 +60,33 @@ func (s *Stack) log(o Options) func(lambda.Line) {
 			o.Log(l)
 		}
 	}
+}
+
+// traces stands in for the X-Ray daemon, looks at each segment and keeps none. It returns its address.
+func (s *Stack) traces() (string, error) {
+	daemon, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		packet := make([]byte, 1<<16)
+		for {
+			n, _, err := daemon.ReadFrom(packet)
+			if err != nil { // closed below
+				return
+			}
+			s.Leaks.Look("a trace", packet[:n])
+			s.traced.Add(1)
+		}
+	}()
+	s.closers = append(s.closers, func() error {
+		err := daemon.Close()
+		<-done
+		return err
+	})
+	return daemon.LocalAddr().String(), nil
 }
 
 func (s *Stack) leaked() error {

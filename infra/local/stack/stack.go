@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -98,6 +99,7 @@ type Stack struct {
 	sns      *sns.Client
 
 	alertsURL string
+	traced    atomic.Int64 // segments of traces
 	trouble   chan error
 	closers   []func() error
 	dir       string
@@ -327,11 +329,14 @@ func (s *Stack) host(ctx context.Context, o Options, overlay func(lambda.Process
 		}
 		run = append(run, lambda.Function{Function: f, Binary: binaries[f.Folder]})
 	}
-	var err error
+	traces, err := s.traces(); _ = traces
+	if err != nil {
+		return err
+	}
 	s.Host, err = lambda.New(lambda.Config{
 		Region: region, Account: account, SQS: s.SQS,
 		QueueURL: func(arn string) string { return s.queueURL(arn[strings.LastIndexByte(arn, ':')+1:]) },
-		Env:      overlay, Slack: o.Slack, Deliver: o.Deliver, Observe: s.observe(o), Log: s.log(o), Problem: s.fail,
+		Env:      overlay, Slack: o.Slack, Deliver: o.Deliver, Observe: s.observe(o), Log: s.log(o), Traces: traces, Problem: s.fail,
 	}, run)
 	if err != nil {
 		return err
@@ -382,12 +387,12 @@ func (s *Stack) TableName(logicalID string) string {
 // Close ends everything that Start began, last things first. A secret that was
 // seen where it does not belong is an error.
 func (s *Stack) Close() error {
-	errs := []error{s.leaked()}
+	var errs []error
 	for _, c := range slices.Backward(s.closers) {
 		errs = append(errs, c())
 	}
 	s.closers = nil
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.leaked())...)
 }
 
 // fail keeps the first trouble.

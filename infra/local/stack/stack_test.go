@@ -3,7 +3,9 @@ package stack
 import (
 	"crypto/ecdsa"
 	"encoding/hex"
+	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -58,6 +60,25 @@ func TestLeaksMakeCloseFail(t *testing.T) {
 		{"what is said of an object", func(s *Stack) {
 			put(t, s, &s3.PutObjectInput{Key: aws.String("orders/a"), Metadata: map[string]string{"by": secret}})
 		}, "the private key of alias/signer was seen: s3:PutObject of order-cleanup"},
+		{"a trace", func(s *Stack) {
+			at, err := s.traces()
+			if err != nil {
+				t.Fatal(err)
+			}
+			function, err := net.Dial("udp", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := function.Write([]byte(`{"format":"json","version":1}` + "\n" + `{"name":"reading","annotations":{"key":"0x` + secret + `"}}`)); err != nil {
+				t.Error(err)
+			}
+			for s.traced.Load() == 0 && t.Context().Err() == nil {
+				runtime.Gosched()
+			}
+			if err := function.Close(); err != nil {
+				t.Error(err)
+			}
+		}, "the private key of alias/signer was seen: a trace"},
 		{"an error", func(s *Stack) { s.observe(o)(lambda.Invocation{Function: "pacer", Error: "key 0x" + secret}) },
 			"the private key of alias/signer was seen: error of pacer"},
 		{"a message", func(s *Stack) {
