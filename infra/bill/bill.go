@@ -171,9 +171,10 @@ func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps *big.Rat) Item {
 	t.add("ddb-reads", reads)
 	t.add("ddb-writes", writes)
 	t.add("log-bytes", over(logs, gigabyte))
-	// A message is sent and deleted; what receives it is a poll.
+	// A message is sent, received and deleted. That a poll which brings one is over early makes one more of those that the
+	// standing ones are counted by.
 	messages := total(func(c Cost) Number { return c.Messages })
-	t.add("sqs-requests", add(mul(messages, whole(2)), mul(whole(f.Ticks), whole(2))))
+	t.add("sqs-requests", mul(add(messages, whole(f.Ticks)), whole(3)))
 	t.add("s3-puts", total(func(c Cost) Number { return c.Puts }))
 	t.add("s3-gets", total(func(c Cost) Number { return c.Gets }))
 	t.add("sns-publishes", total(func(c Cost) Number { return c.Notes }))
@@ -233,10 +234,10 @@ func (s Shape) standing(t tally, a Assumed, m Measured, l Load, swaps, runs *big
 	snapshots := new(big.Rat)
 	for _, f := range s.Functions {
 		if f.Name == "state-persistence" {
-			snapshots = over(whole(f.Scheduled*int64(s.SnapshotDays)), whole(days))
+			snapshots = over(whole(f.Scheduled*int64(s.SnapshotDays+s.FormerDays)), whole(days))
 		}
 	}
 	objects := add(mul(snapshots, m.SnapshotBytes.Rat(), whole(l.Open)),
-		mul(m.ArchiveBytes.Rat(), swaps, over(whole(int64(s.ArchiveDays)), whole(days))))
+		mul(m.ArchiveBytes.Rat(), swaps, over(whole(int64(s.ArchiveDays+s.FormerDays)), whole(days))))
 	t.add("s3-storage", over(objects, gigabyte))
 }

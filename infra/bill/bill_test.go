@@ -62,7 +62,7 @@ func TestByHand(t *testing.T) {
 		"lambda-gbs":     {"302.4", "0.2024", "0.3024"},
 		"ddb-writes":     {"4980", "4.98", "4.98"},   // 720 * 4 + 300 * 7
 		"ddb-reads":      {"9360", "0.436", "0.936"}, // 720 * (10 + 6 * 0.5)
-		"sqs-requests":   {"649800", "0", "6.498"},   // 15 a minute, and 300 * 3 sent and deleted
+		"sqs-requests":   {"650700", "0", "6.507"},   // 15 a minute, and 300 * 3 sent, received and deleted
 		"kms-keys":       {"2", "2", "2"},
 		"kms-asymmetric": {"600", "0.9", "0.9"},
 		"kms-symmetric":  {"2880", "0.264", "0.864"},             // 4 for each of 720 cold starts
@@ -100,7 +100,7 @@ func TestByHand(t *testing.T) {
 	if b.Cost.Cmp(cost) != 0 || b.Full.Cmp(full) != 0 {
 		t.Errorf("sums %s and %s, want %s and %s", b.Cost.FloatString(6), b.Full.FloatString(6), cost.FloatString(6), full.FloatString(6))
 	}
-	if len(b.Functions) != 1 || b.Functions[0].Runs.Cmp(whole(1170)) != 0 || usd(b.Functions[0].Full) != "14.69" {
+	if len(b.Functions) != 1 || b.Functions[0].Runs.Cmp(whole(1170)) != 0 || usd(b.Functions[0].Full) != "14.70" {
 		t.Errorf("functions %+v", b.Functions)
 	}
 }
@@ -248,6 +248,25 @@ func TestFigures(t *testing.T) {
 	}
 	if err := WriteFigures(&out, prices, m, Shape{Functions: []Runs{{Name: "c", MemoryMB: 128}}}); err == nil || !strings.Contains(err.Error(), "c was not measured") {
 		t.Errorf("a function that was not measured: %v", err)
+	}
+}
+
+// What has expired lies in the bucket for a while: of 60 objects in a month, those of a month and of half a month more.
+func TestFormerVersions(t *testing.T) {
+	s, err := Read("../../template.yaml", parameters("mainnet", "live"))
+	if err != nil || s.FormerDays != 7 {
+		t.Fatalf("former versions stay for %d days, %v", s.FormerDays, err)
+	}
+	prices, measured, _ := small(t)
+	measured.Functions["state-persistence"] = Function{}
+	measured.SnapshotBytes = "1000"
+	b, err := Compute(prices, measured, Shape{Functions: []Runs{{Name: "state-persistence", MemoryMB: 128, Period: time.Hour, Scheduled: 60}}, SnapshotDays: 30, FormerDays: 15}, Load{Open: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(b.Lines, func(l Line) bool { return l.Name == "s3-storage" })
+	if got := b.Lines[i].Quantity.FloatString(6); got != "0.000090" {
+		t.Errorf("%s GB", got)
 	}
 }
 

@@ -27,6 +27,8 @@ type Shape struct {
 	LogQueries int
 	// LogDays and SnapshotDays are how long those are kept; ArchiveDays, finished swaps.
 	LogDays, SnapshotDays, ArchiveDays int
+	// FormerDays is how long an object that has expired stays as a former version.
+	FormerDays int
 }
 
 // Runs is a function and how often it starts.
@@ -156,6 +158,8 @@ func (s *Shape) resource(path string, r template.Declared, root bool) error {
 			inner[name] = fmt.Sprint(v)
 		}
 		return s.add(filepath.Join(filepath.Dir(path), location), inner, false)
+	case "AWS::S3::Bucket":
+		s.FormerDays = max(s.FormerDays, formerDays(r.Properties))
 	case "AWS::KMS::Key":
 		s.Keys++
 	case "AWS::Logs::LogGroup":
@@ -178,6 +182,20 @@ func (s *Shape) resource(path string, r template.Declared, root bool) error {
 		}
 	}
 	return nil
+}
+
+// formerDays is how long a bucket keeps versions that are not the present ones.
+func formerDays(properties map[string]any) (days int) {
+	lifecycle, _ := properties["LifecycleConfiguration"].(map[string]any)
+	rules, _ := lifecycle["Rules"].([]any)
+	for _, rule := range rules {
+		rule, _ := rule.(map[string]any)
+		expiration, _ := rule["NoncurrentVersionExpiration"].(map[string]any)
+		if n := expiration["NoncurrentDays"]; n != nil {
+			days = max(days, count(n))
+		}
+	}
+	return days
 }
 
 // alarmMetrics is how many metrics an alarm looks at, each of which is paid for.
