@@ -41,11 +41,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	return &desk{T: t, store: s, now: t0, env: map[string]string{"ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": table},
-		dial: connecting(client)}
-}
-
-func connecting(client *dynamodb.Client) func(context.Context) (*dynamodb.Client, error) {
-	return func(context.Context) (*dynamodb.Client, error) { return client, nil }
+		dial: func(context.Context) (*dynamodb.Client, error) { return client, nil }}
 }
 
 // ops runs the tool and expects an exit code.

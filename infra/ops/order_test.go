@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/google/go-cmp/cmp"
@@ -26,7 +28,7 @@ func orderDesk(t *testing.T) *desk {
 	for _, name := range []string{"ORDERS", "ACTIONS", "JOURNAL", "JOBS"} {
 		d.env[name+"_TABLE"] = table
 	}
-	d.dial = connecting(client)
+	d.dial = func(context.Context) (*dynamodb.Client, error) { return client, nil }
 	return d
 }
 
