@@ -329,7 +329,7 @@ func (s *Stack) host(ctx context.Context, o Options, overlay func(lambda.Process
 		}
 		run = append(run, lambda.Function{Function: f, Binary: binaries[f.Folder]})
 	}
-	traces, err := s.traces(); _ = traces
+	traces, err := s.traces()
 	if err != nil {
 		return err
 	}
