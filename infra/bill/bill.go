@@ -173,11 +173,10 @@ func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps, tracedRings *big
 		cold = scheduled // the last process is gone when the next run comes
 	}
 	cpu = add(cpu, mul(cold, m.FirstCPU.Rat()))
-	core := over(whole(a.FullCoreMB), whole(f.MemoryMB))
-	if core.Cmp(whole(1)) < 0 {
-		core = whole(1)
+	if f.Secrets {
+		t.add("kms-symmetric", mul(cold, whole(a.Secrets)))
 	}
-	millis := add(mul(cpu, core), mul(rpc, whole(a.RPCMillis)), mul(aws, whole(a.AWSMillis)),
+	millis := add(mul(cpu, stretch(a, f.MemoryMB)), mul(rpc, whole(a.RPCMillis)), mul(aws, whole(a.AWSMillis)),
 		mul(total(func(c Cost) Number { return c.Blocks }), whole(a.BlockMillis)))
 	logs := add(total(func(c Cost) Number { return c.LogBytes }), mul(runs, whole(a.SystemLogBytes)))
 
@@ -190,9 +189,10 @@ func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps, tracedRings *big
 	t.add("ddb-reads", reads)
 	t.add("ddb-writes", writes)
 	t.add("log-bytes", over(logs, gigabyte))
-	// A message is sent and deleted; what receives it is a poll.
+	// A message is sent, received and deleted. That a poll which brings one is over early makes one more of those that the
+	// standing ones are counted by.
 	messages := total(func(c Cost) Number { return c.Messages })
-	t.add("sqs-requests", add(mul(messages, whole(2)), mul(whole(f.Ticks), whole(2))))
+	t.add("sqs-requests", mul(add(messages, whole(f.Ticks)), whole(3)))
 	t.add("s3-puts", total(func(c Cost) Number { return c.Puts }))
 	t.add("s3-gets", total(func(c Cost) Number { return c.Gets }))
 	t.add("sns-publishes", total(func(c Cost) Number { return c.Notes }))
@@ -207,6 +207,14 @@ func (m Function) of(t tally, a Assumed, f Runs, l Load, swaps, tracedRings *big
 	return item
 }
 
+// stretch is how much longer work takes that a whole core does in one: memory buys a part of it.
+func stretch(a Assumed, memoryMB int64) *big.Rat {
+	if by := over(whole(a.FullCoreMB), whole(memoryMB)); by.Cmp(whole(1)) > 0 {
+		return by
+	}
+	return whole(1)
+}
+
 // standing adds what no function takes by itself.
 func (s Shape) standing(t tally, a Assumed, m Measured, l Load, swaps, runs *big.Rat) {
 	minutes := int64(month / time.Minute)
@@ -218,10 +226,11 @@ func (s Shape) standing(t tally, a Assumed, m Measured, l Load, swaps, runs *big
 	t.add("metrics", whole(int64(len(m.Metrics))))
 
 	days := int64(month / (24 * time.Hour))
-	alerts := whole(a.AlertsPerDay * days)
-	t.add("sns-publishes", alerts)
-	t.add("sns-mails", add(alerts, whole(days))) // and the daily report
-	t.add("sns-https", alerts)
+	// What swaps make functions tell, and what else happens. Each goes by mail and to chat.
+	t.add("sns-publishes", whole(a.AlertsPerDay*days))
+	told := new(big.Rat).Set(t["sns-publishes"])
+	t.add("sns-mails", add(told, whole(days))) // and the daily report
+	t.add("sns-https", told)
 
 	// Runs are kept for a day, finished swaps for two more, in the tables.
 	stored := add(mul(m.RunBytes.Rat(), over(runs, whole(days))), mul(m.OpenBytes.Rat(), whole(l.Open+2*l.Swaps)))
@@ -243,10 +252,10 @@ func (s Shape) standing(t tally, a Assumed, m Measured, l Load, swaps, runs *big
 	snapshots := new(big.Rat)
 	for _, f := range s.Functions {
 		if f.Name == "state-persistence" {
-			snapshots = over(whole(f.Scheduled*int64(s.SnapshotDays)), whole(days))
+			snapshots = over(whole(f.Scheduled*int64(s.SnapshotDays+s.FormerDays)), whole(days))
 		}
 	}
 	objects := add(mul(snapshots, m.SnapshotBytes.Rat(), whole(l.Open)),
-		mul(m.ArchiveBytes.Rat(), swaps, over(whole(int64(s.ArchiveDays)), whole(days))))
+		mul(m.ArchiveBytes.Rat(), swaps, over(whole(int64(s.ArchiveDays+s.FormerDays)), whole(days))))
 	t.add("s3-storage", over(objects, gigabyte))
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 )
 
@@ -22,15 +23,15 @@ func parameters(profile, mode string) map[string]string {
 // What is small enough to be computed by hand: one function of 1,769 MB (a whole core) that runs once an hour.
 func small(t *testing.T) (Prices, Measured, Shape) {
 	t.Helper()
-	prices := Prices{Region: "here", Date: "now", Assumed: Assumed{RPCMillis: 100, AWSMillis: 10, BlockMillis: 2000, FullCoreMB: 1024, ColdHours: 2, IdleMinutes: 10,
-		SystemLogBytes: 500, RPCRequestBytes: 1000, LogCompression: "0.5", PollsPerMinute: 15, TracedShare: 1}}
+	prices := Prices{Region: "here", Date: "now", Assumed: Assumed{RPCMillis: 100, AWSMillis: 10, BlockMillis: 2000, FullCoreMB: 1024, ColdHours: 2, IdleMinutes: 10, Secrets: 4,
+		SystemLogBytes: 500, RPCRequestBytes: 1000, LogCompression: "0.5", PollsPerMinute: 15, TracedShare: 1, AlertsPerDay: 2}}
 	for name, price := range map[string]Price{
 		"lambda-requests": {USD: "0.20", Per: 1000}, "lambda-gbs": {USD: "0.001", Per: 1, Free: 100},
 		"ddb-writes": {USD: "1", Per: 1000}, "ddb-reads": {USD: "1", Per: 10000, Free: 5000},
 		"ddb-storage": {USD: "1", Per: 1}, "ddb-backup": {USD: "1", Per: 1}, "sqs-requests": {USD: "1", Per: 100000, Free: 700000},
-		"sns-publishes": {USD: "1", Per: 1}, "sns-mails": {USD: "1", Per: 1000, Free: 1000}, "sns-https": {USD: "1", Per: 1},
+		"sns-publishes": {USD: "1", Per: 100}, "sns-mails": {USD: "1", Per: 1000, Free: 1000}, "sns-https": {USD: "1", Per: 100},
 		"s3-puts": {USD: "1", Per: 1}, "s3-gets": {USD: "1", Per: 1}, "s3-storage": {USD: "1", Per: 1},
-		"kms-keys": {USD: "1.00", Per: 1}, "kms-asymmetric": {USD: "0.15", Per: 100}, "log-bytes": {USD: "0.50", Per: 1}, "log-storage": {USD: "1", Per: 1}, "log-scans": {USD: "1", Per: 1},
+		"kms-keys": {USD: "1.00", Per: 1}, "kms-asymmetric": {USD: "0.15", Per: 100}, "kms-symmetric": {USD: "0.03", Per: 100, Free: 2000}, "log-bytes": {USD: "0.50", Per: 1}, "log-storage": {USD: "1", Per: 1}, "log-scans": {USD: "1", Per: 1},
 		"metrics": {USD: "0.30", Per: 1, Free: 1}, "alarms": {USD: "0.10", Per: 1, Free: 10}, "composite-alarms": {USD: "0.50", Per: 1}, "dashboards": {USD: "3", Per: 1, Free: 3},
 		"traces": {USD: "5", Per: 1000, Free: 1000}, "traffic": {USD: "1", Per: 1},
 	} {
@@ -40,10 +41,10 @@ func small(t *testing.T) (Prices, Measured, Shape) {
 	measured := Measured{Metrics: []string{"a", "b", "c"}, Functions: map[string]Function{"one": {
 		Idle:  Cost{CPUMillis: "20", RPCRequests: "2", AWSRequests: "4", ReadUnits: "10", WriteUnits: "4"},
 		Open:  Cost{ReadUnits: "0.5"},
-		Swap:  Cost{CPUMillis: "100", Blocks: "0.5", WriteUnits: "7", KMS: "2", Messages: "3"},
+		Swap:  Cost{CPUMillis: "100", Blocks: "0.5", WriteUnits: "7", KMS: "2", Messages: "3", Notes: "0.2"},
 		Rings: "1.5", FirstCPU: "30",
 	}}}
-	shape := Shape{Functions: []Runs{{Name: "one", MemoryMB: 512, Traced: true, Period: time.Hour, Scheduled: 720}}, Mappings: 1, Keys: 2, AlarmMetrics: 12, CompositeAlarms: 1, Dashboards: 4}
+	shape := Shape{Functions: []Runs{{Name: "one", MemoryMB: 512, Traced: true, Secrets: true, Period: time.Hour, Scheduled: 720}}, Mappings: 1, Keys: 2, AlarmMetrics: 12, CompositeAlarms: 1, Dashboards: 4}
 	return prices, measured, shape
 }
 
@@ -61,11 +62,14 @@ func TestByHand(t *testing.T) {
 		"lambda-gbs":     {"302.4", "0.2024", "0.3024"},
 		"ddb-writes":     {"4980", "4.98", "4.98"},   // 720 * 4 + 300 * 7
 		"ddb-reads":      {"9360", "0.436", "0.936"}, // 720 * (10 + 6 * 0.5)
-		"sqs-requests":   {"649800", "0", "6.498"},   // 15 a minute, and 300 * 3 sent and deleted
+		"sqs-requests":   {"650700", "0", "6.507"},   // 15 a minute, and 300 * 3 sent, received and deleted
 		"kms-keys":       {"2", "2", "2"},
 		"kms-asymmetric": {"600", "0.9", "0.9"},
+		"kms-symmetric":  {"2880", "0.264", "0.864"},             // 4 for each of 720 cold starts
 		"log-bytes":      {"0.000585", "0.0002925", "0.0002925"}, // 1170 * 500
-		"sns-mails":      {"30", "0", "0.03"},                    // the daily report
+		"sns-publishes":  {"120", "1.2", "1.2"},                  // 300 * 0.2, and 2 a day
+		"sns-mails":      {"150", "0", "0.15"},                   // and the daily report
+		"sns-https":      {"120", "1.2", "1.2"},
 		"metrics":        {"3", "0.6", "0.9"},
 		"alarms":         {"12", "0.2", "1.2"},
 
@@ -96,7 +100,7 @@ func TestByHand(t *testing.T) {
 	if b.Cost.Cmp(cost) != 0 || b.Full.Cmp(full) != 0 {
 		t.Errorf("sums %s and %s, want %s and %s", b.Cost.FloatString(6), b.Full.FloatString(6), cost.FloatString(6), full.FloatString(6))
 	}
-	if len(b.Functions) != 1 || b.Functions[0].Runs.Cmp(whole(1170)) != 0 || usd(b.Functions[0].Full) != "13.22" {
+	if len(b.Functions) != 1 || b.Functions[0].Runs.Cmp(whole(1170)) != 0 || usd(b.Functions[0].Full) != "14.70" {
 		t.Errorf("functions %+v", b.Functions)
 	}
 }
@@ -208,6 +212,71 @@ func TestMeasuredIsCurrent(t *testing.T) {
 	}
 }
 
+// The README's table of cold starts and memory is what was measured, of every function.
+func TestReadmeHasTheFigures(t *testing.T) {
+	prices, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := DefaultMeasured()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Read("../../template.yaml", parameters("test", "live")) // which has the pacer too
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	if err := WriteFigures(&want, prices, m, s); err != nil {
+		t.Fatal(err)
+	}
+	if rows := strings.Count(want.String(), "\n") - 2; rows != len(m.Functions) {
+		t.Errorf("%d rows for %d functions", rows, len(m.Functions))
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "\n\n"+want.String()+"\n") {
+		t.Errorf("the README lacks this table, which `go run ./infra/ops bill -figures -profile test` prints:\n%s", want.String())
+	}
+}
+
+// By hand: half a core takes twice as long, and more than a core no less than one.
+func TestFigures(t *testing.T) {
+	prices := Prices{Assumed: Assumed{FullCoreMB: 1024}}
+	m := Measured{Functions: map[string]Function{"b": {InitMillis: "12.4", FirstCPU: "30", PeakMB: "31"}, "a": {InitMillis: "7", FirstCPU: "20.2", PeakMB: "9"}}}
+	var out strings.Builder
+	if err := WriteFigures(&out, prices, m, Shape{Functions: []Runs{{Name: "b", MemoryMB: 512}, {Name: "a", MemoryMB: 2048}}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "|---|---|---|---|---|---|\n| `a` | 2048 | 9 | 7 | 20 | 20 |\n| `b` | 512 | 31 | 12 | 30 | 60 |\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("printed %s", out.String())
+	}
+	if err := WriteFigures(&out, prices, m, Shape{Functions: []Runs{{Name: "c", MemoryMB: 128}}}); err == nil || !strings.Contains(err.Error(), "c was not measured") {
+		t.Errorf("a function that was not measured: %v", err)
+	}
+}
+
+// What has expired lies in the bucket for a while: of 60 objects in a month, those of a month and of half a month more.
+func TestFormerVersions(t *testing.T) {
+	s, err := Read("../../template.yaml", parameters("mainnet", "live"))
+	if err != nil || s.FormerDays != 7 {
+		t.Fatalf("former versions stay for %d days, %v", s.FormerDays, err)
+	}
+	prices, measured, _ := small(t)
+	measured.Functions["state-persistence"] = Function{}
+	measured.SnapshotBytes = "1000"
+	b, err := Compute(prices, measured, Shape{Functions: []Runs{{Name: "state-persistence", MemoryMB: 128, Period: time.Hour, Scheduled: 60}}, SnapshotDays: 30, FormerDays: 15}, Load{Open: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(b.Lines, func(l Line) bool { return l.Name == "s3-storage" })
+	if got := b.Lines[i].Quantity.FloatString(6); got != "0.000090" {
+		t.Errorf("%s GB", got)
+	}
+}
+
 func TestNestedTemplate(t *testing.T) {
 	var s Shape
 	// Not as the root, whose functions are read by what the local stack understands.
@@ -216,6 +285,36 @@ func TestNestedTemplate(t *testing.T) {
 	}
 	if s.AlarmMetrics != 3 || s.CompositeAlarms != 1 || s.Dashboards != 1 || s.LogQueries != 1 || s.LogDays != 14 {
 		t.Errorf("shape %+v", s)
+	}
+}
+
+// Those who ask chains decrypt the endpoints of the packaged file when they start, and nobody else does.
+func TestWhoReadsSecrets(t *testing.T) {
+	s, err := Read("../../template.yaml", parameters("mainnet", "live"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range s.Functions {
+		if f.Secrets {
+			got = append(got, f.Name)
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"action-executor", "balance-monitor", "cancellation-check", "health-check", "state-sync", "timelock-monitor", "transaction-tracker"}; !slices.Equal(got, want) {
+		t.Errorf("%v read parameters, want %v", got, want)
+	}
+	file, err := os.ReadFile("../config/chains.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.DeleteFunc(env.Variables(file), func(name string) bool { return name == "SIGNER_KEY" }) // which is in the environment
+	if int64(len(names)) != prices.Assumed.Secrets {
+		t.Errorf("the packaged chains file wants %v, the bill assumes %d", names, prices.Assumed.Secrets)
 	}
 }
 
@@ -243,7 +342,7 @@ func TestReadPrices(t *testing.T) {
 	good := `region: r
 date: d
 prices: [{ name: a, part: p, unit: u, usd: "1", per: 1, source: s }]
-assumed: { rpcMillis: 1, awsMillis: 1, blockMillis: 1, fullCoreMB: 1, coldHours: 1, idleMinutes: 1, systemLogBytes: 1, rpcRequestBytes: 1, logCompression: "1", pollsPerMinute: 1 }
+assumed: { rpcMillis: 1, awsMillis: 1, blockMillis: 1, fullCoreMB: 1, coldHours: 1, idleMinutes: 1, secretParameters: 1, systemLogBytes: 1, rpcRequestBytes: 1, logCompression: "1", pollsPerMinute: 1 }
 `
 	if _, err := ReadPrices([]byte(good)); err != nil {
 		t.Fatal(err)
@@ -284,7 +383,7 @@ func TestWrite(t *testing.T) {
 	if err := b.Write(&out, trades); err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`\ntotal: 13\.90 USD a month\n$`).MatchString(out.String()) {
+	if !regexp.MustCompile(`\ntotal: 16\.57 USD a month\n$`).MatchString(out.String()) {
 		t.Errorf("printed %s", out.String())
 	}
 	for _, x := range trades {

@@ -48,6 +48,7 @@ type Assumed struct {
 	FullCoreMB      int64  `yaml:"fullCoreMB"`
 	ColdHours       int64  `yaml:"coldHours"`
 	IdleMinutes     int64  `yaml:"idleMinutes"`
+	Secrets         int64  `yaml:"secretParameters"`
 	SystemLogBytes  int64  `yaml:"systemLogBytes"`
 	RPCRequestBytes int64  `yaml:"rpcRequestBytes"`
 	LogCompression  string `yaml:"logCompression"`
@@ -92,7 +93,7 @@ func ReadPrices(src []byte) (Prices, error) {
 	}
 	a := p.Assumed
 	for name, v := range map[string]int64{"rpcMillis": a.RPCMillis, "awsMillis": a.AWSMillis, "blockMillis": a.BlockMillis, "fullCoreMB": a.FullCoreMB,
-		"coldHours": a.ColdHours, "idleMinutes": a.IdleMinutes, "systemLogBytes": a.SystemLogBytes, "rpcRequestBytes": a.RPCRequestBytes, "pollsPerMinute": a.PollsPerMinute} {
+		"coldHours": a.ColdHours, "idleMinutes": a.IdleMinutes, "secretParameters": a.Secrets, "systemLogBytes": a.SystemLogBytes, "rpcRequestBytes": a.RPCRequestBytes, "pollsPerMinute": a.PollsPerMinute} {
 		if v < 1 {
 			errs = append(errs, fmt.Errorf("assumed.%s: %d is not at least 1", name, v))
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/template"
@@ -26,6 +27,8 @@ type Shape struct {
 	LogQueries int
 	// LogDays and SnapshotDays are how long those are kept; ArchiveDays, finished swaps.
 	LogDays, SnapshotDays, ArchiveDays int
+	// FormerDays is how long an object that has expired stays as a former version.
+	FormerDays int
 }
 
 // Runs is a function and how often it starts.
@@ -33,6 +36,8 @@ type Runs struct {
 	Name     string
 	MemoryMB int64
 	Traced   bool
+	// Secrets: it may read the parameters of the stack, and does when a process of it starts.
+	Secrets bool
 	// Period is the shortest time between two of its scheduled runs.
 	Period time.Duration
 	// Scheduled are the runs in a month that clocks start, Ticks those of them that come by a queue.
@@ -111,7 +116,28 @@ func (s *Shape) add(path string, parameters map[string]string, root bool) error 
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return s.runs(stack)
+	return s.runs(stack, readers(doc))
+}
+
+// readers are the names of the roles that may read parameters, by a managed policy.
+func readers(doc *template.Document) map[string]bool {
+	policies := map[string]bool{}
+	for _, r := range doc.Resources {
+		if r.Type == "AWS::IAM::ManagedPolicy" && strings.Contains(fmt.Sprint(r.Properties["PolicyDocument"]), "ssm:GetParameters") {
+			policies[r.Name] = true
+		}
+	}
+	roles := map[string]bool{}
+	for _, r := range doc.Resources {
+		arns, _ := r.Properties["ManagedPolicyArns"].([]any)
+		for _, arn := range arns {
+			name := fmt.Sprint(arn)
+			if r.Type == "AWS::IAM::Role" && policies[name[strings.LastIndexByte(name, '/')+1:]] {
+				roles[r.Name] = true
+			}
+		}
+	}
+	return roles
 }
 
 // resource adds one resource.
@@ -132,6 +158,8 @@ func (s *Shape) resource(path string, r template.Declared, root bool) error {
 			inner[name] = fmt.Sprint(v)
 		}
 		return s.add(filepath.Join(filepath.Dir(path), location), inner, false)
+	case "AWS::S3::Bucket":
+		s.FormerDays = max(s.FormerDays, formerDays(r.Properties))
 	case "AWS::KMS::Key":
 		s.Keys++
 	case "AWS::Logs::LogGroup":
@@ -156,6 +184,20 @@ func (s *Shape) resource(path string, r template.Declared, root bool) error {
 	return nil
 }
 
+// formerDays is how long a bucket keeps versions that are not the present ones.
+func formerDays(properties map[string]any) (days int) {
+	lifecycle, _ := properties["LifecycleConfiguration"].(map[string]any)
+	rules, _ := lifecycle["Rules"].([]any)
+	for _, rule := range rules {
+		rule, _ := rule.(map[string]any)
+		expiration, _ := rule["NoncurrentVersionExpiration"].(map[string]any)
+		if n := expiration["NoncurrentDays"]; n != nil {
+			days = max(days, count(n))
+		}
+	}
+	return days
+}
+
 // alarmMetrics is how many metrics an alarm looks at, each of which is paid for.
 func alarmMetrics(properties map[string]any) int {
 	list, ok := properties["Metrics"].([]any)
@@ -172,7 +214,7 @@ func alarmMetrics(properties map[string]any) int {
 }
 
 // runs adds the functions.
-func (s *Shape) runs(stack *template.Stack) error {
+func (s *Shape) runs(stack *template.Stack, readers map[string]bool) error {
 	ticks := int64(0)
 	paced := map[string]time.Duration{}
 	if f, ok := stack.Function("pacer"); ok {
@@ -192,7 +234,7 @@ func (s *Shape) runs(stack *template.Stack) error {
 		}
 	}
 	for _, f := range stack.Functions {
-		r := Runs{Name: f.Folder, MemoryMB: int64(f.MemoryMB), Traced: f.Tracing == "Active", Period: month}
+		r := Runs{Name: f.Folder, MemoryMB: int64(f.MemoryMB), Traced: f.Tracing == "Active", Secrets: readers[f.RoleARN[strings.LastIndexByte(f.RoleARN, '/')+1:]], Period: month}
 		add := func(every time.Duration) {
 			r.Scheduled += int64(month / every)
 			r.Period = min(r.Period, every)

@@ -40,5 +40,9 @@ func measureAll(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(*out, append(src, '\n'), 0o644)
+	if err := os.WriteFile(*out, append(src, '\n'), 0o644); err != nil {
+		return err
+	}
+	fmt.Printf("written to %s; go run ./infra/ops bill -figures -profile test prints the README's table of it\n", *out)
+	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/infra/bill"
 )
 
-var billCommand = command{"bill", "[-profile mainnet|test|shadow] [-open N] [-swaps N] [-template FILE] [-set NAME=VALUE] [-json]", "what a stack costs in a month", showBill}
+var billCommand = command{"bill", "[-profile mainnet|test|shadow] [-open N] [-swaps N] [-template FILE] [-set NAME=VALUE] [-figures] [-json]", "what a stack costs in a month", showBill}
 
 // billProfiles are those of samconfig.toml, by what they say of the template's parameters.
 var billProfiles = map[string][2]string{"mainnet": {"mainnet", "live"}, "test": {"test", "live"}, "shadow": {"mainnet", "shadow"}}
@@ -42,6 +42,7 @@ func showBill(_ context.Context, t tool, args []string) error {
 	open := f.Int64("open", 1000, "how many swaps are open at any time")
 	swaps := f.Int64("swaps", 300, "how many swaps come each day")
 	path := f.String("template", "template.yaml", "`file` of the stack")
+	figures := f.Bool("figures", false, "cold start and memory of each function instead, as the README has them")
 	// The alerts go to somebody.
 	parameters := map[string]string{"HeartbeatUrl": "none", "AlertEmail": "alerts@example.org"}
 	f.Func("set", "`NAME=VALUE` of a parameter of the template (may be repeated)", func(s string) error {
@@ -59,6 +60,8 @@ func showBill(_ context.Context, t tool, args []string) error {
 	switch {
 	case !known:
 		return usage("-profile: unknown %q; known: mainnet, test, shadow", *profile)
+	case *figures && f.json:
+		return usage("-figures is a table for people, without -json")
 	case *open < 0 || *swaps < 0 || *open > 1_000_000 || *swaps > 1_000_000:
 		return usage("-open and -swaps have to be between 0 and a million")
 	}
@@ -74,6 +77,9 @@ func showBill(_ context.Context, t tool, args []string) error {
 	measured, err := bill.DefaultMeasured()
 	if err != nil {
 		return err
+	}
+	if *figures {
+		return bill.WriteFigures(t.out, prices, measured, shape)
 	}
 	load := bill.Load{Open: *open, Swaps: *swaps, Live: p[1] == "live"}
 	b, err := bill.Compute(prices, measured, shape, load)

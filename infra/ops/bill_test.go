@@ -40,7 +40,10 @@ func TestBill(t *testing.T) {
 	if few.Total == many.Total || kept.Total == many.Total {
 		t.Errorf("nothing open %s, a thousand %s, snapshots kept for ever %s", few.Total, many.Total, kept.Total)
 	}
-	for _, c := range [][]string{{"-profile", "prod"}, {"-open", "-1"}, {"-swaps", "x"}, {"-set", "Profile"}, {"more"}} {
+	if out, _ := showBillOf(t, exitDone, "-figures", "-profile", "test"); !strings.Contains(out, "\n| `pacer` | 128 |") {
+		t.Errorf("figures: %s", out)
+	}
+	for _, c := range [][]string{{"-figures", "-json"}, {"-profile", "prod"}, {"-open", "-1"}, {"-swaps", "x"}, {"-set", "Profile"}, {"more"}} {
 		if _, errs := showBillOf(t, exitUsage, c...); !strings.Contains(errs, "ops bill") {
 			t.Errorf("%v: %s", c, errs)
 		}

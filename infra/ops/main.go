@@ -5,6 +5,7 @@
 //	go run ./infra/ops resolve 'maker-paid-twice|8453|…' -by anna -proof 'paid back in 0x…'
 //	go run ./infra/ops pause -chain 10 -for 2h -by anna -why 'reorg on optimism'
 //	go run ./infra/ops resume -chain 10
+//	go run ./infra/ops order 8453:0x…
 //	go run ./infra/ops restore
 //	aws kms get-public-key --key-id alias/resolver-cron-signer --query PublicKey --output text | go run ./infra/ops address
 //	go run ./infra/ops chains put chains.yaml -by anna -why 'a second provider on optimism'
@@ -33,7 +34,7 @@ import (
 )
 
 // commands are all there are; each has a file of its own.
-var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, restoreCommand, addressCommand, chainsCommand, billCommand}
+var commands = []command{alertsCommand, ackCommand, resolveCommand, pauseCommand, resumeCommand, pausesCommand, jobsCommand, orderCommand, restoreCommand, addressCommand, chainsCommand, billCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -133,7 +133,7 @@ func TestHelpAndMistakes(t *testing.T) {
 		if c.name == addressCommand.name || c.name == billCommand.name { // they read no table
 			continue
 		}
-		args := map[string][]string{"ack": {"k", "-by", "a"}, "resolve": {"k", "-by", "a", "-proof", "b"}, "pause": {"-all", "-for", "1h", "-by", "a", "-why", "b"}, "resume": {"-all"}, "chains": {"show"}}[c.name]
+		args := map[string][]string{"ack": {"k", "-by", "a"}, "resolve": {"k", "-by", "a", "-proof", "b"}, "pause": {"-all", "-for", "1h", "-by", "a", "-why", "b"}, "resume": {"-all"}, "order": {"1:0x1111111111111111111111111111111111111111"}, "chains": {"show"}}[c.name]
 		_, errs := d.ops(exitUsage, append([]string{c.name}, args...)...)
 		d.says(errs, "no name for the jobs table")
 	}

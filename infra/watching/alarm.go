@@ -178,7 +178,7 @@ const more = 2
 // Step is the alarm's state at now, when it was in state was: it is evaluated each minute, over the windows that end
 // then. The rule is that of https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html:
 // where enough points exist in the retrieved range, the youngest of them decide; else what is missing counts as the
-// alarm says. With ignore the state is kept if it depends on what is missing.
+// alarm says. With ignore the state is kept if every point there is breaches and they are too few.
 func (a Alarm) Step(data Data, now time.Time, was State) State {
 	var real []float64
 	for _, v := range a.values(data, now) {
@@ -196,7 +196,7 @@ func (a Alarm) Step(data Data, now time.Time, was State) State {
 	switch {
 	case a.Missing == "breaching":
 		n += missing
-	case a.Missing == "ignore" && n < a.Breaching && n+missing >= a.Breaching:
+	case a.Missing == "ignore" && n < a.Breaching && n == len(real):
 		return was
 	}
 	if n >= a.Breaching {

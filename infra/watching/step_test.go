@@ -475,21 +475,28 @@ func TestSwapsAreAtRiskWhenNobodyRings(t *testing.T) {
 	}
 }
 
-// The rule of the service, by the table of its documentation (three of three windows).
+// The rule of the service, by the two tables of its documentation.
 func TestMissingData(t *testing.T) {
 	for _, c := range []struct {
-		windows                    string // the oldest first: 0 does not breach, X does, - is missing
-		ignore, breaching, notBrch watching.State
+		breaching                 int    // of three windows
+		windows                   string // the oldest first: 0 does not breach, X does, - is missing
+		ignore, breaks, notBreaks watching.State
 	}{
-		{"0-X-X", watching.OK, watching.OK, watching.OK},
-		{"----0", watching.OK, watching.OK, watching.OK},
-		{"-----", "was", watching.Alarming, watching.OK},
-		{"0XX-X", watching.Alarming, watching.Alarming, watching.Alarming},
-		{"--X--", "was", watching.Alarming, watching.OK},
+		{3, "0-X-X", watching.OK, watching.OK, watching.OK},
+		{3, "----0", watching.OK, watching.OK, watching.OK},
+		{3, "-----", "was", watching.Alarming, watching.OK},
+		{3, "0XX-X", watching.Alarming, watching.Alarming, watching.Alarming},
+		{3, "--X--", "was", watching.Alarming, watching.OK},
+
+		{2, "0-X-X", watching.Alarming, watching.Alarming, watching.Alarming},
+		{2, "00X0X", watching.Alarming, watching.Alarming, watching.Alarming},
+		{2, "0-X--", watching.OK, watching.Alarming, watching.OK},
+		{2, "----0", watching.OK, watching.Alarming, watching.OK},
+		{2, "----X", "was", watching.Alarming, watching.OK},
 	} {
-		for missing, want := range map[string]watching.State{"ignore": c.ignore, "breaching": c.breaching, "notBreaching": c.notBrch} {
+		for missing, want := range map[string]watching.State{"ignore": c.ignore, "breaching": c.breaks, "notBreaching": c.notBreaks} {
 			s := custom("Any")
-			a := watching.Alarm{Stats: []watching.Stat{{Series: s, Stat: "Maximum"}}, Period: time.Minute, Windows: 3, Breaching: 3,
+			a := watching.Alarm{Stats: []watching.Stat{{Series: s, Stat: "Maximum"}}, Period: time.Minute, Windows: 3, Breaching: c.breaching,
 				Compare: "GreaterThanThreshold", Threshold: 0, Missing: missing}
 			data := watching.Data{}
 			for i, r := range c.windows {
@@ -499,7 +506,7 @@ func TestMissingData(t *testing.T) {
 			}
 			now := midnight.Add(4*time.Minute + 30*time.Second)
 			if got := a.Step(data, now, "was"); got != want {
-				t.Errorf("%s, %s: %s, want %s", c.windows, missing, got, want)
+				t.Errorf("%d of %s, %s: %s, want %s", c.breaching, c.windows, missing, got, want)
 			}
 		}
 	}

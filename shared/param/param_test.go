@@ -65,6 +65,44 @@ func TestGet(t *testing.T) {
 	}
 }
 
+// Each decryption is paid for: what has not changed since it was read is not decrypted again.
+func TestDecryptsWhatChanged(t *testing.T) {
+	s := ssmd.New()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	p, err := param.New(client(server.URL), "/stack")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Set("/stack/A", "a1")
+	s.Set("/stack/B", "b1")
+	names := []string{"A", "B", "NONE"}
+	for i, c := range []struct {
+		change           func()
+		a, b             string
+		decrypted, reads int
+	}{
+		{func() {}, "a1", "b1", 2, 1},
+		{func() {}, "a1", "b1", 0, 1},
+		{func() { s.Set("/stack/B", "b2") }, "a1", "b2", 1, 2},
+		{func() { s.Set("/stack/B", "b2") }, "a1", "b2", 1, 2}, // put again, as it was
+		{func() { s.Delete("/stack/A") }, "", "b2", 0, 1},
+		{func() { s.Set("/stack/A", "a2") }, "a2", "b2", 1, 2}, // its first version again
+		{func() { s.Set("/stack/NONE", "n"); s.Delete("/stack/NONE") }, "a2", "b2", 0, 1},
+		{func() { s.Delete("/stack/A"); s.Delete("/stack/B") }, "", "", 0, 1},
+	} {
+		c.change()
+		decrypted, reads := s.Decrypted(), s.Reads()
+		got, err := p.Get(t.Context(), names)
+		if err != nil || got["A"] != c.a || got["B"] != c.b {
+			t.Errorf("%d: %v, %v", i, got, err)
+		}
+		if d, r := s.Decrypted()-decrypted, s.Reads()-reads; d != c.decrypted || r != c.reads {
+			t.Errorf("%d: %d decryptions by %d requests, want %d by %d", i, d, r, c.decrypted, c.reads)
+		}
+	}
+}
+
 // If some cannot be read, nothing is known, of those that could be neither.
 func TestPartlyAway(t *testing.T) {
 	s, asked := ssmd.New(), 0

@@ -40,6 +40,14 @@ func (c *Call) String() string {
 	return fmt.Sprintf("%s #%d %s:%s %s", c.Process, c.Seq, c.Service, c.Action, strings.Join(c.Resources, ","))
 }
 
+// Target is the path and the query of the request, as its service gets them.
+func (c *Call) Target() string {
+	if c.query == "" {
+		return "/" + c.path
+	}
+	return "/" + c.path + "?" + c.query
+}
+
 // Reply is an answer on its way back. A Fault may change it.
 type Reply struct {
 	Status int

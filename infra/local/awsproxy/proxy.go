@@ -200,11 +200,7 @@ func (p *Proxy) forward(c *Call) (*Reply, error) {
 	}
 	defer context.AfterFunc(p.ctx, cancel)()
 
-	target := p.backends[c.Service].String() + "/" + c.path
-	if c.query != "" {
-		target += "?" + c.query
-	}
-	r, err := http.NewRequestWithContext(ctx, c.Method, target, bytes.NewReader(measured(c)))
+	r, err := http.NewRequestWithContext(ctx, c.Method, p.backends[c.Service].String()+c.Target(), bytes.NewReader(measured(c)))
 	if err != nil {
 		return nil, fmt.Errorf("forward to %s: %w", c.Service, err)
 	}

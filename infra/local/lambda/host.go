@@ -31,6 +31,9 @@ type Config struct {
 	Observe func(Invocation)
 	// Log receives every line that a function writes.
 	Log func(Line)
+	// Traces is where the X-Ray daemon listens, HOST:PORT, to which each invocation of a function that is traced sends its
+	// segments; empty: there is none, and nothing is sent.
+	Traces string
 	// Problem receives trouble of the host itself: a queue that does not answer, a reply that is no list of batch item
 	// failures. A function that fails or is killed is not among it.
 	Problem func(error)

@@ -150,6 +150,9 @@ func (p *process) environment(runtimeAPI string) []string {
 		env["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
 		env["AWS_LAMBDA_LOG_LEVEL"] = p.fn.LogLevel
 	}
+	if p.host.cfg.Traces != "" {
+		env["AWS_XRAY_DAEMON_ADDRESS"] = p.host.cfg.Traces
+	}
 	maps.Copy(env, p.fn.Env)
 	if p.host.cfg.Env != nil {
 		maps.Copy(env, p.host.cfg.Env(p.Process))

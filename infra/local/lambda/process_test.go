@@ -63,6 +63,17 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// Where a daemon listens, every process knows it, and invocations of functions that are traced are recorded.
+func TestTraces(t *testing.T) {
+	for tracing, sampled := range map[string]bool{"Active": true, "PassThrough": false} {
+		w := start(t, Config{Traces: "127.0.0.1:9"}, function(func(f *Function) { f.Tracing = tracing }))
+		_, got := w.invoke(`{}`)
+		if strings.HasSuffix(got.TraceID, ";Sampled=1") != sampled || !slices.Contains(got.Env, "AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:9") {
+			t.Errorf("%s: trace id %q, environment %q", tracing, got.TraceID, got.Env)
+		}
+	}
+}
+
 func TestFrozenBetweenInvocations(t *testing.T) {
 	w := start(t, Config{}, function(nil))
 	_, first := w.invoke(`{}`)

@@ -1,20 +1,19 @@
 // Package leaks finds secrets in what a system says: in log lines, requests,
 // messages and files, also where they are encoded or compressed. The secrets are
 // known to whoever looks, who has planted them.
+//
+// What is planted is a string of bytes, and it is only looked for as such. What might
+// be another way to write bytes is unwrapped first, and what comes out is looked at in
+// the same way: hexadecimal digits in any case, base64 of both alphabets, lists of
+// numbers as Go prints them and JSON has them, one long decimal number, percent
+// encoding, gzip, zlib and raw deflate. So a look costs little however much is planted.
 package leaks
 
 import (
 	"bytes"
-	"compress/flate"
-	"compress/gzip"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
-	"regexp"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -24,31 +23,25 @@ const least = 12
 // Finder looks for what was planted. The zero value looks for nothing. It is safe
 // for concurrent use.
 type Finder struct {
-	mu     sync.Mutex
-	forms  []form // replaced, never changed in place
-	places map[string]map[string]bool
+	mu      sync.Mutex
+	planted []planting // replaced, never changed in place
+	places  map[string]map[string]bool
 }
 
-// form is how a secret may be written.
-type form struct {
+type planting struct {
 	name  string
 	bytes []byte
 }
 
 // Plant has the finder look for value from now on, under a name that may be
-// shown. Text is looked for as it is; bytes also as hexadecimal and base64 digits,
-// the first kind in any case. Too short to be told from chance is an error.
+// shown. Too short to be told from chance is an error.
 func (f *Finder) Plant(name string, value []byte) error {
 	if len(value) < least {
 		return fmt.Errorf("plant %s: %d bytes are found everywhere, at least %d are needed", name, len(value), least)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	digits := hex.EncodeToString(value)
-	f.forms = slices.Clip(f.forms)
-	for _, written := range []string{string(value), digits, strings.ToUpper(digits), base64.RawStdEncoding.EncodeToString(value), base64.RawURLEncoding.EncodeToString(value)} {
-		f.forms = append(f.forms, form{name, []byte(written)})
-	}
+	f.planted = append(slices.Clip(f.planted), planting{name, slices.Clone(value)})
 	return nil
 }
 
@@ -56,7 +49,7 @@ func (f *Finder) Plant(name string, value []byte) error {
 func (f *Finder) Forget(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.forms = slices.DeleteFunc(slices.Clone(f.forms), func(o form) bool { return o.name == name })
+	f.planted = slices.DeleteFunc(slices.Clone(f.planted), func(o planting) bool { return o.name == name })
 	delete(f.places, name)
 }
 
@@ -64,13 +57,14 @@ func (f *Finder) Forget(name string) {
 // and remembers what it finds.
 func (f *Finder) Look(place string, content []byte) {
 	f.mu.Lock()
-	forms := f.forms
+	planted := f.planted
 	f.mu.Unlock()
-	if len(forms) == 0 {
+	if len(planted) == 0 {
 		return
 	}
 	found := map[string]bool{}
-	look(found, forms, content, depth)
+	shortest := len(slices.MinFunc(planted, func(a, b planting) int { return len(a.bytes) - len(b.bytes) }).bytes)
+	look(found, planted, content, shortest, depth)
 	if len(found) == 0 {
 		return
 	}
@@ -101,76 +95,23 @@ func (f *Finder) Names() []string {
 	return slices.Sorted(maps.Keys(f.places))
 }
 
-const (
-	// depth is how many wrappings are taken off: base64 in JSON, compressed, and
-	// once more of each.
-	depth = 4
-	// most bounds what compressed content may unpack to.
-	most = 64 << 20
-)
+// depth is how many wrappings are taken off: digits in base64 in JSON, compressed, and
+// once more.
+const depth = 4
 
-// wrapped is a run of base64 digits long enough to hold something.
-var wrapped = regexp.MustCompile(`[A-Za-z0-9+/_-]{24,}`)
-
-func look(found map[string]bool, forms []form, content []byte, left int) {
-	for _, f := range forms {
-		if !found[f.name] && bytes.Contains(content, f.bytes) {
-			found[f.name] = true
+// look searches what is long enough for the shortest of what was planted. None of it gets shorter by being written in
+// another way; compressed it may, but not with anything around it.
+func look(found map[string]bool, planted []planting, content []byte, shortest, left int) {
+	if len(content) < shortest {
+		return
+	}
+	for _, p := range planted {
+		if !found[p.name] && bytes.Contains(content, p.bytes) {
+			found[p.name] = true
 		}
 	}
 	if left == 0 {
 		return
 	}
-	for _, inner := range unpacked(content) {
-		look(found, forms, inner, left-1)
-	}
-	for _, run := range wrapped.FindAllString(string(content), -1) {
-		if len(run)%4 == 1 { // the last digit is none
-			run = run[:len(run)-1]
-		}
-		if inner, err := base64.RawStdEncoding.DecodeString(digits.Replace(run)); err == nil {
-			look(found, forms, inner, left-1)
-		}
-	}
-}
-
-// digits writes the base64 of URLs as the other one.
-var digits = strings.NewReplacer("-", "+", "_", "/")
-
-// unpacked is what content is if it is compressed, as far as it can be read.
-func unpacked(content []byte) (out [][]byte) {
-	take := func(r io.Reader) {
-		// An error is no end: what came before it may hold a secret.
-		if inner, _ := io.ReadAll(io.LimitReader(r, most)); len(inner) > 0 {
-			out = append(out, inner)
-		}
-	}
-	switch {
-	case bytes.HasPrefix(content, []byte("\x1f\x8b")):
-		if r, err := gzip.NewReader(bytes.NewReader(content)); err == nil {
-			take(r)
-		}
-	case len(content) >= leastPacked && !printable(content):
-		r := inflaters.Get().(io.ReadCloser)
-		defer inflaters.Put(r)
-		if err := r.(flate.Resetter).Reset(bytes.NewReader(content), nil); err == nil {
-			take(r)
-		}
-	}
-	return out
-}
-
-// leastPacked: no secret fits into less.
-const leastPacked = least
-
-var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
-
-// printable: raw compressed data has no mark of its own, and text is none.
-func printable(content []byte) bool {
-	for _, c := range content[:min(len(content), 64)] {
-		if c < ' ' && c != '\n' && c != '\r' && c != '\t' || c > '~' {
-			return false
-		}
-	}
-	return true
+	unwrap(content, func(inner []byte) { look(found, planted, inner, shortest, left-1) })
 }

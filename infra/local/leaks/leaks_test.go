@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"compress/zlib"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math/big"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +47,11 @@ func flated(t testing.TB, content []byte) []byte {
 	return compress(t, w, &b, content)
 }
 
+func zlibbed(t testing.TB, content []byte) []byte {
+	var b bytes.Buffer
+	return compress(t, zlib.NewWriter(&b), &b, content)
+}
+
 // item is a request as the tables get it: a compressed body in base64 in JSON.
 func item(t testing.TB, content []byte) []byte {
 	return fmt.Appendf(nil, `{"TableName":"orders","Item":{"b":{"B":"%s"}}}`, base64.StdEncoding.EncodeToString(flated(t, content)))
@@ -51,6 +60,14 @@ func item(t testing.TB, content []byte) []byte {
 func TestLook(t *testing.T) {
 	in := func(format string, args ...any) []byte { return fmt.Appendf(nil, format, args...) }
 	digits := hex.EncodeToString(secret)
+	numbers := make([]int, len(secret))
+	for i, b := range secret {
+		numbers[i] = int(b)
+	}
+	list, err := json.Marshal(map[string]any{"key": numbers})
+	if err != nil {
+		t.Fatal(err)
+	}
 	cut := gzipped(t, in("%s", digits))
 	cut = cut[:len(cut)-8]
 	for name, c := range map[string]struct {
@@ -61,6 +78,19 @@ func TestLook(t *testing.T) {
 		"as it is":                  {in("x%sy", secret), true},
 		"hexadecimal":               {in(`{"secret":"0x%s"}`, digits), true},
 		"in capitals":               {in("%s", strings.ToUpper(digits)), true},
+		"in both":                   {in("%s", digits[:20]+strings.ToUpper(digits[20:])), true},
+		"after another digit":       {in("a%s", digits), true},
+		"as Go prints it":           {in("%v", secret), true},
+		"as JSON has it":            {list, true},
+		"indented":                  {bytes.ReplaceAll(list, []byte(","), []byte(", ")), true},
+		"one number":                {in("%d", new(big.Int).SetBytes(secret)), true},
+		"a URL's":                   {in("GET /?k=%s", url.QueryEscape(base64.StdEncoding.EncodeToString(secret))), true},
+		"escaped byte by byte":      {in("/%s/x%%", url.PathEscape(string(secret))), true},
+		"base64 after a path":       {in("keys/a/%s", base64.StdEncoding.EncodeToString(secret)), true},
+		"base64 behind a letter":    {in("xy%s", base64.RawURLEncoding.EncodeToString(secret)), true},
+		"digits in base64":          {in(`"%s"`, base64.StdEncoding.EncodeToString([]byte("0x"+digits))), true},
+		"zlib":                      {zlibbed(t, in("line\n%s\nline", digits)), true},
+		"a list of too much":        {in("[1,158,300,%s]", "1,2,3,4,5,6,7,8,9,10,11,12"), false},
 		"base64":                    {in(`"%s"`, base64.StdEncoding.EncodeToString(secret)), true},
 		"base64 of URLs":            {in("?k=%s", base64.URLEncoding.EncodeToString(secret)), true},
 		"base64 within other bytes": {in(`"%s"`, base64.StdEncoding.EncodeToString(append([]byte("xyzw"), secret...))), true},
@@ -125,7 +155,7 @@ func FuzzLook(f *testing.F) {
 
 func BenchmarkLook(b *testing.B) {
 	var f Finder
-	for i := range 20 {
+	for i := range 200 {
 		if err := f.Plant(fmt.Sprint(i), bytes.Repeat([]byte{byte(i), 1}, 16)); err != nil {
 			b.Fatal(err)
 		}

@@ -36,6 +36,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	closed   bool
 	routes   map[string]string
+	tokens   map[string]string
 	layers   []layer
 	nextID   int
 	calls    map[Key]int
@@ -60,6 +61,7 @@ func New() (*Proxy, error) {
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 90 * time.Second}},
 		served: make(chan error, 1),
 		routes: make(map[string]string),
+		tokens: make(map[string]string),
 	}
 	p.Reset()
 	mux := http.NewServeMux()
@@ -80,6 +82,14 @@ func (p *Proxy) Route(endpoint, target string) error {
 	defer p.mu.Unlock()
 	p.routes[endpoint] = target
 	return nil
+}
+
+// Demand has endpoint refuse requests whose parameter token is another, as providers do
+// that take the key from the URL.
+func (p *Proxy) Demand(endpoint, token string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tokens[endpoint] = token
 }
 
 // URL is what function is to call to reach endpoint.
@@ -186,6 +196,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer p.active.Done()
+	if !p.known(caller.Endpoint, r.URL.Query().Get("token")) {
+		http.Error(w, "no such key", http.StatusUnauthorized)
+		return
+	}
 	forward := p.forwardTo(target)
 	x := &transit{ctx: r.Context(), body: body, batch: batch, forward: forward}
 	for i, req := range requests {
@@ -198,6 +212,13 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		x.plans = append(x.plans, &plan{call: call})
 	}
 	x.run(faults).write(w)
+}
+
+func (p *Proxy) known(endpoint, token string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	want, demanded := p.tokens[endpoint]
+	return !demanded || token == want
 }
 
 func (p *Proxy) forwardTo(target string) forwarder {

@@ -483,3 +483,38 @@ func TestTooLargeRequest(t *testing.T) {
 		t.Error("it was forwarded")
 	}
 }
+
+// An endpoint whose key is in its URL answers nobody who has another, or none.
+func TestDemand(t *testing.T) {
+	b := newBackend(t)
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, endpoint := range []string{"closed", "open"} {
+		if err := p.Route(endpoint, b.URL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Demand("closed", "its own")
+	for url, want := range map[string]int{
+		p.URL("f", "closed") + "?token=its+own":   http.StatusOK,
+		p.URL("f", "closed") + "?token=another's": http.StatusUnauthorized,
+		p.URL("f", "closed"):                      http.StatusUnauthorized,
+		p.URL("f", "open") + "?token=any":         http.StatusOK,
+		p.URL("f", "open"):                        http.StatusOK,
+	} {
+		answer, err := http.Post(url, "application/json", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := answer.Body.Close(); err != nil || answer.StatusCode != want {
+			t.Errorf("%s: %d, %v, want %d", url, answer.StatusCode, err, want)
+		}
+	}
+}

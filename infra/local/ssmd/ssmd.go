@@ -17,31 +17,41 @@ import (
 const (
 	target   = "AmazonSSM.GetParameters"
 	maxNames = 10
-	maxBody  = 64 << 10 // above any request, in bytes
+	maxBody  = 64 << 10      // above any request, in bytes
+	firstPut = 1_767_225_600 // 2026-01-01
 )
 
 // Server is the double; New makes one. Serve it at any path. Safe for concurrent use.
 type Server struct {
-	mu     sync.Mutex
-	values map[string]string
-	reads  int
+	mu        sync.Mutex
+	values    map[string]stored
+	puts      int
+	reads     int
+	decrypted int
+}
+
+// stored is a parameter: its versions count from 1, and begin anew after a deletion. Its date is that of the put-th second.
+type stored struct {
+	value        string
+	version, put int
 }
 
 // New returns a double without parameters.
-func New() *Server { return &Server{values: map[string]string{}} }
+func New() *Server { return &Server{values: map[string]stored{}} }
 
 // Set stores a SecureString under its full name, such as /stack/NAME.
 func (s *Server) Set(name, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.values[name] = value
+	s.puts++
+	s.values[name] = stored{value, s.values[name].version + 1, s.puts}
 }
 
 // Value is what a parameter holds; empty if it does not exist.
 func (s *Server) Value(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.values[name]
+	return s.values[name].value
 }
 
 // Delete removes a parameter.
@@ -58,13 +68,24 @@ func (s *Server) Reads() int {
 	return s.reads
 }
 
+// Decrypted counts the values that KMS was asked for so far, each of which is paid for.
+func (s *Server) Decrypted() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.decrypted
+}
+
 // problem is an error answer of the service.
 type problem struct {
 	Type    string `json:"__type"`
 	Message string `json:"message"`
 }
 
-type parameter struct{ Name, Type, Value, ARN string }
+type parameter struct {
+	Name, Type, Value, ARN string
+	Version                int
+	LastModifiedDate       int // seconds since the epoch
+}
 
 type answer struct {
 	Parameters        []parameter
@@ -109,15 +130,18 @@ func (s *Server) handle(r *http.Request) (answer, *problem) {
 	s.reads++
 	var a answer
 	for _, name := range in.Names {
-		value, ok := s.values[name]
+		p, ok := s.values[name]
 		if !ok {
 			a.InvalidParameters = append(a.InvalidParameters, name)
 			continue
 		}
-		if !in.WithDecryption {
-			value = "encrypted"
+		value := "encrypted"
+		if in.WithDecryption {
+			s.decrypted++
+			value = p.value
 		}
-		a.Parameters = append(a.Parameters, parameter{name, "SecureString", value, "arn:aws:ssm:us-east-1:000000000000:parameter/" + strings.TrimPrefix(name, "/")})
+		a.Parameters = append(a.Parameters, parameter{name, "SecureString", value, "arn:aws:ssm:us-east-1:000000000000:parameter/" + strings.TrimPrefix(name, "/"),
+			p.version, firstPut + p.put})
 	}
 	return a, nil
 }

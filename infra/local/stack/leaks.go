@@ -1,8 +1,11 @@
 package stack
 
 import (
+	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/crypto"
@@ -13,16 +16,30 @@ import (
 
 // plant names what no function may ever log, store or send.
 func (s *Stack) plant(o Options) error {
-	errs := []error{s.Leaks.Plant("the token of the endpoints", []byte(s.token))}
+	var errs []error
 	for alias, key := range o.Keys {
 		errs = append(errs, s.Leaks.Plant("the private key of "+alias, crypto.FromECDSA(key)))
 	}
 	return errors.Join(errs...)
 }
 
-// overhear looks at each request to a service: items, messages, alerts, objects.
+// token is the secret part of an endpoint's URL, which every other endpoint refuses.
+func (s *Stack) token(endpoint string) (string, error) {
+	token := rand.Text()
+	s.RPC.Demand(endpoint, token)
+	return token, s.Leaks.Plant("the token of endpoint "+endpoint, []byte(token))
+}
+
+// overhear looks at each request to a service: items, messages, alerts, objects, and what they are called.
 func (s *Stack) overhear(c *awsproxy.Call, next awsproxy.Forward) (*awsproxy.Reply, error) {
-	s.Leaks.Look(fmt.Sprintf("%s:%s of %s", c.Service, c.Action, c.Function), c.Body)
+	var head bytes.Buffer
+	head.WriteString(c.Target() + "\n")
+	if err := c.Header.Write(&head); err != nil {
+		return nil, err
+	}
+	place := fmt.Sprintf("%s:%s of %s", c.Service, c.Action, c.Function)
+	s.Leaks.Look(place, head.Bytes())
+	s.Leaks.Look(place, c.Body)
 	return next(c)
 }
 
@@ -43,6 +60,33 @@ func (s *Stack) log(o Options) func(lambda.Line) {
 			o.Log(l)
 		}
 	}
+}
+
+// traces stands in for the X-Ray daemon, looks at each segment and keeps none. It returns its address.
+func (s *Stack) traces() (string, error) {
+	daemon, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		packet := make([]byte, 1<<16)
+		for {
+			n, _, err := daemon.ReadFrom(packet)
+			if err != nil { // closed below
+				return
+			}
+			s.Leaks.Look("a trace", packet[:n])
+			s.traced.Add(1)
+		}
+	}()
+	s.closers = append(s.closers, func() error {
+		err := daemon.Close()
+		<-done
+		return err
+	})
+	return daemon.LocalAddr().String(), nil
 }
 
 func (s *Stack) leaked() error {

@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -99,7 +99,7 @@ type Stack struct {
 	sns      *sns.Client
 
 	alertsURL string
-	token     string // of every endpoint
+	traced    atomic.Int64 // segments of traces
 	trouble   chan error
 	closers   []func() error
 	dir       string
@@ -109,7 +109,7 @@ type Stack struct {
 // run them; nothing runs before Run. ctx bounds the start alone. If it fails,
 // nothing is left behind.
 func Start(ctx context.Context, o Options) (_ *Stack, err error) {
-	s := &Stack{trouble: make(chan error, 1), Leaks: &leaks.Finder{}, token: rand.Text()}
+	s := &Stack{trouble: make(chan error, 1), Leaks: &leaks.Finder{}}
 	if err := s.plant(o); err != nil {
 		return nil, err
 	}
@@ -276,12 +276,16 @@ func (s *Stack) chains(o Options) (func(lambda.Process) map[string]string, error
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		return nil, err
 	}
+	tokens := map[string]string{}
 	for _, up := range ups {
 		if up.target == "" {
 			continue
 		}
 		if err := s.RPC.Route(up.route, up.target); err != nil {
 			return nil, fmt.Errorf("chains file: endpoint %s: %w", up.route, err)
+		}
+		if tokens[up.route], err = s.token(up.route); err != nil {
+			return nil, err
 		}
 		s.Endpoints = append(s.Endpoints, up.route)
 	}
@@ -295,7 +299,7 @@ func (s *Stack) chains(o Options) (func(lambda.Process) map[string]string, error
 		for _, up := range ups {
 			env[up.variable] = ""
 			if up.target != "" {
-				env[up.variable] = s.RPC.URL(process, up.route) + "?token=" + s.token
+				env[up.variable] = s.RPC.URL(process, up.route) + "?token=" + tokens[up.route]
 			}
 		}
 		return env
@@ -325,11 +329,14 @@ func (s *Stack) host(ctx context.Context, o Options, overlay func(lambda.Process
 		}
 		run = append(run, lambda.Function{Function: f, Binary: binaries[f.Folder]})
 	}
-	var err error
+	traces, err := s.traces()
+	if err != nil {
+		return err
+	}
 	s.Host, err = lambda.New(lambda.Config{
 		Region: region, Account: account, SQS: s.SQS,
 		QueueURL: func(arn string) string { return s.queueURL(arn[strings.LastIndexByte(arn, ':')+1:]) },
-		Env:      overlay, Slack: o.Slack, Deliver: o.Deliver, Observe: s.observe(o), Log: s.log(o), Problem: s.fail,
+		Env:      overlay, Slack: o.Slack, Deliver: o.Deliver, Observe: s.observe(o), Log: s.log(o), Traces: traces, Problem: s.fail,
 	}, run)
 	if err != nil {
 		return err
@@ -380,12 +387,12 @@ func (s *Stack) TableName(logicalID string) string {
 // Close ends everything that Start began, last things first. A secret that was
 // seen where it does not belong is an error.
 func (s *Stack) Close() error {
-	errs := []error{s.leaked()}
+	var errs []error
 	for _, c := range slices.Backward(s.closers) {
 		errs = append(errs, c())
 	}
 	s.closers = nil
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.leaked())...)
 }
 
 // fail keeps the first trouble.

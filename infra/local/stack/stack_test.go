@@ -3,17 +3,31 @@ package stack
 import (
 	"crypto/ecdsa"
 	"encoding/hex"
+	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
 )
+
+// put writes an object as order-cleanup does.
+func put(t *testing.T, s *Stack, in *s3.PutObjectInput) {
+	t.Helper()
+	url := s.AWS.URL("order-cleanup@1", "s3")
+	client := s3.New(s3.Options{Region: region, BaseEndpoint: &url, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+	in.Bucket = aws.String(s.Template.Buckets[0].Name)
+	if _, err := client.PutObject(t.Context(), in); err != nil {
+		t.Error(err)
+	}
+}
 
 // A stack whose functions let out what was planted does not close well, and says
 // what was seen where, without repeating it.
@@ -34,8 +48,37 @@ func TestLeaksMakeCloseFail(t *testing.T) {
 			s.log(o)(lambda.Line{Process: lambda.Process{Function: "state-sync"}, Text: "run ended"})
 		}, ""},
 		{"a log line", func(s *Stack) {
-			s.log(o)(lambda.Line{Process: lambda.Process{Function: "state-sync"}, Text: "post " + s.RPC.URL("f", "e") + "?token=" + s.token})
-		}, "the token of the endpoints was seen: log of state-sync"},
+			token, err := s.token("c0e1")
+			if err != nil {
+				t.Error(err)
+			}
+			s.log(o)(lambda.Line{Process: lambda.Process{Function: "state-sync"}, Text: "post " + s.RPC.URL("f", "c0e1") + "?token=" + token})
+		}, "the token of endpoint c0e1 was seen: log of state-sync"},
+		{"the name of an object", func(s *Stack) {
+			put(t, s, &s3.PutObjectInput{Key: aws.String("orders/" + secret)})
+		}, "the private key of alias/signer was seen: s3:PutObject of order-cleanup"},
+		{"what is said of an object", func(s *Stack) {
+			put(t, s, &s3.PutObjectInput{Key: aws.String("orders/a"), Metadata: map[string]string{"by": secret}})
+		}, "the private key of alias/signer was seen: s3:PutObject of order-cleanup"},
+		{"a trace", func(s *Stack) {
+			at, err := s.traces()
+			if err != nil {
+				t.Fatal(err)
+			}
+			function, err := net.Dial("udp", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := function.Write([]byte(`{"format":"json","version":1}` + "\n" + `{"name":"reading","annotations":{"key":"0x` + secret + `"}}`)); err != nil {
+				t.Error(err)
+			}
+			for s.traced.Load() == 0 && t.Context().Err() == nil {
+				runtime.Gosched()
+			}
+			if err := function.Close(); err != nil {
+				t.Error(err)
+			}
+		}, "the private key of alias/signer was seen: a trace"},
 		{"an error", func(s *Stack) { s.observe(o)(lambda.Invocation{Function: "pacer", Error: "key 0x" + secret}) },
 			"the private key of alias/signer was seen: error of pacer"},
 		{"a message", func(s *Stack) {
