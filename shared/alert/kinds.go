@@ -55,6 +55,7 @@ const (
 	Unhealthy      Kind = "unhealthy"
 	ConfigRefused  Kind = "config-refused"
 	SwapsUnwatched Kind = "swaps-unwatched"
+	SnapshotWrong  Kind = "snapshot-wrong"
 	// The operators.
 	Paused Kind = "paused"
 )
@@ -192,6 +193,10 @@ var Kinds = map[Kind]KindInfo{
 	SwapsUnwatched: {Critical,
 		"Swaps are open on a chain that is in the chains file no more: nobody looks after them.",
 		"Put a chains file that has the chain again, with its takers, until its swaps are through."},
+
+	SnapshotWrong: {Warning,
+		"Snapshots of up to an hour ago said of open swaps what was not so any more. The newest one is right: for it all of them were read.",
+		"Restore none of the hour before. Something writes orders that the watch book is not told of: an older release that still runs, a program of somebody else's, or an error in this one, which the order's time line may show."},
 
 	Paused: {Warning,
 		"An operator has paused this. What is watched goes on, and what is due but may not be sent waits: its deadlines do not.",
