@@ -190,13 +190,13 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 
 // outbox reads what earlier passes left undelivered, if no other pass is at it.
 func (d *Desk) outbox(ctx context.Context, due map[string]Entry, now time.Time) ([]Entry, error) {
-	all, err := d.store.Pending(ctx, outboxLimit)
+	all, err := d.store.Due(ctx, outboxLimit, now.Add(-outboxAge))
 	if err != nil {
 		err = fmt.Errorf("read the alert outbox: %w", err)
 	}
 	old := all[:0]
 	for _, e := range all {
-		if _, ours := due[e.Key()]; !ours && now.Sub(e.RaisedAt) >= outboxAge {
+		if _, ours := due[e.Key()]; !ours {
 			old = append(old, e)
 		}
 	}

@@ -47,7 +47,7 @@ type Entry struct {
 var ErrConflict = errors.New("alert was changed by another run")
 
 // Store keeps alert entries. It is safe for concurrent use by many processes; a Save that returned
-// nil is durable and seen by every later Load and Pending.
+// nil is durable and seen by every later Load and Due.
 type Store interface {
 	// Load reads one entry, strongly consistent. An absent one is the zero Entry. One past its
 	// ExpiresAt is returned as it is: the caller looks at the times.
@@ -59,10 +59,10 @@ type Store interface {
 	// outcome is unknown and the call may be repeated with the same entry.
 	Save(ctx context.Context, e Entry) error
 
-	// Pending returns entries whose NotifiedAt is zero, of all kinds and states, strongly
-	// consistent and across all pages, at most limit of them: the most severe first, and of
-	// those the ones that became due first.
-	Pending(ctx context.Context, limit int) ([]Entry, error)
+	// Due returns entries whose NotifiedAt is zero and whose RaisedAt is not after by, of all
+	// kinds and states, strongly consistent and across all pages, at most limit of them: the
+	// most severe first, and of those the ones that became due first.
+	Due(ctx context.Context, limit int, by time.Time) ([]Entry, error)
 
 	// Book takes n places of limit under a name, unless that many are not left: then it is false
 	// and nothing is taken. Of concurrent callers no more get places than there are. A negative n
