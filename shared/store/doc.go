@@ -43,7 +43,6 @@
 //	         <mode>#<chain>#<signer> done#<nonce>         a settled one
 //	jobs     <lease key>             lease                who holds it; never deleted
 //	         run#<job>               <scheduled time>     how a run ended
-//	         stats#<job>             sum                  sums over the runs
 //	         watchdog                book                 how the jobs do, see Runs.JobHealth
 //	         run-fresh               <name>               hours whose runs are to be counted anew; 31 days
 //	         tally                   hour#<hour>          what was counted of an hour; 30 days from its start
