@@ -26,13 +26,14 @@ func main() {
 			}
 			state := b.Store.Snapshots()
 			keeper := snapshot.Keeper{Chains: state, Ledger: state, Progress: state, Bucket: objects,
-				Scope: snapshot.ScopeOf(b.Config.Policy()), Mode: string(b.Config.Mode), Log: b.Log}
+				Scope: snapshot.ScopeOf(b.Config.Policy()), Mode: string(b.Config.Mode), Compared: tell(b), Log: b.Log}
 			h, err := b.Scheduled(job.StatePersistence, func(ctx context.Context, r *job.Run) error {
 				got, err := keeper.Take(ctx, time.Now())
 				if err != nil {
 					return err
 				}
 				r.Note("written", got.Written)
+				r.Note("read", got.Read)
 				r.Note("key", got.Key)
 				r.Note("bytes", got.Size)
 				r.Note("orders", got.Counts.Orders)

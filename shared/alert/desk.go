@@ -191,14 +191,13 @@ func (d *Desk) Flush(ctx context.Context, now time.Time) error {
 // outbox reads what earlier passes left undelivered, if no other pass is at it. What claims to have become due in the
 // future, as what an operator resolves by a clock that is ahead, waits for no such time.
 func (d *Desk) outbox(ctx context.Context, due map[string]Entry, now time.Time) ([]Entry, error) {
-	all, err := d.store.Pending(ctx, outboxLimit)
+	all, err := d.store.Due(ctx, outboxLimit, now, outboxAge)
 	if err != nil {
 		err = fmt.Errorf("read the alert outbox: %w", err)
 	}
 	old := all[:0]
 	for _, e := range all {
-		age := now.Sub(e.RaisedAt)
-		if _, ours := due[e.Key()]; !ours && (age >= outboxAge || age <= -outboxAge) {
+		if _, ours := due[e.Key()]; !ours {
 			old = append(old, e)
 		}
 	}

@@ -59,6 +59,7 @@ const (
 	ConfigRefused  Kind = "config-refused"
 	SwapsUnwatched Kind = "swaps-unwatched"
 	ArchiveDamaged Kind = "archive-damaged"
+	SnapshotWrong  Kind = "snapshot-wrong"
 	// The operators.
 	Paused Kind = "paused"
 )
@@ -202,6 +203,10 @@ var Kinds = map[Kind]KindInfo{
 	ArchiveDamaged: {Warning,
 		"An object of the archive cannot be read. Nothing is deleted for it; what was deleted for it before is in no other place.",
 		"The bucket keeps earlier versions of it for a week: bring the newest one back that can be unpacked, and it is over with the next run of order-cleanup. If there is none, copy the object elsewhere and delete it here: what it held is lost, and so are those swaps to reports of the past; no funds hang on it."},
+
+	SnapshotWrong: {Warning,
+		"Snapshots of up to an hour ago said of open swaps what was not so any more. The newest one is right: for it all of them were read.",
+		"Restore none of the hour before. Something writes orders that the watch book is not told of: an older release that still runs, a program of somebody else's, or an error in this one, which the order's time line may show."},
 
 	Paused: {Warning,
 		"An operator has paused this. What is watched goes on, and what is due but may not be sent waits: its deadlines do not.",

@@ -47,7 +47,7 @@ type Entry struct {
 var ErrConflict = errors.New("alert was changed by another run")
 
 // Store keeps alert entries. It is safe for concurrent use by many processes; a Save that returned
-// nil is durable and seen by every later Load and Pending.
+// nil is durable and seen by every later Load and Due.
 type Store interface {
 	// Load reads one entry, strongly consistent. An absent one is the zero Entry. One past its
 	// ExpiresAt is returned as it is: the caller looks at the times.
@@ -59,10 +59,11 @@ type Store interface {
 	// outcome is unknown and the call may be repeated with the same entry.
 	Save(ctx context.Context, e Entry) error
 
-	// Pending returns entries whose NotifiedAt is zero, of all kinds and states, strongly
-	// consistent and across all pages, at most limit of them: the most severe first, and of
-	// those the ones that became due first.
-	Pending(ctx context.Context, limit int) ([]Entry, error)
+	// Due returns entries whose NotifiedAt is zero and whose RaisedAt is at least age away from
+	// now, be it before or, by a clock that was ahead, after it; of all kinds and states,
+	// strongly consistent and across all pages, at most limit of them: the most severe first,
+	// and of those the ones that became due first.
+	Due(ctx context.Context, limit int, now time.Time, age time.Duration) ([]Entry, error)
 
 	// Book takes n places of limit under a name, unless that many are not left: then it is false
 	// and nothing is taken. Of concurrent callers no more get places than there are. A negative n
@@ -134,3 +135,6 @@ func change(ctx context.Context, s Store, key string, next func(Entry) (Entry, b
 	}
 	return Entry{}, fmt.Errorf("save alert %s: %w, %d times", key, ErrConflict, saveTries)
 }
+
+// Away tells whether t is at least age before now, or as far after it.
+func Away(t, now time.Time, age time.Duration) bool { return now.Sub(t).Abs() >= age }

@@ -138,8 +138,7 @@ func TestRunIsRecordedReleasedAndLogged(t *testing.T) {
 		if line["_aws"] == nil || line["run"] != rec.Token {
 			t.Errorf("log line %v lacks metrics or the run's token %s", line, rec.Token)
 		}
-		// An idle run costs four writes: the lease twice, the run item and the statistics, which
-		// are both behind "record".
+		// An idle run costs three writes: the lease twice, and the run item.
 		for op, n := range map[string]int{"acquire": 1, "renew": 0, "finished": 1, "record": 1, "release": 1} {
 			if b.Calls(op) != n {
 				t.Errorf("%s called %d times, want %d", op, b.Calls(op), n)

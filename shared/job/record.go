@@ -79,10 +79,23 @@ func (r *RPC) Add(o RPC) {
 // MaxReason bounds Record.Reason, in bytes.
 const MaxReason = 512
 
-// Stats are the sums over all records of a job that were stored.
+// Stats are the sums over the records of a job that are kept.
 type Stats struct {
 	Done, Failed, Abandoned int64
-	Busy                    time.Duration // sum of Ended - Started, in milliseconds
+	Busy                    time.Duration // sum of Ended - Started
+}
+
+// Add counts a record.
+func (s *Stats) Add(r Record) {
+	switch r.State {
+	case Done:
+		s.Done++
+	case Failed:
+		s.Failed++
+	case Abandoned:
+		s.Abandoned++
+	}
+	s.Busy += r.Ended.Sub(r.Started)
 }
 
 // Recorder keeps the run items. It is safe for concurrent use by many processes; what it returned
@@ -92,10 +105,9 @@ type Recorder interface {
 	// Finished tells whether this tick of the job is recorded as done. Strongly consistent.
 	Finished(ctx context.Context, job string, scheduled time.Time) (bool, error)
 
-	// Record stores the end of a run in one conditional write and adds it to the job's Stats
-	// by atomic ADD (at least once: a lost answer may count a run twice, never zero times).
-	// An item already there is replaced only by a greater State; otherwise nothing is changed
-	// or counted, and that is success: a late "abandoned" or "failed" never hides a "done".
+	// Record stores the end of a run in one conditional write. An item already there is
+	// replaced only by a greater State; otherwise nothing is changed, and that is success: a
+	// late "abandoned" or "failed" never hides a "done".
 	// The item expires Kept(r.Job) after r.Ended.
 	Record(ctx context.Context, r Record) error
 }

@@ -26,9 +26,8 @@
 //   - Marks that are older than the orders have blocks read again whose facts the
 //     orders have already, and every such step is idempotent. The other way round
 //     the marks would have passed a fact that no order holds, and nobody would
-//     look for it again. That is also why orders are read consistently. It costs
-//     about 1.2 read units for each of them, and nearly nothing else: of 1,000
-//     open swaps, every five minutes, ten million units a month.
+//     look for it again. That is also why orders are read consistently, and the
+//     list of them.
 //   - Marks that went back meanwhile, so that orders have forgotten what lay above,
 //     name a block that is not on the chain any more, and go back once more when
 //     they are restored.
@@ -41,6 +40,22 @@
 //   - The settled entries of the last nonces come along. A node that shows an old
 //     nonce, or a reorganisation, must find them used, as before.
 //
+// # What is read of the orders
+//
+// To read all orders each time would be half of what a stack asks of its tables. The
+// list of the open ones has a tag of each, a checksum of what a snapshot says of it,
+// which is written in one transaction with the order. An order that the newest snapshot
+// has with the tag that is listed is taken over from there; the others are read. So no
+// snapshot holds anything of an order that may change without its tag: it has no wake
+// times, and the version with which the order became what it is. A restored order is
+// due at once.
+//
+// That the newest snapshot is what its manifest says is verified each time. If it is
+// not, is of another mode or another release, or is not of the present hour, all orders
+// are read. Then they are compared with what would have been taken over; see
+// Keeper.Compared. A record that is taken over is written as one that is read, so that
+// the two ways come to the same bytes.
+//
 // # What is visible when
 //
 // The data is sent under a key of its own, read back and compared; then its
@@ -52,8 +67,8 @@
 // they have to be restored from. Marks may go back, when a final block is replaced.
 //
 // One is written when something has changed but the marks, which move with each
-// block, and every hour in any case, so that a restored system has no more than
-// that to read again.
+// block, and by the first run of every hour in any case, so that a restored system has
+// no more than that to read again.
 //
 // # Restoring
 //

@@ -120,6 +120,8 @@ type writer struct {
 	nonces  []Account
 	public  map[[32]byte]bool // secrets that anybody can know
 	orders  map[swap.OrderID]bool
+	read    int   // orders that were read from the tables
+	untold  error // that nothing was wrong could not be told
 }
 
 func newWriter() *writer {

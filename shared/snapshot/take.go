@@ -25,9 +25,11 @@ const (
 	Latest = "snapshots/latest.json"
 	// prefix begins the keys of data and manifests; those beneath it expire.
 	prefix = "snapshots/data/"
-	// refresh is how old the newest snapshot gets although nothing but marks has
-	// changed: what a restored system reads again at most, some 1,800 blocks of a
-	// chain with one every two seconds, which is a few requests.
+	// refresh are the spans, by the clock, in each of which the first run reads all orders
+	// and writes a snapshot although nothing but marks may have changed. That is what a
+	// restored system reads again at most, some 1,800 blocks of a chain with one every
+	// two seconds, which is a few requests; and how long an order may have been taken
+	// over wrongly, which none should be.
 	refresh = time.Hour
 	// chunk is how many orders are in memory at once.
 	chunk = 1000
@@ -51,11 +53,21 @@ type Chains interface {
 	// Chain reads a chain's marks and facts, and what is parked on it and has not
 	// expired. One that was never read has zero marks.
 	Chain(ctx context.Context, chain uint64) (swap.Provisional, []swap.DstCreated, error)
-	// Open lists the open orders that have an escrow on the chain.
-	Open(ctx context.Context, chain uint64) ([]swap.OrderID, error)
+	// Open lists the open orders that have an escrow on the chain. If it is that of
+	// the source, an order comes with its tag, where that is known: whatever writes
+	// the order, so that Load returns something else, changes the tag with it.
+	Open(ctx context.Context, chain uint64) ([]Listed, error)
 	// Load reads orders; ids without an item are left out. An order that cannot be
-	// read is an error.
+	// read is an error. The version is that with which the order last became what it
+	// is, and there are no wake times: sweeps, which move these, change nothing of
+	// what Load returns.
 	Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, error)
+}
+
+// Listed is an open order in a list.
+type Listed struct {
+	ID  swap.OrderID
+	Tag Tag
 }
 
 // Ledger reads what is done with the orders, consistently.
@@ -123,6 +135,11 @@ type Keeper struct {
 	Bucket   Bucket
 	Scope    Scope
 	Mode     string // of the work and the journal: live or shadow
+	// Compared is told each time that all orders have been read, before anything is
+	// written: which of them would have been taken over from the newest snapshot
+	// though they are not what it says. There should be none, ever. Its error is that
+	// of the run; nothing is written if there was something to tell. nil: nobody is told.
+	Compared func(ctx context.Context, wrong []swap.OrderID) error
 	Log      *slog.Logger
 }
 
@@ -130,6 +147,7 @@ type Keeper struct {
 type Taken struct {
 	Manifest
 	Written bool // false: nothing has changed, and the newest one is young enough
+	Read    int  // orders that were read; the others were taken over
 }
 
 // Take takes a snapshot if something has changed. It may be repeated at any
@@ -147,9 +165,16 @@ func (k *Keeper) Take(ctx context.Context, now time.Time) (Taken, error) {
 	if err != nil {
 		return Taken{}, err
 	}
+	age := now.Sub(prev.Taken) // below zero by a clock that was ahead
+	fresh := prev.Mode == k.Mode && age >= 0 && prev.Taken.Truncate(refresh).Equal(now.Truncate(refresh))
+	former, err := k.former(ctx, prev)
+	if err != nil {
+		return Taken{}, err
+	}
+	defer former.close()
 	begin := Begin{Schema: Schema, Mode: k.Mode, Taken: now}
 	w := newWriter()
-	if err := k.read(ctx, begin, w); err != nil {
+	if err := k.read(ctx, begin, former, fresh, w); err != nil {
 		return Taken{}, fmt.Errorf("read the state: %w", err)
 	}
 	m, err := w.close(begin, func(sum string) string {
@@ -161,14 +186,14 @@ func (k *Keeper) Take(ctx context.Context, now time.Time) (Taken, error) {
 	if err := m.follows(prev); err != nil {
 		return Taken{}, err
 	}
-	age := now.Sub(prev.Taken) // below zero by a clock that was ahead
-	if m.Content == prev.Content && m.Mode == prev.Mode && age >= 0 && age < refresh {
-		return Taken{Manifest: m}, nil
+	if fresh && m.Content == prev.Content {
+		return Taken{m, false, w.read}, w.untold
 	}
+	former.close() // what it holds has to fit beside what is read back
 	if err := k.store(ctx, m, w.data.Bytes(), tag); err != nil {
 		return Taken{}, err
 	}
-	return Taken{m, true}, nil
+	return Taken{m, true, w.read}, w.untold
 }
 
 // newest reads the manifest of the newest snapshot, and the pointer's tag. One
@@ -250,7 +275,7 @@ func (k *Keeper) store(ctx context.Context, m Manifest, data []byte, tag string)
 }
 
 // read writes all parts, each older than the next; see the package's comment.
-func (k *Keeper) read(ctx context.Context, begin Begin, w *writer) error {
+func (k *Keeper) read(ctx context.Context, begin Begin, former *former, fresh bool, w *writer) error {
 	if err := w.write(Record{Begin: &begin}); err != nil {
 		return err
 	}
@@ -260,7 +285,7 @@ func (k *Keeper) read(ctx context.Context, begin Begin, w *writer) error {
 			return fmt.Errorf("chain %d: %w", id, err)
 		}
 	}
-	takers, err := k.readOrders(ctx, w)
+	takers, err := k.readOrders(ctx, former, fresh, w)
 	if err != nil {
 		return err
 	}
@@ -323,24 +348,25 @@ func (k *Keeper) readParked(ctx context.Context, id uint64, w *writer) error {
 }
 
 // readOrders writes the open orders, notes them, and returns the takers to look for.
-func (k *Keeper) readOrders(ctx context.Context, w *writer) ([]Taker, error) {
-	var ids []swap.OrderID
-	for _, chain := range k.Scope.Chains {
-		open, err := k.Chains.Open(ctx, chain)
-		if err != nil {
-			return nil, fmt.Errorf("list the open orders of chain %d: %w", chain, err)
-		}
-		ids = append(ids, open...)
+// What the newest snapshot has of an order is taken over if its tag is the one listed,
+// and the snapshot is fresh. If it is not, all are read, and compared with what would
+// have been taken over.
+func (k *Keeper) readOrders(ctx context.Context, former *former, fresh bool, w *writer) ([]Taker, error) {
+	open, err := k.open(ctx)
+	if err != nil {
+		return nil, err
 	}
 	takers := map[Taker]bool{}
 	for _, t := range k.Scope.Takers {
 		takers[t] = true
 	}
-	for some := range slices.Chunk(distinct(ids, compareOrders), chunk) {
-		orders, err := k.Chains.Load(ctx, some)
+	var others []Listed
+	for some := range slices.Chunk(open, chunk) {
+		orders, differ, err := k.load(ctx, some, former.among(some), fresh, w)
 		if err != nil {
-			return nil, fmt.Errorf("read orders: %w", err)
+			return nil, err
 		}
+		others = append(others, differ...)
 		slices.SortFunc(orders, func(a, b swap.Order) int { return compareOrders(a.ID, b.ID) })
 		for i := range orders {
 			o := &orders[i]
@@ -359,9 +385,102 @@ func (k *Keeper) readOrders(ctx context.Context, w *writer) ([]Taker, error) {
 			w.orders[o.ID] = true
 		}
 	}
+	if !fresh && former != nil {
+		if err := k.compared(ctx, others, w); err != nil {
+			return nil, err
+		}
+	}
 	return distinct(slices.Collect(maps.Keys(takers)), func(a, b Taker) int {
 		return cmp.Or(cmp.Compare(a.ChainID, b.ChainID), a.Address.Cmp(b.Address))
 	}), nil
+}
+
+// open lists the open orders of all chains, sorted.
+func (k *Keeper) open(ctx context.Context) ([]Listed, error) {
+	tags := map[swap.OrderID]Tag{}
+	for _, chain := range distinct(k.Scope.Chains, cmp.Compare) {
+		open, err := k.Chains.Open(ctx, chain)
+		if err != nil {
+			return nil, fmt.Errorf("list the open orders of chain %d: %w", chain, err)
+		}
+		for _, l := range open {
+			if tags[l.ID] == (Tag{}) {
+				tags[l.ID] = l.Tag
+			}
+		}
+	}
+	list := make([]Listed, 0, len(tags))
+	for id, tag := range tags {
+		list = append(list, Listed{id, tag})
+	}
+	slices.SortFunc(list, func(a, b Listed) int { return compareOrders(a.ID, b.ID) })
+	return list, nil
+}
+
+// load returns the orders of a list, kept ones if the newest snapshot is fresh. If it is
+// not, differ are those that the tables have otherwise than it.
+func (k *Keeper) load(ctx context.Context, list []Listed, kept map[swap.OrderID]swap.Order, fresh bool, w *writer) (orders []swap.Order, differ []Listed, err error) {
+	var ids []swap.OrderID
+	for _, l := range list {
+		if _, ok := kept[l.ID]; !ok || !fresh {
+			ids = append(ids, l.ID)
+		}
+	}
+	if len(ids) > 0 {
+		if orders, err = k.Chains.Load(ctx, ids); err != nil {
+			return nil, nil, fmt.Errorf("read orders: %w", err)
+		}
+		w.read += len(ids)
+	}
+	if fresh {
+		return slices.AppendSeq(orders, maps.Values(kept)), nil, nil
+	}
+	there := map[swap.OrderID]Tag{}
+	for i := range orders {
+		if there[orders[i].ID], err = TagOf(orders[i]); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, l := range list {
+		if _, ok := kept[l.ID]; ok && there[l.ID] != l.Tag {
+			differ = append(differ, l)
+		}
+	}
+	return orders, differ, nil
+}
+
+// compared finds those orders whose tag is the old one still: since the others were
+// listed they have been written, or closed.
+func (k *Keeper) compared(ctx context.Context, others []Listed, w *writer) error {
+	var wrong []swap.OrderID
+	if len(others) > 0 {
+		now, err := k.open(ctx)
+		if err != nil {
+			return err
+		}
+		still := map[Listed]bool{}
+		for _, l := range now {
+			still[l] = true
+		}
+		for _, l := range others {
+			if still[l] {
+				wrong = append(wrong, l.ID)
+				k.Log.ErrorContext(ctx, "an order would have been taken over that is another by now", "order", l.ID.String())
+			}
+		}
+	}
+	if k.Compared == nil {
+		return nil
+	}
+	err := k.Compared(ctx, wrong)
+	if err != nil {
+		err = fmt.Errorf("tell that %d orders would have been taken over wrongly: %w", len(wrong), err)
+	}
+	if len(wrong) > 0 { // once a snapshot of this hour is written, nobody compares
+		return err
+	}
+	w.untold = err
+	return nil
 }
 
 // readWork writes the live work and returns the accounts to look for.

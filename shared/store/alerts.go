@@ -88,9 +88,14 @@ func (v Alerts) Save(ctx context.Context, e alert.Entry) error {
 	return ours(err, 0, token, alert.ErrConflict, "save alert %s", e.Key())
 }
 
-// Pending implements alert.Store. It reads the row of all that waits, to find
-// what is most severe.
+// Pending returns what still has to be announced, since whenever; see Due.
 func (v Alerts) Pending(ctx context.Context, limit int) ([]alert.Entry, error) {
+	return v.Due(ctx, limit, time.Time{}, 0)
+}
+
+// Due implements alert.Store. It reads the row of all that waits, to find what is
+// most severe and that far away, and no other entries.
+func (v Alerts) Due(ctx context.Context, limit int, now time.Time, age time.Duration) ([]alert.Entry, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
@@ -99,7 +104,9 @@ func (v Alerts) Pending(ctx context.Context, limit int) ([]alert.Entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read outbox: %w", err)
 		}
-		rows = append(rows, it)
+		if alert.Away(millis(it.int(attrSince)), now, age) {
+			rows = append(rows, it)
+		}
 	}
 	if len(rows) > limit {
 		slices.SortStableFunc(rows, func(a, b item) int {
@@ -111,7 +118,7 @@ func (v Alerts) Pending(ctx context.Context, limit int) ([]alert.Entry, error) {
 	for i, it := range rows {
 		keys[i] = it.text(attrSK)
 	}
-	entries, err := v.load(ctx, keys, func(e alert.Entry) bool { return e.NotifiedAt.IsZero() })
+	entries, err := v.load(ctx, keys, func(e alert.Entry) bool { return e.NotifiedAt.IsZero() && alert.Away(e.RaisedAt, now, age) })
 	if err != nil {
 		err = fmt.Errorf("read pending alerts: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/balance"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
@@ -20,7 +21,9 @@ import (
 const (
 	attrHashlock = "h"
 	attrTaker    = "t" // of the order; rows of a former release have none
-	attrDstChain = "d" // of the row of a source, and only there: where its maker is to be paid
+	// Of the row of a source, and only there.
+	attrDstChain = "d" // where its maker is to be paid
+	attrTag      = "g" // a snapshot.Tag of the order, as it was last written; rows of a former release have none
 )
 
 func bookKey(chain uint64) string { return "watch#" + strconv.FormatUint(chain, 10) }
@@ -43,6 +46,16 @@ func rowsOf(o swap.Order) (rows []item) {
 		}
 		if !slices.ContainsFunc(rows, row.sameKey) {
 			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// tagged puts the tag of an order into the row of its source, if there is one.
+func tagged(rows []item, tag snapshot.Tag) []item {
+	for _, row := range rows {
+		if row[attrDstChain] != nil {
+			row[attrTag] = blob(tag[:])
 		}
 	}
 	return rows

@@ -29,7 +29,7 @@
 //
 //	orders   order#<chain>:<escrow>  order                an order; wake times and index keys beside it
 //	         order#<chain>:<escrow>  hist#work#<n>#…      its finished work
-//	         watch#<chain>           <escrow>#<order>     the watch book
+//	         watch#<chain>           <escrow>#<order>     the watch book; of a source, with the tag of its order
 //	         closed#orders           <time>#<order>       a closed order, by the time of its closing (epoch seconds)
 //	         chain#<chain>           facts                marks and provisional facts
 //	         chain#<chain>           facts#<gen>#<part>   parts of facts too large for one item
@@ -43,7 +43,6 @@
 //	         <mode>#<chain>#<signer> done#<nonce>         a settled one
 //	jobs     <lease key>             lease                who holds it; never deleted
 //	         run#<job>               <scheduled time>     how a run ended
-//	         stats#<job>             sum                  sums over the runs
 //	         watchdog                book                 how the jobs do, see Runs.JobHealth
 //	         run-fresh               <name>               hours whose runs are to be counted anew; 31 days
 //	         tally                   hour#<hour>          what was counted of an hour; 30 days from its start
@@ -84,6 +83,10 @@
 // (requests), rpc_ms (their time) and rpc_max_ms.
 // Events, marks and tallies are read by package tally alone; its Reader is for
 // everybody else.
+//
+// Beside an order's body stands s, the version with which that became what it is;
+// the later ones moved the wake times. The tag in the watch book is of both, see
+// package snapshot, and written with each change of the body.
 //
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/tally"
 )
@@ -26,6 +28,10 @@ const shards = 4
 const (
 	orderPrefix = "order#"
 	orderSK     = "order"
+
+	// attrSaved is the version with which the order's body became what it is: those
+	// after it moved its wake times alone. Items of a former release have none.
+	attrSaved = "s"
 )
 
 // Orders is watch.Orders and follow.Orders.
@@ -77,6 +83,10 @@ func (v Orders) Due(ctx context.Context, chain uint64, side swap.Side, upTo swap
 // Load implements watch.Orders. Orders that cannot be read do not hide the
 // others: what was read is returned together with the error.
 func (v Orders) Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, error) {
+	return v.load(ctx, ids, readOrder)
+}
+
+func (v Orders) load(ctx context.Context, ids []swap.OrderID, read func(item) (swap.Order, error)) ([]swap.Order, error) {
 	seen := map[swap.OrderID]bool{}
 	var keys []item
 	for _, id := range ids {
@@ -92,7 +102,7 @@ func (v Orders) Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, err
 	var orders []swap.Order
 	var errs []error
 	for _, it := range items {
-		o, err := readOrder(it)
+		o, err := read(it)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("load order: %w", err))
 			continue
@@ -116,6 +126,16 @@ func readOrder(it item) (o swap.Order, err error) {
 	return o, nil
 }
 
+// readSaved reads an order without what sweeps change of it; see snapshot.Chains.
+func readSaved(it item) (swap.Order, error) {
+	o, err := readOrder(it)
+	if saved := it.uint(attrSaved); saved != 0 {
+		o.Version = saved
+	}
+	o.Wakes = swap.Wakes{}
+	return o, err
+}
+
 // orderItem builds the item of the order's next version, and its token.
 func (v Orders) orderItem(o swap.Order) (item, []byte, error) {
 	body := o
@@ -127,7 +147,7 @@ func (v Orders) orderItem(o swap.Order) (item, []byte, error) {
 	it := newItem(orderPrefix+o.ID.String(), orderSK)
 	token := v.s.token(content, fmt.Appendf(nil, "%d %d %d", o.Version, o.Wakes.Src, o.Wakes.Dst))
 	it[attrVersion], it[attrWrite], it[attrBody] = number(o.Version+1), blob(token), blob(packed)
-	it[attrFed] = number(feedRules)
+	it[attrSaved], it[attrFed] = number(o.Version+1), number(feedRules)
 	for name, value := range wakeAttributes(o, o.Wakes) {
 		if value != nil {
 			it[name] = value
@@ -183,7 +203,8 @@ func (v Orders) SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error 
 // the feed with it. The most items in one transaction are those of an order that
 // fills all its lists and forgets them all at once: itself, two for each of its
 // escrows (one more than swap.MaxDstLegs and swap.MaxCandidates together), two for
-// each of tally.MaxEvents events, and their mark. DynamoDB allows 100.
+// each of tally.MaxEvents events, and their mark. DynamoDB allows 100. The row of the
+// order's source has the tag of its body, and is thus written with each change of that.
 func (v Orders) Save(ctx context.Context, o swap.Order) error {
 	if o.ID.ChainID == 0 || o.ID != (swap.OrderID{ChainID: o.Src.ChainID, Escrow: o.Src.Escrow}) {
 		return fmt.Errorf("save order %s: its id is not its source leg", o.ID)
@@ -196,6 +217,7 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 	var old []item
 	var closedAt int64
 	var happened []tally.Event
+	same := false
 	if o.Version > 0 {
 		stored, err := v.s.get(ctx, table, orderKey(o.ID))
 		if err != nil {
@@ -213,6 +235,9 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 		}
 		closedAt = stored.int(attrClosed)
 		old = indexRows(before, closedAt)
+		if same = stored[attrSaved] != nil && bytes.Equal(stored.blob(attrBody), it.blob(attrBody)); same {
+			it[attrSaved] = stored[attrSaved]
+		}
 		if stored.int(attrFed) == feedRules {
 			happened = tally.OfOrder(before)
 		}
@@ -223,16 +248,26 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 		}
 		it[attrClosed] = number(closedAt)
 	}
-	ops := append([]types.TransactWriteItem{put(table, it, since(o.Version))}, v.s.replaceRows(old, indexRows(o, closedAt))...)
+	rows := indexRows(o, closedAt)
+	if !same {
+		saved := o
+		saved.Version++
+		tag, err := snapshot.TagOf(saved)
+		if err != nil {
+			return fmt.Errorf("save order %s: %w", o.ID, err)
+		}
+		rows = tagged(rows, tag)
+	}
+	ops := append([]types.TransactWriteItem{put(table, it, since(o.Version))}, v.s.replaceRows(old, rows)...)
 	ops = append(ops, v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, o.Version), happened, tally.OfOrder(o))...)
 	return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "save order %s", o.ID)
 }
 
-// replaceRows writes the rows that were not there and deletes those that are not
-// wanted any more.
+// replaceRows writes the rows that were not there, and one that has a tag, which is a
+// new one, and deletes those that are not wanted any more.
 func (s *Store) replaceRows(old, rows []item) (ops []types.TransactWriteItem) {
 	for _, row := range rows {
-		if !slices.ContainsFunc(old, row.sameKey) {
+		if row[attrTag] != nil || !slices.ContainsFunc(old, row.sameKey) {
 			ops = append(ops, overwrite(s.tables.Orders, row))
 		}
 	}

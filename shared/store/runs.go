@@ -27,14 +27,11 @@ const lateRun = time.Hour
 const (
 	attrRank  = "rank" // the state as a number, in the order in which states replace each other
 	runPrefix = "run#"
-	statsSK   = "sum"
 )
 
 func runKey(name string, scheduled time.Time) item {
 	return key(runPrefix+name, scheduled.UTC().Format(tickLayout))
 }
-
-func statsKey(name string) item { return key("stats#"+name, statsSK) }
 
 // Finished implements job.Recorder.
 func (v Runs) Finished(ctx context.Context, name string, scheduled time.Time) (bool, error) {
@@ -51,8 +48,7 @@ func (v Runs) Finished(ctx context.Context, name string, scheduled time.Time) (b
 	return job.State(it.int(attrRank)) == job.Done, nil
 }
 
-// Record implements job.Recorder. The sums follow in a write of their own: a
-// transaction would make them exact, and an idle run dearer by half.
+// Record implements job.Recorder.
 func (v Runs) Record(ctx context.Context, r job.Record) error {
 	words := fmt.Sprintf("record run of %s at %s", r.Job, r.Scheduled)
 	if r.Job == "" || r.Scheduled.IsZero() || r.State < job.Abandoned || r.State > job.Done || len(r.Reason) > job.MaxReason ||
@@ -92,20 +88,10 @@ func (v Runs) Record(ctx context.Context, r job.Record) error {
 	err := v.s.write(ctx, ops...)
 	var refused *refusal
 	if errors.As(err, &refused) {
-		there := refused.stored[0]
-		if there.text("holder") != r.Token || job.State(there.int(attrRank)) != r.State {
-			return nil // another run's end of the same tick stands
-		}
-		err = nil // written before; whether it was counted nobody knows
+		return nil // another run's end of the same tick stands, or it was written before
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", words, err)
-	}
-	update := fmt.Sprintf("ADD #%s :one, #busy_ms :busy SET #v = :v", r.State)
-	_, err = v.s.updateItem(ctx, v.s.tables.Jobs, statsKey(r.Job), update, condition{},
-		item{":one": number(1), ":busy": number(r.Ended.Sub(r.Started).Milliseconds()), ":v": number(schema)})
-	if err != nil {
-		return fmt.Errorf("%s: count it: %w", words, err)
 	}
 	return nil
 }
@@ -153,17 +139,21 @@ func (v Runs) Since(ctx context.Context, name string, after time.Time) (out []jo
 	return out, nil
 }
 
-// Sums reads the sums over all runs of the job that were recorded; zero if none
-// was.
-func (v Runs) Sums(ctx context.Context, name string) (job.Stats, error) {
-	it, err := v.s.get(ctx, v.s.tables.Jobs, statsKey(name))
-	if err == nil && it != nil {
-		err = it.check()
+// Sums counts the recorded runs of the job that are kept; zero if none is. One that has
+// expired and is not deleted yet is counted like the others. It reads all of them, which
+// is for operators: a sum that is kept would be one more write of each run.
+func (v Runs) Sums(ctx context.Context, name string) (sums job.Stats, err error) {
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Jobs, runPrefix+name, "")) {
+		var r job.Record
+		if err == nil {
+			r, err = readRecord(it)
+		}
+		if err != nil {
+			return job.Stats{}, fmt.Errorf("count the runs of %s: %w", name, err)
+		}
+		sums.Add(r)
 	}
-	if err != nil {
-		return job.Stats{}, fmt.Errorf("read the sums of %s: %w", name, err)
-	}
-	return job.Stats{Done: it.int("done"), Failed: it.int("failed"), Abandoned: it.int("abandoned"), Busy: time.Duration(it.int("busy_ms")) * time.Millisecond}, nil
+	return sums, nil
 }
 
 // readRecord reads a run item. What a former release did not write is zero.

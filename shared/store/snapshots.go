@@ -44,17 +44,27 @@ func (v Snapshots) Chain(ctx context.Context, chain uint64) (swap.Provisional, [
 }
 
 // Open implements snapshot.Chains.
-func (v Snapshots) Open(ctx context.Context, chain uint64) (ids []swap.OrderID, err error) {
-	rows, err := v.s.Orders().Watched(ctx, chain)
-	for _, row := range rows {
-		ids = append(ids, row.Order)
+func (v Snapshots) Open(ctx context.Context, chain uint64) (list []snapshot.Listed, err error) {
+	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, bookKey(chain), "")) {
+		if err != nil {
+			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
+		}
+		row, err := readRow(it, chain)
+		if err != nil {
+			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
+		}
+		l := snapshot.Listed{ID: row.Order}
+		if row.Side == swap.Src {
+			copy(l.Tag[:], it.blob(attrTag)) // of another length it is nobody's
+		}
+		list = append(list, l)
 	}
-	return ids, err
+	return list, nil
 }
 
 // Load implements snapshot.Chains.
 func (v Snapshots) Load(ctx context.Context, ids []swap.OrderID) ([]swap.Order, error) {
-	return v.s.Orders().Load(ctx, ids)
+	return v.s.Orders().load(ctx, ids, readSaved)
 }
 
 // Live implements snapshot.Ledger.
@@ -198,17 +208,29 @@ func (v Snapshots) unless(err error, format string, args ...any) (wrote bool, _ 
 	return false, fmt.Errorf(format+": %w", append(args, err)...)
 }
 
+// putOrder makes the order due at once: when it has to be looked at is no part of it.
 func (v Snapshots) putOrder(ctx context.Context, o swap.Order) (bool, error) {
-	o.Version-- // what it is built on
-	it, token, err := v.s.Orders().orderItem(o)
+	tag, err := snapshot.TagOf(o)
 	if err != nil {
 		return false, fmt.Errorf("put order %s: %w", o.ID, err)
 	}
+	if o.Wakes = (swap.Wakes{}); !o.Held {
+		o.Touch()
+	}
+	rows := tagged(indexRows(o, 0), tag)
+	var token []byte
 	write := func(stored item, old []item, happened []tally.Event) error {
+		next := o // what it is built on
+		next.Version = max(o.Version-1, stored.uint(attrVersion))
+		var it item
+		if it, token, err = v.s.Orders().orderItem(next); err != nil {
+			return err
+		}
+		it[attrSaved] = number(o.Version)
 		ops := []types.TransactWriteItem{put(v.s.tables.Orders, it, since(stored.uint(attrVersion)))}
-		ops = append(ops, v.s.replaceRows(old, indexRows(o, 0))...)
+		ops = append(ops, v.s.replaceRows(old, rows)...)
 		// Whoever writes it next takes for told what it says now.
-		ops = append(ops, v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, o.Version), happened, tally.OfOrder(o))...)
+		ops = append(ops, v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, next.Version), happened, tally.OfOrder(o))...)
 		return v.s.write(ctx, ops...)
 	}
 	err = write(nil, nil, nil)
@@ -217,12 +239,12 @@ func (v Snapshots) putOrder(ctx context.Context, o swap.Order) (bool, error) {
 		if errRead != nil {
 			return false, fmt.Errorf("put order %s: read it: %w", o.ID, errRead)
 		}
-		if stored.uint(attrVersion) > o.Version {
-			return false, nil
-		}
-		was, errRead := readOrder(stored)
+		was, errRead := readSaved(stored)
 		if errRead != nil {
 			return false, fmt.Errorf("put order %s: read it: %w", o.ID, errRead)
+		}
+		if was.Version >= o.Version {
+			return false, nil
 		}
 		var happened []tally.Event
 		if stored.int(attrFed) == feedRules {

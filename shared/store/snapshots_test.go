@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/bridge-me-not/resolver-cron/shared/cleanup"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot/snapshottest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
@@ -149,7 +151,11 @@ func TestARestoredSystemPlansTheSameAndGoesOn(t *testing.T) {
 			watchtest.Equal(t, "the plan of "+id.String(), d, got[id])
 			actions += len(d.Actions)
 		}
-		watchtest.Equal(t, "what is due", due(t, before, sample, at), due(t, after, sample, at))
+	}
+	// All are due at once: when they have to be looked at is found anew.
+	late := due(t, after, sample, sample.Orders[0].Src.Created.Time+1)
+	if len(late["src"]) != 24 || len(late["dst"]) != 0 {
+		t.Errorf("due on their source chains: %d of 24; on the others %d", len(late["src"]), len(late["dst"]))
 	}
 	if actions == 0 {
 		t.Fatal("the plans want nothing")
@@ -189,6 +195,121 @@ func TestARestoredSystemPlansTheSameAndGoesOn(t *testing.T) {
 	e.State = txn.Mined
 	if err := after.Journal().Settle(t.Context(), e, []swap.Work{done}); err != nil {
 		t.Errorf("settle a restored entry: %v", err)
+	}
+}
+
+// Whoever writes orders, whatever they do: what is taken with the help of the newest
+// snapshot is, byte for byte, what is taken without.
+func TestTakenOverFromTheTables(t *testing.T) {
+	for seed := range uint64(2) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		s, bucket := ownTables(t), snapshottest.NewBucket(nil)
+		sample := populate(t, s, 6)
+		short := keeper(s, bucket, sample.Scope)
+		short.Compared = func(_ context.Context, wrong []swap.OrderID) error {
+			if len(wrong) > 0 {
+				t.Errorf("seed %d: %v would have been taken over wrongly", seed, wrong)
+			}
+			return nil
+		}
+		at, read, kept := epoch, 0, 0
+		for step := range 90 {
+			first := sample.Orders[random.IntN(len(sample.Orders))]
+			there, err := s.Orders().Load(t.Context(), []swap.OrderID{first.ID})
+			must(t, err)
+			var o swap.Order // Version 0: it is not there
+			if len(there) > 0 {
+				o = there[0]
+			}
+			switch what := random.IntN(10); {
+			case o.Version == 0: // here again, or restored
+				if what < 5 {
+					first.Version = 0
+					must(t, s.Orders().Save(t.Context(), first))
+				} else {
+					first.Version = uint64(1 + random.IntN(4))
+					_, err := s.Snapshots().Put(t.Context(), snapshot.Record{Order: &first})
+					must(t, err)
+				}
+			case what < 3: // a sweep
+				if !o.Closed {
+					must(t, s.Orders().SetWakes(t.Context(), o, swap.Wakes{Src: swap.ChainTime(1 + step), Dst: swap.ChainTime(random.IntN(3))}))
+				}
+			case what < 6: // news, which may have been known
+				o.Src.Balance.Native.SetUint64(uint64(random.IntN(2)))
+				o.Touch()
+				must(t, s.Orders().Save(t.Context(), o))
+			case what == 6:
+				o.Closed, o.Wakes = !o.Closed, swap.Wakes{}
+				must(t, s.Orders().Save(t.Context(), o))
+			case what == 7: // archived
+				if !o.Closed {
+					break
+				}
+				due, err := s.Closed().Due(t.Context(), time.Now().Add(time.Hour), 100)
+				must(t, err)
+				f, ok, err := s.Closed().Read(t.Context(), due[slices.IndexFunc(due, func(d cleanup.Due) bool { return d.Order == o.ID })])
+				if err != nil || !ok {
+					t.Fatalf("%t, %v", ok, err)
+				}
+				_, err = s.Closed().Remove(t.Context(), f)
+				must(t, err)
+			case what == 8: // the tables lost it, and get it back
+				o.Closed = false
+				must(t, s.write(t.Context(), erase(s.tables.Orders, orderKey(o.ID)), erase(s.tables.Orders, orderKey(swap.OrderID{ChainID: 1}))))
+				o.Version = uint64(1 + random.IntN(4))
+				_, err := s.Snapshots().Put(t.Context(), snapshot.Record{Order: &o})
+				must(t, err)
+			default: // a former release wrote it
+				it, err := s.get(t.Context(), s.tables.Orders, orderKey(o.ID))
+				must(t, err)
+				delete(it, attrSaved)
+				rows := tagged(rowsOf(o), snapshot.Tag{})
+				for _, row := range rows {
+					delete(row, attrTag)
+				}
+				load(t, s, s.tables.Orders, append(rows, it))
+			}
+			if random.IntN(2) == 0 {
+				continue
+			}
+			at = at.Add(time.Duration(random.IntN(8)) * time.Minute)
+			full, err := keeper(s, snapshottest.NewBucket(nil), sample.Scope).Take(t.Context(), at)
+			must(t, err)
+			got, err := short.Take(t.Context(), at)
+			must(t, err)
+			if got.SHA256 != full.SHA256 || full.Read != full.Counts.Orders {
+				t.Fatalf("seed %d, step %d: %d orders read, and %d in full: they differ", seed, step, got.Read, full.Read)
+			}
+			read, kept = read+got.Read, kept+got.Counts.Orders-got.Read
+		}
+		if kept < read/2 || read == 0 {
+			t.Errorf("seed %d: %d orders read and %d taken over", seed, read, kept)
+		}
+	}
+}
+
+// An order whose row is not written with it is told of.
+func TestAnOrderWithoutItsRowIsFound(t *testing.T) {
+	s, bucket := ownTables(t), snapshottest.NewBucket(nil)
+	sample := populate(t, s, 4)
+	k := keeper(s, bucket, sample.Scope)
+	_, err := k.Take(t.Context(), epoch)
+	must(t, err)
+	loaded, err := s.Orders().Load(t.Context(), []swap.OrderID{sample.Orders[1].ID})
+	must(t, err)
+	o := loaded[0]
+	o.Src.Ours = !o.Src.Ours
+	it, _, err := s.Orders().orderItem(o)
+	must(t, err)
+	load(t, s, s.tables.Orders, []item{it})
+	var told []swap.OrderID
+	k.Compared = func(_ context.Context, wrong []swap.OrderID) error { told = wrong; return nil }
+	if got, err := k.Take(t.Context(), epoch.Add(time.Minute)); err != nil || got.Read != 0 {
+		t.Fatalf("%d read, %v", got.Read, err)
+	}
+	if _, err := k.Take(t.Context(), epoch.Add(time.Hour)); err != nil || !slices.Equal(told, []swap.OrderID{o.ID}) {
+		t.Errorf("told of %v, %v; want %s", told, err, o.ID)
 	}
 }
 

@@ -337,8 +337,8 @@ func (k *keeper) look(ticks map[string]string) (state, error) {
 		}
 		for key, it := range all {
 			kind, _, _ := strings.Cut(key, "#")
-			if kind == "alert-rate" || kind == "stats" {
-				continue // bounds and sums: they count what was tried
+			if kind == "alert-rate" {
+				continue // they count what was tried
 			}
 			fields := map[string]any{}
 			for name, value := range it {

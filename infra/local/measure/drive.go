@@ -8,10 +8,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/bridge-me-not/resolver-cron/infra/local/awsproxy"
 	"github.com/bridge-me-not/resolver-cron/infra/local/lambda"
 	"github.com/bridge-me-not/resolver-cron/infra/local/scene"
 	"github.com/bridge-me-not/resolver-cron/infra/local/stack"
+	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 )
 
 // look is how often it is asked whether a run is over, or waits for a block.
@@ -175,6 +181,9 @@ func (d *driver) step(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.age(ctx, before); err != nil {
+		return err
+	}
 	// What a run that waited has let go by is due as well.
 	for _, j := range d.jobs {
 		if d.now/j.every > before/j.every {
@@ -184,6 +193,36 @@ func (d *driver) step(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// age ends what the functions go by the wall clock with, and what would be over by that of the chains: the windows in
+// which messages are counted, and the hour that a snapshot stands for.
+func (d *driver) age(ctx context.Context, before uint64) error {
+	over := func(seconds uint64) bool { return d.now/seconds > before/seconds }
+	for prefix, seconds := range map[string]uint64{"alert-rate#messages@": 600, "alert-rate#summary": 200, "alert-rate#outbox@": 15} {
+		if !over(seconds) {
+			continue
+		}
+		jobs := d.stack.TableName("Jobs")
+		pages := dynamodb.NewScanPaginator(d.stack.DynamoDB, &dynamodb.ScanInput{TableName: &jobs, ProjectionExpression: aws.String("pk, sk"),
+			FilterExpression: aws.String("begins_with(pk, :prefix)"), ExpressionAttributeValues: map[string]types.AttributeValue{":prefix": &types.AttributeValueMemberS{Value: prefix}}})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return err
+			}
+			for _, k := range page.Items {
+				if _, err := d.stack.DynamoDB.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &jobs, Key: k}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if !over(3600) {
+		return nil
+	}
+	_, err := d.stack.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(d.stack.Template.Buckets[0].Name), Key: aws.String(snapshot.Latest)})
+	return err
 }
 
 // next takes a doorbell that is heard by now.

@@ -36,8 +36,9 @@ const (
 	// them until it is archived.
 	apart, lasting = 150, 50 * 60
 	cleaner, clock = "order-cleanup", "pacer"
-	// A snapshot is its data, their manifest and the pointer to it; the data are read back, and the pointer before.
-	snapshotPuts, snapshotGets = 3, 2
+	// A snapshot is its data, their manifest and the pointer to it; the data are read back, and before that the pointer
+	// and the data of the newest.
+	snapshotPuts, snapshotGets = 3, 3
 	// starts is how often each function is started for the median of that.
 	starts = 5
 	// poolCap is how many transactions of an account nodes keep.

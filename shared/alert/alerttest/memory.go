@@ -63,10 +63,15 @@ func (m *Memory) Save(ctx context.Context, e alert.Entry) error {
 	})
 }
 
-// Pending implements alert.Store.
-func (m *Memory) Pending(ctx context.Context, limit int) (list []alert.Entry, err error) {
+// Pending returns what still has to be announced, since whenever.
+func (m *Memory) Pending(ctx context.Context, limit int) ([]alert.Entry, error) {
+	return m.Due(ctx, limit, time.Time{}, 0)
+}
+
+// Due implements alert.Store.
+func (m *Memory) Due(ctx context.Context, limit int, now time.Time, age time.Duration) (list []alert.Entry, err error) {
 	err = m.do(ctx, "pending", func() error {
-		list = m.those(func(e alert.Entry) bool { return e.NotifiedAt.IsZero() })
+		list = m.those(func(e alert.Entry) bool { return e.NotifiedAt.IsZero() && alert.Away(e.RaisedAt, now, age) })
 		slices.SortStableFunc(list, func(a, b alert.Entry) int {
 			return cmp.Or(cmp.Compare(b.Severity, a.Severity), a.RaisedAt.Compare(b.RaisedAt))
 		})

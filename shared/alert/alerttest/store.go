@@ -3,6 +3,7 @@
 package alerttest
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -40,6 +41,8 @@ func entry(version int64) alert.Entry {
 type Listed interface {
 	alert.Store
 	alert.List
+	// Pending is Due of any age.
+	Pending(ctx context.Context, limit int) ([]alert.Entry, error)
 }
 
 // TestStore runs the guarantees of alert.Store and alert.List against an implementation. open is called once per
@@ -61,7 +64,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Listed) {
 		e.Version++
 		return e
 	}
-	pending := func(t *testing.T, s alert.Store, key string) bool {
+	pending := func(t *testing.T, s Listed, key string) bool {
 		t.Helper()
 		list, err := s.Pending(t.Context(), many)
 		if err != nil {
@@ -230,6 +233,27 @@ func TestStore(t *testing.T, open func(t *testing.T) Listed) {
 		for _, limit := range []int{1, len(list) - 1} {
 			if first, err := s.Pending(t.Context(), limit); err != nil || !cmp.Equal(first, list[:limit]) {
 				t.Errorf("the first %d are others, %v", limit, err)
+			}
+		}
+	})
+
+	t.Run("due: what was raised long before, or says it will be long after", func(t *testing.T) {
+		s := open(t)
+		var keys []string
+		const age = 1000 * time.Hour // farther than everything else that the suite leaves waiting
+		for _, after := range []time.Duration{-age - time.Millisecond, -age, age, -age + time.Microsecond, age - time.Millisecond, 0} {
+			e := entry(0)
+			e.RaisedAt = epoch.Add(after)
+			keys = append(keys, save(t, s, e).Key())
+		}
+		for limit, want := range map[int][]string{many: keys[:3], 1: keys[:1]} {
+			list, err := s.Due(t.Context(), limit, epoch, age)
+			var got []string
+			for _, e := range list {
+				got = append(got, e.Key())
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("at most %d: %q, %v; want %q", limit, got, err, want)
 			}
 		}
 	})

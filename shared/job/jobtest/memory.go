@@ -17,7 +17,6 @@ type Memory struct {
 	mu     sync.Mutex
 	leases map[string]*leaseItem
 	runs   map[string]job.Record
-	stats  map[string]job.Stats
 }
 
 type leaseItem struct {
@@ -31,7 +30,7 @@ type leaseItem struct {
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{leases: map[string]*leaseItem{}, runs: map[string]job.Record{}, stats: map[string]job.Stats{}}
+	return &Memory{leases: map[string]*leaseItem{}, runs: map[string]job.Record{}}
 }
 
 func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
@@ -136,17 +135,6 @@ func (m *Memory) Record(ctx context.Context, r job.Record) error {
 			return nil
 		}
 		m.runs[key] = r
-		s := m.stats[r.Job]
-		switch r.State {
-		case job.Done:
-			s.Done++
-		case job.Failed:
-			s.Failed++
-		case job.Abandoned:
-			s.Abandoned++
-		}
-		s.Busy += r.Ended.Sub(r.Started)
-		m.stats[r.Job] = s
 		return nil
 	})
 }
@@ -185,8 +173,9 @@ func (m *Memory) Lease(key string) (held bool, token string, tick, until time.Ti
 }
 
 // Stats are the sums over the stored runs of a job.
-func (m *Memory) Stats(name string) job.Stats {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.stats[name]
+func (m *Memory) Stats(name string) (s job.Stats) {
+	for _, r := range m.Runs(name) {
+		s.Add(r)
+	}
+	return s
 }

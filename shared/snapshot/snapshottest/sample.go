@@ -38,7 +38,7 @@ func NewSampleOn(src, dst uint64, orders int) Sample {
 	}
 	for i := range orders {
 		o, secret := watchtest.Order(s.Src, s.Dst)
-		o.Version = uint64(i + 1)
+		o.Version, o.Wakes = uint64(i+1), swap.Wakes{}
 		if i%3 == 1 {
 			o.Secret = &secret
 			o.Events = []swap.EscrowEvent{watchtest.Withdrawn(o.Dsts[0].Leg, secret)}

@@ -31,6 +31,7 @@ type State struct {
 	chains   map[uint64]swap.Provisional
 	parked   map[swap.OrderID]swap.DstCreated
 	orders   map[swap.OrderID]swap.Order
+	tags     map[swap.OrderID]snapshot.Tag
 	works    map[swap.ActionKey]swap.Work
 	next     map[txn.Account]uint64
 	entries  map[nonce]txn.Entry
@@ -48,7 +49,7 @@ func NewState(f *faulttest.Faults) *State {
 	if f == nil {
 		f = new(faulttest.Faults)
 	}
-	return &State{Faults: f, chains: map[uint64]swap.Provisional{}, parked: map[swap.OrderID]swap.DstCreated{}, orders: map[swap.OrderID]swap.Order{},
+	return &State{Faults: f, chains: map[uint64]swap.Provisional{}, parked: map[swap.OrderID]swap.DstCreated{}, orders: map[swap.OrderID]swap.Order{}, tags: map[swap.OrderID]snapshot.Tag{},
 		works: map[swap.ActionKey]swap.Work{}, next: map[txn.Account]uint64{}, entries: map[nonce]txn.Entry{}, flags: map[string]snapshot.Item{}}
 }
 
@@ -108,7 +109,7 @@ func (s *State) Drop() {
 	fresh := NewState(s.Faults)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.chains, s.parked, s.orders, s.works = fresh.chains, fresh.parked, fresh.orders, fresh.works
+	s.chains, s.parked, s.orders, s.tags, s.works = fresh.chains, fresh.parked, fresh.orders, fresh.tags, fresh.works
 	s.next, s.entries, s.flags, s.restored = fresh.next, fresh.entries, fresh.flags, fresh.restored
 }
 
@@ -120,6 +121,28 @@ func (s *State) Replace(r snapshot.Record) {
 	s.set(r)
 }
 
+// Forge replaces an order and leaves its tag as it is, as no writer may.
+func (s *State) Forge(o swap.Order) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.orders[o.ID] = watchtest.Copy(o)
+}
+
+// Untag makes the tag of an order unknown, as a former release leaves it.
+func (s *State) Untag(id swap.OrderID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tags[id] = snapshot.Tag{}
+}
+
+func tagOf(o swap.Order) snapshot.Tag {
+	tag, err := snapshot.TagOf(o)
+	if err != nil {
+		panic(err) // it has been encoded before
+	}
+	return tag
+}
+
 func (s *State) set(r snapshot.Record) {
 	switch {
 	case r.Chain != nil:
@@ -128,6 +151,7 @@ func (s *State) set(r snapshot.Record) {
 		s.parked[swap.OrderID{ChainID: r.Parked.ChainID, Escrow: r.Parked.Escrow}] = watchtest.Copy(*r.Parked)
 	case r.Order != nil:
 		s.orders[r.Order.ID] = watchtest.Copy(*r.Order)
+		s.tags[r.Order.ID] = tagOf(*r.Order)
 	case r.Work != nil && !r.Work.State.Live():
 		delete(s.works, r.Work.Key())
 	case r.Work != nil:
@@ -166,18 +190,22 @@ func (s *State) Chain(ctx context.Context, chain uint64) (p swap.Provisional, pa
 }
 
 // Open implements snapshot.Chains.
-func (s *State) Open(ctx context.Context, chain uint64) (ids []swap.OrderID, err error) {
+func (s *State) Open(ctx context.Context, chain uint64) (list []snapshot.Listed, err error) {
 	err = s.do(ctx, "state.open", fmt.Sprint(chain), func() error {
-		for _, o := range s.orders {
+		for id, o := range s.orders {
 			for _, e := range o.Escrows() {
+				l := snapshot.Listed{ID: id}
+				if e == id {
+					l.Tag = s.tags[id]
+				}
 				if e.ChainID == chain && !o.Closed {
-					ids = append(ids, o.ID)
+					list = append(list, l)
 				}
 			}
 		}
 		return nil
 	})
-	return ids, err
+	return list, err
 }
 
 // Load implements snapshot.Chains.
@@ -185,7 +213,9 @@ func (s *State) Load(ctx context.Context, ids []swap.OrderID) (out []swap.Order,
 	err = s.do(ctx, "state.load", fmt.Sprint(ids), func() error {
 		for _, id := range ids {
 			if o, ok := s.orders[id]; ok {
-				out = append(out, watchtest.Copy(o))
+				o := watchtest.Copy(o)
+				o.Wakes = swap.Wakes{}
+				out = append(out, o)
 			}
 		}
 		return nil

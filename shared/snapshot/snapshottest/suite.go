@@ -66,12 +66,22 @@ func TestState(t *testing.T, open func(t *testing.T) Storage) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			slices.SortFunc(listed, byID)
-			watchtest.Equal(t, fmt.Sprintf("open on chain %d", chain), ids, slices.Compact(listed))
+			var there []swap.OrderID
+			for _, l := range listed {
+				there = append(there, l.ID)
+				if (l.Tag != snapshot.Tag{}) != (l.ID.ChainID == chain) {
+					t.Errorf("on chain %d order %s has the tag %x", chain, l.ID, l.Tag)
+				}
+			}
+			slices.SortFunc(there, byID)
+			watchtest.Equal(t, fmt.Sprintf("open on chain %d", chain), ids, slices.Compact(there))
 		}
 		orders, err := s.Load(t.Context(), ids)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for i := range orders {
+			tagged(t, s, &orders[i])
 		}
 		slices.SortFunc(orders, func(a, b swap.Order) int { return cmp.Compare(a.Version, b.Version) })
 		watchtest.Equal(t, "orders", sample.Orders, orders)
@@ -93,6 +103,28 @@ func TestState(t *testing.T, open func(t *testing.T) Storage) {
 			t.Fatal(err)
 		}
 		watchtest.Equal(t, "flags", []snapshot.Item{*Flag().Control}, flags)
+	})
+	t.Run("tags", func(t *testing.T) {
+		s, sample := open(t), NewSample(1)
+		seen := map[snapshot.Tag]bool{}
+		o := sample.Orders[0]
+		for i, edit := range []func(){
+			func() {},
+			func() {},
+			func() { o.Dsts[0].Final = true },
+			func() { o.Dsts[0].Final = false }, // as it was, in a later version
+			func() { o.Dsts = nil },
+		} {
+			o = watchtest.Copy(o)
+			o.Version++
+			edit()
+			put(t, s, snapshot.Record{Order: &o}, true)
+			if tag := tagged(t, s, &o); seen[tag] {
+				t.Errorf("edit %d: the order has the tag of another version", i)
+			} else {
+				seen[tag] = true
+			}
+		}
 	})
 	t.Run("later versions stay", func(t *testing.T) {
 		s, sample := open(t), NewSample(1)
@@ -218,4 +250,27 @@ func TestState(t *testing.T, open func(t *testing.T) Storage) {
 			t.Error("a record without content was put")
 		}
 	})
+}
+
+// tagged returns the tag under which an order is listed, which is that of what is read.
+func tagged(t *testing.T, s Storage, o *swap.Order) snapshot.Tag {
+	t.Helper()
+	got, err := s.Load(t.Context(), []swap.OrderID{o.ID})
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%d orders, %v", len(got), err)
+	}
+	watchtest.Equal(t, "order", *o, got[0])
+	want, err := snapshot.TagOf(got[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Open(t.Context(), o.ID.ChainID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(list, func(l snapshot.Listed) bool { return l.ID == o.ID })
+	if i < 0 || list[i].Tag != want {
+		t.Fatalf("listed %+v; want order %s with tag %x", list, o.ID, want)
+	}
+	return want
 }
