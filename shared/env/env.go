@@ -31,7 +31,9 @@ type Config struct {
 	Mode     Mode
 	Profile  Profile
 	LogLevel string
-	Tables   Tables
+	// MetricsNamespace is CloudWatch's, of the metrics of this stack alone.
+	MetricsNamespace string
+	Tables           Tables
 	// DoorbellQueueURL, PacerQueueURL and AlertsTopicARN are empty where the
 	// function does not need them.
 	DoorbellQueueURL, PacerQueueURL, AlertsTopicARN string
@@ -94,6 +96,7 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		Mode:             Mode(get("MODE", true)),
 		Profile:          Profile(get("PROFILE", true)),
 		LogLevel:         get("LOG_LEVEL", false),
+		MetricsNamespace: get("METRICS_NAMESPACE", true),
 		DoorbellQueueURL: get("DOORBELL_QUEUE_URL", need&NeedDoorbells != 0),
 		PacerQueueURL:    get("PACER_QUEUE_URL", need&NeedPacer != 0),
 		AlertsTopicARN:   get("ALERTS_TOPIC_ARN", need&NeedAlerts != 0),
