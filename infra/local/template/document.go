@@ -61,8 +61,10 @@ func (r Declared) Ref() string { return r.ref }
 // ARN is the resource's own.
 func (r Declared) ARN() string { return r.arn }
 
+// retained tells whether neither removing nor replacing the resource deletes it, once the deployment that made it is
+// through.
 func (r Declared) retained() bool {
-	return r.DeletionPolicy == "Retain" && r.UpdateReplacePolicy == "Retain"
+	return slices.Contains([]string{"Retain", "RetainExceptOnCreate"}, r.DeletionPolicy) && r.UpdateReplacePolicy == "Retain"
 }
 
 func (d *Document) ofType(typ string) []Declared {

@@ -82,7 +82,7 @@ func TestOwnTemplate(t *testing.T) {
 			{"src", KeySchema{"src_shard", "src_wake"}, "KEYS_ONLY"},
 			{"dst", KeySchema{"dst_shard", "dst_wake"}, "KEYS_ONLY"},
 		},
-		TTL: "expires_at", OnDemand: true, PointInTime: true, Encrypted: true, DeletionProtected: true, Retained: true,
+		TTL: "expires_at", OnDemand: true, PointInTime: true, DeletionProtected: true, Retained: true,
 	}
 	if diff := cmp.Diff(orders, stack.Tables[3]); diff != "" {
 		t.Error(diff)
