@@ -118,7 +118,7 @@ chains:
     takers: [{ address: "0x3333333333333333333333333333333333333333", signer: s, path: resolver-contract }]
 `), 0o600)
 	const nowhere = "http://127.0.0.1:9"
-	return map[string]string{"MODE": "live", "PROFILE": "mainnet", "CHAINS_FILE": chains, "ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": "jobs", "METRICS_NAMESPACE": "ResolverCron/n",
+	return map[string]string{"MODE": "live", "PROFILE": "mainnet", "CHAINS_FILE": chains, "ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": "jobs",
 		"DOORBELL_QUEUE_URL": nowhere + "/q", "DOORBELL_DEAD_QUEUE_URL": nowhere + "/d", "FAILED_EVENTS_QUEUE_URL": nowhere + "/f",
 		"ALERTS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "ARCHIVE_BUCKET": "b", "HEARTBEAT_URL": "none",
 		"PARAMETERS_PATH": "/none", "AWS_ENDPOINT_URL_DYNAMODB": tables, "AWS_ENDPOINT_URL": nowhere, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}, err

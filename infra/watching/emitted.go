@@ -113,8 +113,6 @@ func (r *Record) points(e Entry, seen map[EmittedMetric]bool) error {
 	}
 	at := time.UnixMilli(meta.Timestamp)
 	for _, d := range meta.CloudWatchMetrics {
-		kind, _, _ := strings.Cut(d.Namespace, "/") // behind it stands the stack that was recorded
-		namespace := kind + "/" + Stack
 		for _, set := range d.Dimensions {
 			var dimensions []string
 			for _, name := range set {
@@ -130,7 +128,7 @@ func (r *Record) points(e Entry, seen map[EmittedMetric]bool) error {
 				if !ok {
 					return fmt.Errorf("_aws: metric %s has no value", m.Name)
 				}
-				em := EmittedMetric{namespace, m.Name, strings.Join(dimensions, ","), m.Unit}
+				em := EmittedMetric{d.Namespace, m.Name, strings.Join(dimensions, ","), m.Unit}
 				seen[em] = true
 				r.Data[em.Series()] = append(r.Data[em.Series()], Point{at, v})
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/template"
 	"github.com/bridge-me-not/resolver-cron/infra/watching"
+	"github.com/bridge-me-not/resolver-cron/shared/metrics"
 )
 
 // changed reads the template after a change of its text.
@@ -52,7 +53,7 @@ func TestWhatIsWrongInTheTemplate(t *testing.T) {
 		{"unknown word", `"markdown"`, `"markup"`, `text: want markdown`},
 		{"view", `"view": "singleValue"`, `"view": "gauge"`, "metric Now: want a title"},
 		{"colour", `"color": "#d62728"`, `"color": "red"`, "metric Overdue and at risk: "},
-		{"odd dimensions", `["ResolverCron/${Stack}", "Done", "Job", "state-sync",`, `["ResolverCron/${Stack}", "Done", "Job",`, "dimensions in pairs"},
+		{"odd dimensions", `["ResolverCron", "Done", "Job", "state-sync",`, `["ResolverCron", "Done", "Job",`, "dimensions in pairs"},
 		{"query", `| sort told desc`, `| sort heard desc`, `query: sorts by heard, which it does not have`},
 		{"command", `| limit 30"}`, `| dedup 30"}`, `query command `},
 	} {
@@ -73,9 +74,9 @@ func message(err error) string {
 // The check of names fails for what dangles and for what nobody looks at.
 func TestCheckFindsWhatDangles(t *testing.T) {
 	for _, c := range []struct{ old, now, want string }{
-		{"MetricName: HeadAge", "MetricName: HeadsAge", "rc-heads-old: nobody emits ResolverCron/rc HeadsAge"},
-		{"Value: state-sync", "Value: state-syncs", "nobody emits ResolverCron/rc Done Job=state-syncs"},
-		{`["ResolverCron/${Stack}", "AtRisk", {"label": "Swaps`, `["ResolverCron/${Stack}", "AtRisc", {"label": "Swaps`, "rc-overview: nobody emits ResolverCron/rc AtRisc"},
+		{"MetricName: HeadAge", "MetricName: HeadsAge", "rc-heads-old: nobody emits ResolverCron HeadsAge"},
+		{"Value: state-sync", "Value: state-syncs", "nobody emits ResolverCron Done Job=state-syncs"},
+		{`["ResolverCron", "AtRisk", {"label": "Swaps`, `["ResolverCron", "AtRisc", {"label": "Swaps`, "rc-overview: nobody emits ResolverCron AtRisc"},
 		{"min(hard_left_s)", "min(hard_left)", `rc-overview, Left to the hard deadline when done (s): no line that it finds has the field "hard_left"`},
 		{`filter message = \"job health\"`, `filter message = \"jobs health\"`, `no line has the message "jobs health"`},
 		{"/aws/lambda/${Stack}-state-sync\n", "/aws/lambda/${Stack}\n", "is no log group of ours"},
@@ -85,24 +86,24 @@ func TestCheckFindsWhatDangles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := message(recorded(t).Check(w, own, true)); !strings.Contains(got, c.want) {
+		if got := message(recorded(t).Check(w, metrics.Namespace, true)); !strings.Contains(got, c.want) {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 	e := recorded(t)
-	e.Metrics = append(e.Metrics, watching.EmittedMetric{Namespace: own, Name: "New", Unit: "Count"})
-	if got := message(e.Check(read(t, "test"), own, true)); got != "nobody looks at ResolverCron/rc New" {
+	e.Metrics = append(e.Metrics, watching.EmittedMetric{Namespace: metrics.Namespace, Name: "New", Unit: "Count"})
+	if got := message(e.Check(read(t, "test"), metrics.Namespace, true)); got != "nobody looks at ResolverCron New" {
 		t.Errorf("a metric for nobody: %q", got)
 	}
 	// Of one run only the messages are judged that it has.
 	e = recorded(t)
 	e.Lines = map[string]map[string][]string{"transaction-tracker": {"settled": {"message", "chain", "action"}}}
-	if got := message(e.Check(read(t, "test"), own, false)); !strings.Contains(got, `"hard_left_s"`) || strings.Contains(got, "no line has the message") {
+	if got := message(e.Check(read(t, "test"), metrics.Namespace, false)); !strings.Contains(got, `"hard_left_s"`) || strings.Contains(got, "no line has the message") {
 		t.Errorf("one run: %q", got)
 	}
 }
 
-const someLog = `11:28:42.000 state-sync@1 {"timestamp":"2026-03-01T00:00:01Z","level":"INFO","message":"run ended","job":"state-sync","duration_ms":20,"Job":"state-sync","Done":1,"HeadAge":4,"drained_1_0xab":1,"_aws":{"Timestamp":1772323201000,"CloudWatchMetrics":[{"Namespace":"ResolverCron/local","Dimensions":[["Job"]],"Metrics":[{"Name":"Done","Unit":"Count"}]},{"Namespace":"ResolverCron/local","Dimensions":[[]],"Metrics":[{"Name":"HeadAge","Unit":"Seconds"}]}]}}
+const someLog = `11:28:42.000 state-sync@1 {"timestamp":"2026-03-01T00:00:01Z","level":"INFO","message":"run ended","job":"state-sync","duration_ms":20,"Job":"state-sync","Done":1,"HeadAge":4,"drained_1_0xab":1,"_aws":{"Timestamp":1772323201000,"CloudWatchMetrics":[{"Namespace":"ResolverCron","Dimensions":[["Job"]],"Metrics":[{"Name":"Done","Unit":"Count"}]},{"Namespace":"ResolverCron","Dimensions":[[]],"Metrics":[{"Name":"HeadAge","Unit":"Seconds"}]}]}}
 11:28:43.000 TOPIC a subject
 a body {of three}
 11:28:44.000 state-sync@2 {"timestamp":"2026-03-01T01:00:02Z","message":"run ended","job":"state-sync","duration_ms":40,"error":"read"}
@@ -115,7 +116,7 @@ func TestReadLog(t *testing.T) {
 	if err != nil || len(rec.Entries) != 3 {
 		t.Fatalf("%v, %d lines", err, len(rec.Entries))
 	}
-	want := []watching.EmittedMetric{{own, "Done", "Job=state-sync", "Count"}, {own, "HeadAge", "", "Seconds"}}
+	want := []watching.EmittedMetric{{"ResolverCron", "Done", "Job=state-sync", "Count"}, {"ResolverCron", "HeadAge", "", "Seconds"}}
 	if diff := cmp.Diff(want, rec.Metrics); diff != "" {
 		t.Error(diff)
 	}
@@ -253,7 +254,7 @@ func TestMetricsOfAWSExist(t *testing.T) {
 		ours["AWS/DynamoDB TableName="+table.Name] = true
 	}
 	check := func(where string, s watching.Series) {
-		if s.Namespace == own {
+		if s.Namespace == metrics.Namespace {
 			return
 		}
 		of := s.Namespace + " " + s.Dimensions

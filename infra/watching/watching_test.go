@@ -14,9 +14,6 @@ import (
 
 const root = "../.."
 
-// own is the namespace of the stack's metrics.
-const own = metrics.Namespace + "/" + watching.Stack
-
 var profiles = []string{"test", "mainnet"}
 
 func read(t *testing.T, profile string) *watching.Watching {
@@ -45,7 +42,7 @@ func recorded(t *testing.T) watching.Emitted {
 
 func TestNothingDanglesAndNothingIsEmittedForNobody(t *testing.T) {
 	for _, profile := range profiles {
-		if err := recorded(t).Check(read(t, profile), own, true); err != nil {
+		if err := recorded(t).Check(read(t, profile), metrics.Namespace, true); err != nil {
 			t.Errorf("%s: %v", profile, err)
 		}
 	}
@@ -56,7 +53,7 @@ func TestNothingDanglesAndNothingIsEmittedForNobody(t *testing.T) {
 func TestRecordedMetricsAreThoseOfTheProduct(t *testing.T) {
 	var want []watching.EmittedMetric
 	for _, m := range metrics.All {
-		e := watching.EmittedMetric{Namespace: own, Name: m.Name(), Unit: m.Unit()}
+		e := watching.EmittedMetric{Namespace: metrics.Namespace, Name: m.Name(), Unit: m.Unit()}
 		if !m.PerJob() {
 			want = append(want, e)
 			continue

@@ -63,7 +63,7 @@ func Load(ctx context.Context, need env.Need) (*Base, error) {
 		return nil, err
 	}
 	b.Control = control.NewReader(b.Store.Control())
-	b.Jobs = job.Deps{Locker: b.Store.Leases(), Recorder: b.Store.Runs(), Log: b.Log, Namespace: cfg.MetricsNamespace}
+	b.Jobs = job.Deps{Locker: b.Store.Leases(), Recorder: b.Store.Runs(), Log: b.Log}
 	return b, nil
 }
 

@@ -31,9 +31,7 @@ type Config struct {
 	Mode     Mode
 	Profile  Profile
 	LogLevel string
-	// MetricsNamespace is CloudWatch's, of the metrics of this stack alone.
-	MetricsNamespace string
-	Tables           Tables
+	Tables   Tables
 	// DoorbellQueueURL, PacerQueueURL and AlertsTopicARN are empty where the
 	// function does not need them.
 	DoorbellQueueURL, PacerQueueURL, AlertsTopicARN string
@@ -96,7 +94,6 @@ func Load(lookup func(string) (string, bool), need Need) (Config, error) {
 		Mode:             Mode(get("MODE", true)),
 		Profile:          Profile(get("PROFILE", true)),
 		LogLevel:         get("LOG_LEVEL", false),
-		MetricsNamespace: get("METRICS_NAMESPACE", true),
 		DoorbellQueueURL: get("DOORBELL_QUEUE_URL", need&NeedDoorbells != 0),
 		PacerQueueURL:    get("PACER_QUEUE_URL", need&NeedPacer != 0),
 		AlertsTopicARN:   get("ALERTS_TOPIC_ARN", need&NeedAlerts != 0),

@@ -175,16 +175,16 @@ chains:
 
 func TestLoadReportsEverything(t *testing.T) {
 	_, err := Load(lookup(map[string]string{"MODE": "maybe", "CHAINS_FILE": "nowhere.yaml", "PARAMETERS_PATH": "stack"}), NeedChains|NeedEndpoints|NeedTables|NeedDoorbells|NeedArchive)
-	for _, want := range []string{`MODE: unknown "maybe"`, "PROFILE: environment variable is not set", "ORDERS_TABLE:", "JOBS_TABLE:", "METRICS_NAMESPACE:", "DOORBELL_QUEUE_URL:", "ARCHIVE_BUCKET:",
+	for _, want := range []string{`MODE: unknown "maybe"`, "PROFILE: environment variable is not set", "ORDERS_TABLE:", "JOBS_TABLE:", "DOORBELL_QUEUE_URL:", "ARCHIVE_BUCKET:",
 		"CHAINS_FILE: stat nowhere.yaml", `PARAMETERS_PATH: "stack" does not begin with /`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("not reported: %s in %v", want, err)
 		}
 	}
-	if _, err = Load(lookup(map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "j", "METRICS_NAMESPACE": "n", "CHAINS_FILE": "env_test.go"}), NeedChains); err != nil {
+	if _, err = Load(lookup(map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "j", "CHAINS_FILE": "env_test.go"}), NeedChains); err != nil {
 		t.Errorf("without endpoints: %v", err)
 	}
-	if _, err = Load(lookup(map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "j", "METRICS_NAMESPACE": "n", "CHAINS_FILE": "env_test.go"}), NeedChains|NeedEndpoints); err == nil || !strings.Contains(err.Error(), "PARAMETERS_PATH") {
+	if _, err = Load(lookup(map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "j", "CHAINS_FILE": "env_test.go"}), NeedChains|NeedEndpoints); err == nil || !strings.Contains(err.Error(), "PARAMETERS_PATH") {
 		t.Errorf("no path of parameters: %v", err)
 	}
 }
@@ -323,7 +323,7 @@ func TestPacerFunctions(t *testing.T) {
 		`[{"job":"a","function":"x"},{"job":"a","function":"y"}]`: `PACER_JOBS: "a" is listed twice`,
 		`[{"job":"a","function":"x","every":10}]`:                 "",
 	} {
-		c, err := Load(lookup(map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "jobs", "METRICS_NAMESPACE": "n", "PACER_QUEUE_URL": "q", "PACER_JOBS": value}), NeedPacer)
+		c, err := Load(lookup(map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "jobs", "PACER_QUEUE_URL": "q", "PACER_JOBS": value}), NeedPacer)
 		switch {
 		case want == "" && (err != nil || len(c.PacerFunctions) != 1 || c.PacerFunctions["a"] != "x"):
 			t.Errorf("%s: %v, %v", value, c.PacerFunctions, err)
@@ -368,7 +368,7 @@ func TestHeartbeat(t *testing.T) {
 		{"live", "https:///planted", NeedHeartbeat, "", "HEARTBEAT_URL: not an https URL"},
 		{"live", "https://monitor.example/planted%zz", NeedHeartbeat, "", "HEARTBEAT_URL: not an https URL"},
 	} {
-		got, err := Load(lookup(map[string]string{"MODE": c.mode, "PROFILE": "test", "JOBS_TABLE": "jobs", "METRICS_NAMESPACE": "n", "HEARTBEAT_URL": c.value}), c.need)
+		got, err := Load(lookup(map[string]string{"MODE": c.mode, "PROFILE": "test", "JOBS_TABLE": "jobs", "HEARTBEAT_URL": c.value}), c.need)
 		switch {
 		case c.want == "" && (err != nil || got.HeartbeatURL != c.url):
 			t.Errorf("%s %q: %q, %v", c.mode, c.value, got.HeartbeatURL, err)
@@ -447,7 +447,7 @@ func TestThresholdsOfBalances(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	base := map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "jobs", "METRICS_NAMESPACE": "n"}
+	base := map[string]string{"MODE": "live", "PROFILE": "test", "JOBS_TABLE": "jobs"}
 	for _, c := range []struct{ zone, link, want string }{
 		{"", "", ""}, {"UTC", "https://reports.example/", ""}, {"Europe/Berlin", "https://eu-west-1.console.example/s3/object/a?prefix=", ""},
 		{"Local", "", `REPORT_TIME_ZONE: unknown "Local"`}, {"Mars/Olympus", "", "REPORT_TIME_ZONE"}, {"../../etc/passwd", "", "REPORT_TIME_ZONE"},

@@ -137,7 +137,7 @@ func newRun(ctx context.Context, d Deps, name string, timeout, margin time.Durat
 		deadline = time.Now().Add(timeout)
 	}
 	token := rand.Text()
-	r = &Run{Job: name, Token: token, Metrics: &metrics.Set{In: d.Namespace}, deps: d, deadline: deadline,
+	r = &Run{Job: name, Token: token, Metrics: &metrics.Set{}, deps: d, deadline: deadline,
 		Log: d.Log.With("job", name, "run", token)}
 	all = metrics.WithRun(ctx, name, token)
 	budget, cancel = context.WithDeadline(all, deadline.Add(-margin))

@@ -13,8 +13,6 @@ type Deps struct {
 	Locker   Locker
 	Recorder Recorder
 	Log      *slog.Logger
-	// Namespace is CloudWatch's, of the stack's metrics; metrics.Namespace if empty.
-	Namespace string
 }
 
 func (d Deps) validate() error {

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"cmp"
 	"log/slog"
 	"slices"
 	"strings"
@@ -9,8 +8,7 @@ import (
 	"time"
 )
 
-// Namespace is the CloudWatch namespace of a Set that states none. A deployed stack has one of its own, "ResolverCron/"
-// and its name: metrics of two stacks under one name would be one metric, and the heartbeat of a dead job the other's.
+// Namespace is the CloudWatch namespace of every metric.
 const Namespace = "ResolverCron"
 
 // Metric is one custom metric. Each costs money by the month and by dimension value, so all stand
@@ -61,9 +59,6 @@ var All = []*Metric{Done, Overdue, AtRisk, HeadAge, AlertsUndelivered, GasRunway
 
 // Set holds the values of one run. The zero value is empty and ready. Safe for concurrent use.
 type Set struct {
-	// In is the namespace of CloudWatch, Namespace if empty. It is set before the set is used.
-	In string
-
 	mu     sync.Mutex
 	values map[*Metric]int64
 }
@@ -133,12 +128,11 @@ func (s *Set) Attrs(now time.Time, job string, critical bool) []slog.Attr {
 		}
 	}
 	meta := emf{Timestamp: now.UnixMilli()}
-	namespace := cmp.Or(s.In, Namespace)
 	if len(perJob) > 0 {
-		meta.CloudWatchMetrics = append(meta.CloudWatchMetrics, directive{namespace, [][]string{{"Job"}}, perJob})
+		meta.CloudWatchMetrics = append(meta.CloudWatchMetrics, directive{Namespace, [][]string{{"Job"}}, perJob})
 	}
 	if len(plain) > 0 {
-		meta.CloudWatchMetrics = append(meta.CloudWatchMetrics, directive{namespace, [][]string{{}}, plain})
+		meta.CloudWatchMetrics = append(meta.CloudWatchMetrics, directive{Namespace, [][]string{{}}, plain})
 	}
 	if len(meta.CloudWatchMetrics) > 0 {
 		attrs = append(attrs, slog.Any("_aws", meta))

@@ -32,7 +32,7 @@ func emfLine(t *testing.T, s *Set, job string, critical bool) (line map[string]j
 }
 
 func TestEmbeddedMetrics(t *testing.T) {
-	s := Set{In: "ResolverCron/one"}
+	var s Set
 	s.Add(Done, 1)
 	s.Add(AtRisk, 0)
 	s.Put(HeadAge, 3)
@@ -53,7 +53,7 @@ func TestEmbeddedMetrics(t *testing.T) {
 	}
 	declared := map[string]string{}
 	for _, d := range meta.CloudWatchMetrics {
-		if d.Namespace != "ResolverCron/one" || len(d.Dimensions) != 1 {
+		if d.Namespace != Namespace || len(d.Dimensions) != 1 {
 			t.Errorf("directive %+v", d)
 		}
 		for _, m := range d.Metrics {

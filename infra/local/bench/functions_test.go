@@ -140,7 +140,7 @@ func start(b *testing.B, name, binary string) time.Duration {
 		Region: "us-east-1", Account: "000000000000",
 		Env: func(lambda.Process) map[string]string {
 			return map[string]string{"MODE": "live", "PROFILE": "test", "CHAINS_FILE": chains,
-				"ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": "jobs", "METRICS_NAMESPACE": "ResolverCron/n",
+				"ORDERS_TABLE": "o", "ACTIONS_TABLE": "a", "JOURNAL_TABLE": "j", "JOBS_TABLE": "jobs",
 				"DOORBELL_QUEUE_URL": "http://127.0.0.1:9/q", "PACER_QUEUE_URL": "http://127.0.0.1:9/p", "PACER_JOBS": "[]",
 				"HEARTBEAT_URL":           "none",
 				"DOORBELL_DEAD_QUEUE_URL": "http://127.0.0.1:9/d", "FAILED_EVENTS_QUEUE_URL": "http://127.0.0.1:9/f",

@@ -106,7 +106,7 @@ func unwatched(root, log string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", log, err)
 	}
-	return rec.Check(w, metrics.Namespace+"/"+watching.Stack, false)
+	return rec.Check(w, metrics.Namespace, false)
 }
 
 type run struct {

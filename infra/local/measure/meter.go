@@ -120,14 +120,13 @@ func (m *meter) read(l lambda.Line) {
 		return // a line without metrics
 	}
 	for _, d := range meta.CloudWatchMetrics {
-		kind, _, _ := strings.Cut(d.Namespace, "/") // without the name of the stack
 		for _, dimensions := range d.Dimensions {
 			name := ""
 			for _, key := range dimensions {
 				name += "," + key + "=" + strings.Trim(string(line[key]), `"`)
 			}
 			for _, metric := range d.Metrics {
-				m.series[kind+"/"+metric.Name+name] = true
+				m.series[d.Namespace+"/"+metric.Name+name] = true
 			}
 		}
 	}

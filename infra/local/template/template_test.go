@@ -56,7 +56,7 @@ func TestOwnTemplate(t *testing.T) {
 		LogGroup: "/aws/lambda/rc-action-executor", LogFormat: "JSON", LogLevel: "INFO",
 		Tracing: "Active",
 		Env: map[string]string{
-			"PROFILE": "mainnet", "MODE": "live", "LOG_LEVEL": "INFO", "METRICS_NAMESPACE": "ResolverCron/rc", "CHAINS_FILE": "/var/task/chains.yaml",
+			"PROFILE": "mainnet", "MODE": "live", "LOG_LEVEL": "INFO", "CHAINS_FILE": "/var/task/chains.yaml",
 			"ORDERS_TABLE": "rc-Orders", "ACTIONS_TABLE": "rc-Actions", "JOURNAL_TABLE": "rc-Journal", "JOBS_TABLE": "rc-Jobs",
 			"DOORBELL_QUEUE_URL": queueURL("rc-Doorbells"),
 			"ALERTS_TOPIC_ARN":   "arn:aws:sns:eu-west-1:000000000000:rc-Alerts",
@@ -237,13 +237,6 @@ func TestNonsenseIsRefused(t *testing.T) {
 		{map[string]string{"HeartbeatUrl": "http://monitor.example.org"}, "Parameters.HeartbeatUrl: does not match"},
 		{map[string]string{"HeartbeatUrl": "https://monitor.example.org/a b"}, "Parameters.HeartbeatUrl: does not match"},
 		{map[string]string{"HeartbeatUrl": "https:///ping"}, "Parameters.HeartbeatUrl: does not match"},
-		{map[string]string{"ExecutorReservedConcurrency": "1"}, "Parameters.ExecutorReservedConcurrency: does not match"},
-		{map[string]string{"ExecutorReservedConcurrency": "4"}, "Parameters.ExecutorReservedConcurrency: does not match"},
-		{map[string]string{"ExecutorReservedConcurrency": "05"}, "Parameters.ExecutorReservedConcurrency: does not match"},
-		{map[string]string{"ExecutorReservedConcurrency": "-1"}, "Parameters.ExecutorReservedConcurrency: does not match"},
-		{map[string]string{"ExecutorReservedConcurrency": "5"}, ""},
-		{map[string]string{"ExecutorReservedConcurrency": "100"}, ""},
-		{map[string]string{"ExecutorReservedConcurrency": "0"}, ""},
 	} {
 		_, err := Evaluate(src, options(c.parameters))
 		switch {
