@@ -11,6 +11,7 @@ import (
 
 	"github.com/bridge-me-not/resolver-cron/shared/alert"
 	"github.com/bridge-me-not/resolver-cron/shared/alert/alerttest"
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
@@ -32,8 +33,8 @@ func TestOneAlertUntilNothingIsWrong(t *testing.T) {
 		!strings.Contains(messages[2].Body, "Proof: all open orders were read") {
 		t.Errorf("messages %+v", messages)
 	}
-	m.Fail(func(string) alerttest.Fault { return alerttest.Refused })
-	if err := hour(one); !errors.Is(err, alerttest.ErrInjected) {
+	m.Fail(func(string) faulttest.Fault { return faulttest.Refused })
+	if err := hour(one); !errors.Is(err, faulttest.ErrInjected) {
 		t.Errorf("untold: %v", err)
 	}
 }

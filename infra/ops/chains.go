@@ -186,7 +186,7 @@ func putChains(ctx context.Context, t tool, f chainsFlags, args []string) error 
 	if m, err = settings.Put(ctx, db.Settings(), content, m); err != nil {
 		return err
 	}
-	return f.wanted(t, m)
+	return f.wanted(ctx, t, db, m)
 }
 
 // dropped names what open swaps need and the file does not have. Of the packaged
@@ -230,15 +230,22 @@ func backChains(ctx context.Context, t tool, f chainsFlags, args []string) error
 	if m, err = settings.Back(ctx, db.Settings(), number, m); err != nil {
 		return err
 	}
-	return f.wanted(t, m)
+	return f.wanted(ctx, t, db, m)
 }
 
-func (f chainsFlags) wanted(t tool, m settings.Move) error {
+// wanted tells of a move, and of the one that it takes the place of: it may be another operator's of a minute ago, which
+// the file does not have.
+func (f chainsFlags) wanted(ctx context.Context, t tool, db *store.Store, m settings.Move) error {
 	if f.json {
 		return t.printJSON(m)
 	}
-	return t.say("%s is wanted. health-check tries it at its next run, and when it passes, every function works by it from its next run on. "+
+	err := t.say("%s is wanted. health-check tries it at its next run, and when it passes, every function works by it from its next run on. "+
 		"Look: ops chains show", m.Edition)
+	s, unread := db.Settings().Load(ctx)
+	if before, ok := s.Find(m.Number - 1); ok && before.Number > 0 {
+		err = errors.Join(err, t.say("It takes the place of %s, put by %s at %s: %s", before.Edition, before.By, stamp(before.At), before.Why))
+	}
+	return errors.Join(err, unread)
 }
 
 // chainsView is the state as -json prints it.

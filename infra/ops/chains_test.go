@@ -99,6 +99,9 @@ func TestChainsFile(t *testing.T) {
 	}
 	out, _ = put(exitDone, chainsOf(10, 8453))
 	d.says(out, "edition 1 (", "is wanted")
+	if strings.Contains(out, "takes the place of") {
+		t.Errorf("the first follows nobody's:\n%s", out)
+	}
 	_, errs := put(exitFailed, "chains: []")
 	d.says(errs, "chains: missing")
 	prove := func() {
@@ -135,7 +138,7 @@ func TestChainsFile(t *testing.T) {
 		t.Errorf("edition 1 is shown as:\n%s", out)
 	}
 	out, _ = d.ops(exitDone, "chains", "back", "1", "-by", "bob", "-why", "it was better")
-	d.says(out, "edition 3 (")
+	d.says(out, "edition 3 (", "It takes the place of edition 2 (", "put by anna at 2026-03-01 12:00:00Z: a second chain")
 	prove()
 	out, _ = d.ops(exitDone, "chains", "back", "0", "-by", "bob", "-why", "as deployed")
 	d.says(out, "edition 4 (the packaged file) is wanted")

@@ -240,8 +240,11 @@ func tables(_ *template.Document, s *template.Stack) []string {
 		if t.TTL != "expires_at" {
 			bad(t.LogicalID, "TTL attribute %q, want expires_at", t.TTL)
 		}
-		if !t.OnDemand || !t.PointInTime || !t.Encrypted || !t.Retained {
-			bad(t.LogicalID, "on demand %t, point in time recovery %t, encrypted %t, retained %t; want all", t.OnDemand, t.PointInTime, t.Encrypted, t.Retained)
+		if !t.OnDemand || !t.PointInTime || !t.Retained {
+			bad(t.LogicalID, "on demand %t, point in time recovery %t, retained %t; want all", t.OnDemand, t.PointInTime, t.Retained)
+		}
+		if t.PaidKey {
+			bad(t.LogicalID, "encrypted by a key of KMS, whose requests no bill counts; DynamoDB's own is free")
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(want)) {

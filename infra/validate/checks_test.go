@@ -201,8 +201,8 @@ func TestMutations(t *testing.T) {
 		{"TTL off", func(m map[string]any) { at(props(m, "Jobs"), "TimeToLiveSpecification")["Enabled"] = false }, `Jobs: TTL attribute ""`},
 		{"other TTL", func(m map[string]any) { at(props(m, "Jobs"), "TimeToLiveSpecification")["AttributeName"] = "ttl" }, `Jobs: TTL attribute "ttl"`},
 		{"no backups", func(m map[string]any) { delete(props(m, "Jobs"), "PointInTimeRecoverySpecification") }, "point in time recovery false"},
-		{"plain table", func(m map[string]any) { delete(props(m, "Jobs"), "SSESpecification") }, "encrypted false"},
-		{"deleted with the stack", func(m map[string]any) { at(m, "Resources", "Journal")["DeletionPolicy"] = "Delete" }, "Journal: on demand true, point in time recovery true, encrypted true, retained false"},
+		{"paid key", func(m map[string]any) { props(m, "Jobs")["SSESpecification"] = map[string]any{"SSEEnabled": true} }, "Jobs: encrypted by a key of KMS"},
+		{"deleted with the stack", func(m map[string]any) { at(m, "Resources", "Journal")["DeletionPolicy"] = "Delete" }, "Journal: on demand true, point in time recovery true, retained false"},
 		{"index lost", func(m map[string]any) { delete(props(m, "Orders"), "GlobalSecondaryIndexes") }, `"src_shard" is in no key`},
 		{"index of another type", func(m map[string]any) {
 			at(props(m, "Orders"), "AttributeDefinitions", 3)["AttributeType"] = "S"

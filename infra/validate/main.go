@@ -38,8 +38,8 @@ func main() {
 
 // variants are the sets of parameters under which the template is checked; together they take every branch of its conditions.
 var variants = []map[string]string{
-	{"Profile": "test", "Mode": "live"},
-	{"Profile": "mainnet", "Mode": "live", "AlertEmail": "alerts@example.org", "ChatEndpoint": "https://chat.example.org/sns", "PagerEndpoint": "https://pager.example.org/sns", "ExecutorReservedConcurrency": "5"},
+	{"Profile": "test", "Mode": "live", "HeartbeatUrl": "none"},
+	{"Profile": "mainnet", "Mode": "live", "HeartbeatUrl": "https://monitor.example.org/ping", "AlertEmail": "alerts@example.org", "ChatEndpoint": "https://chat.example.org/sns", "PagerEndpoint": "https://pager.example.org/sns", "ExecutorReservedConcurrency": "5"},
 	{"Profile": "mainnet", "Mode": "shadow", "Tracing": "All"},
 	{"Profile": "mainnet", "Mode": "off", "Tracing": "None"},
 }
@@ -58,6 +58,11 @@ func run(translatedPath, templatePath string) ([]string, error) {
 		name := fmt.Sprintf("profile %s, mode %s: ", parameters["Profile"], parameters["Mode"])
 		for _, f := range variant(translated, source, parameters) {
 			findings = append(findings, name+f)
+		}
+	}
+	for _, src := range [][]byte{translated, source} {
+		if _, _, err := read(src, map[string]string{"Mode": "live"}); err == nil || !strings.Contains(err.Error(), "needs HeartbeatUrl") {
+			findings = append(findings, fmt.Sprintf("mode live without a stated heartbeat is not refused: %v", err))
 		}
 	}
 	for _, profile := range []string{"test", "mainnet"} {

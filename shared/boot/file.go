@@ -54,9 +54,9 @@ func (f *File) InUse() settings.Edition {
 	return f.used
 }
 
-// Trouble says why the process does not work by the edition in force, or which
-// endpoints of it have no value any more; empty: nothing is wrong. It never shows a
-// value.
+// Trouble says why the process does not work by the edition in force, which endpoints
+// of it have no value any more, or what live would refuse in it; empty: nothing is
+// wrong. It never shows a value.
 func (f *File) Trouble() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -135,18 +135,30 @@ func (f *File) lookup(values map[string]string) env.Lookup {
 	}
 }
 
-// usable reads a file for use, without the endpoints that have no value any more.
-// Only the packaged one was never tried before, so that it is here.
-func (f *File) usable(e settings.Edition, content []byte, values map[string]string) (c env.Chains, left env.Problems, err error) {
+// usable reads a file for use, without the endpoints that have no value any more; but
+// says what a person has to see to. Only the packaged one was never tried before, so
+// that it is here. An edition that passed in another mode, or lost an optional endpoint
+// since, is used though live would refuse it: whoever does not start watches nothing
+// either, and health-check could try no better one.
+func (f *File) usable(e settings.Edition, content []byte, values map[string]string) (c env.Chains, but string, err error) {
 	if f.secrets == nil {
 		c, err = env.ParseAccounts(content)
-		return c, nil, err
+		return c, "", err
 	}
-	c, left, err = env.ParseUsable(content, f.lookup(values))
-	if err == nil && f.live && e.Packaged() && len(left) == 0 {
-		err = c.CheckLive()
+	c, left, err := env.ParseUsable(content, f.lookup(values))
+	switch {
+	case err != nil:
+		return c, "", err
+	case len(left) > 0:
+		return c, "does without endpoints of " + e.String() + ": " + oneLine(left), nil
+	case !f.live:
+		return c, "", nil
 	}
-	return c, left, err
+	unfit := c.CheckLive()
+	if unfit == nil || e.Packaged() {
+		return c, "", unfit
+	}
+	return c, "works by " + e.String() + ", which live would refuse: " + oneLine(unfit), nil
 }
 
 // Build makes a handler of what a base says, and a function that ends what it holds;
@@ -284,7 +296,7 @@ func (f *following) take(ctx context.Context, e settings.Edition, content []byte
 		f.well(e)
 		return nil
 	}
-	chains, left, err := f.file.usable(e, content, values)
+	chains, but, err := f.file.usable(e, content, values)
 	if err != nil {
 		return fmt.Errorf("%s: %w", e, err)
 	}
@@ -297,10 +309,9 @@ func (f *following) take(ctx context.Context, e settings.Edition, content []byte
 	if f.end != nil {
 		f.end()
 	}
-	f.handler, f.end, f.content, f.values, f.read, f.left = h, end, content, values, now, ""
-	if len(left) > 0 {
-		f.left = "does without endpoints of " + e.String() + ": " + oneLine(left)
-		f.base.Log.Warn("endpoints left out", "problem", f.left)
+	f.handler, f.end, f.content, f.values, f.read, f.left = h, end, content, values, now, but
+	if but != "" {
+		f.base.Log.Warn("chains file in use is not whole", "problem", but)
 	}
 	f.well(e)
 	return nil

@@ -300,6 +300,27 @@ func TestAColdStartFindsAFile(t *testing.T) {
 	p.works(valuesAge, "chain 1 by a b", "")
 }
 
+// An edition that passed in shadow, or lost an optional endpoint since, is used in live
+// though live would refuse it, and told: what does not start watches nothing, and
+// health-check could never try the edition that mends it.
+func TestWhatLiveWouldRefuseIsUsedAndTold(t *testing.T) {
+	p := newProcess(t, settingstest.NewMemory())
+	delete(p.values, "B")
+	e := put(t, p.store, []byte(strings.ReplaceAll(string(chainsFile(2)), `url: "${B}"`, `url: "${B}", optional: true`)))
+	single := "works by " + e.String() + ", which live would refuse: chains[0].endpoints: live needs two providers"
+	p.begin().works(0, "chain 2 by a", single)
+	p.values["B"] = planted + "b"
+	p.works(valuesAge, "chain 2 by a b", "")
+	p.values = map[string]string{"A": planted + "a"}
+	p.works(valuesAge, "chain 2 by a", single)
+	put(t, p.store, []byte(strings.ReplaceAll(string(chainsFile(3)), "signer: own }]", "path: none }]")))
+	p.values["B"] = planted + "b"
+	p.works(time.Minute, "chain 3 by a b", "live needs a taker with a signer")
+	p.file.live = false
+	put(t, p.store, []byte(strings.ReplaceAll(string(chainsFile(4)), "signer: own }]", "path: none }]")))
+	p.works(time.Minute, "chain 4 by a b", "")
+}
+
 // A token that was changed is used within minutes, and soon if an endpoint refuses
 // the old one; what cannot be read, or is no URL, leaves the old in use.
 func TestAChangedTokenIsTakenUp(t *testing.T) {

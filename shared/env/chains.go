@@ -288,7 +288,7 @@ func (r reader) expand(n node, optional bool) (value string, empty bool) {
 	value = variable.ReplaceAllStringFunc(n.required(), func(v string) string {
 		name := v[2 : len(v)-1]
 		text, set := r.lookup(name)
-		if text == "" {
+		if text = strings.TrimSpace(text); text == "" { // a value that was written from a file ends with a line end
 			empty = true
 			if !optional {
 				n.problem("${%s} %s", name, map[bool]string{true: "is empty", false: "has no value: there is neither a parameter nor an environment variable of that name"}[set])

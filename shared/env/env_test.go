@@ -260,6 +260,10 @@ func TestParseUsable(t *testing.T) {
 		"an optional one":     {with("C", ""), []int{2, 1}, "", ""},
 		"one mistyped":        {with("C", "ftp://planted"), []int{2, 1}, "chains[1].endpoints[1].url: not an http or https URL", ""},
 		"one is another":      {with("C", all["A"]), []int{2, 1}, `chains[1].endpoints[1].url: same endpoint as "a"`, ""},
+		"from a file":         {with("C", " https://c.example/planted\r\n"), []int{2, 2}, "", ""},
+		"the same, in lines":  {with("C", all["A"]+"\n"), []int{2, 1}, `chains[1].endpoints[1].url: same endpoint as "a"`, ""},
+		"nothing but a line":  {with("A", "\n"), []int{1, 1}, "chains[0].endpoints[0].url: ${A} is empty", ""},
+		"two lines":           {with("C", "https://c.example/planted\nhttps://c.example/more"), []int{2, 1}, "chains[1].endpoints[1].url: not an http or https URL", ""},
 		"a key gone":          {with("KEY", ""), nil, "", "signers[0].key: ${KEY} has no value"},
 		"the last of a chain": {map[string]string{"KEY": "k", "B": "x"}, nil, "", "chains[1].endpoints: no endpoint with a URL"},
 	} {
@@ -273,6 +277,13 @@ func TestParseUsable(t *testing.T) {
 		}
 		if (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: %v", name, err)
+		}
+		for _, ch := range got.Chains {
+			for _, e := range ch.Endpoints {
+				if e.URL != strings.TrimSpace(e.URL) {
+					t.Errorf("%s: endpoint %s has %q", name, e.Name, e.URL)
+				}
+			}
 		}
 		if strings.Contains(fmt.Sprint(left, err), "planted") {
 			t.Errorf("%s: a token is shown: %v, %v", name, left, err)

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -60,8 +61,10 @@ func (r Declared) Ref() string { return r.ref }
 // ARN is the resource's own.
 func (r Declared) ARN() string { return r.arn }
 
+// retained tells whether neither removing nor replacing the resource deletes it, once the deployment that made it is
+// through.
 func (r Declared) retained() bool {
-	return r.DeletionPolicy == "Retain" && r.UpdateReplacePolicy == "Retain"
+	return slices.Contains([]string{"Retain", "RetainExceptOnCreate"}, r.DeletionPolicy) && r.UpdateReplacePolicy == "Retain"
 }
 
 func (d *Document) ofType(typ string) []Declared {
@@ -93,6 +96,7 @@ func Evaluate(src []byte, opts Options) (*Document, error) {
 	for name := range e.conditions {
 		e.condition("Conditions."+name, name)
 	}
+	e.rules(section(root, "Rules", &p))
 	e.declare(section(root, "Resources", &p))
 	if p.err() != nil {
 		// Everything below would only repeat these.
@@ -154,6 +158,28 @@ func (e *evaluator) parameters(declared map[string]any) {
 		}
 		e.checkParameter(path, decl, value)
 		e.doc.Parameters[name] = value
+	}
+}
+
+// rules refuses parameters that make no sense together, as the service does before it changes anything.
+func (e *evaluator) rules(declared map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(declared)) {
+		path := "Rules." + name
+		rule, _ := declared[name].(map[string]any)
+		assertions, ok := rule["Assertions"].([]any)
+		if !ok || len(assertions) == 0 {
+			e.add(path, "want assertions")
+			continue
+		}
+		if when, conditional := rule["RuleCondition"]; conditional && !e.truth(path+".RuleCondition", when) {
+			continue
+		}
+		for _, raw := range assertions {
+			a, _ := raw.(map[string]any)
+			if !e.truth(path, a["Assert"]) {
+				e.add(path, "%s", cmp.Or(text(a["AssertDescription"]), "refused"))
+			}
+		}
 	}
 }
 

@@ -16,10 +16,11 @@ type Table struct {
 	KeySchema
 	Indexes []Index
 	// TTL is the attribute with the expiry in epoch seconds, "" for none.
-	TTL               string
-	OnDemand          bool
-	PointInTime       bool
-	Encrypted         bool
+	TTL         string
+	OnDemand    bool
+	PointInTime bool
+	// PaidKey: encrypted by a key of KMS, whose requests are paid for, and not by one that DynamoDB owns.
+	PaidKey           bool
 	DeletionProtected bool
 	// Retained: neither removing nor replacing the resource deletes the data.
 	Retained bool
@@ -100,7 +101,7 @@ func table(r Declared, props *reader) Table {
 		t.TTL = name
 	}
 	t.PointInTime = pitr.flag("PointInTimeRecoveryEnabled", false)
-	t.Encrypted = sse.flag("SSEEnabled", false)
+	t.PaidKey = sse.flag("SSEEnabled", false)
 	for _, r := range []*reader{ttl, pitr, sse, props} {
 		r.close()
 	}

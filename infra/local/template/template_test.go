@@ -42,7 +42,7 @@ func read(t *testing.T, parameters map[string]string) *Stack {
 }
 
 func TestOwnTemplate(t *testing.T) {
-	stack := read(t, map[string]string{"Profile": "mainnet", "Mode": "live"})
+	stack := read(t, map[string]string{"Profile": "mainnet", "Mode": "live", "HeartbeatUrl": "none"})
 	got, ok := stack.Function("action-executor")
 	if !ok {
 		t.Fatal("no action-executor")
@@ -82,7 +82,7 @@ func TestOwnTemplate(t *testing.T) {
 			{"src", KeySchema{"src_shard", "src_wake"}, "KEYS_ONLY"},
 			{"dst", KeySchema{"dst_shard", "dst_wake"}, "KEYS_ONLY"},
 		},
-		TTL: "expires_at", OnDemand: true, PointInTime: true, Encrypted: true, DeletionProtected: true, Retained: true,
+		TTL: "expires_at", OnDemand: true, PointInTime: true, DeletionProtected: true, Retained: true,
 	}
 	if diff := cmp.Diff(orders, stack.Tables[3]); diff != "" {
 		t.Error(diff)
@@ -214,6 +214,36 @@ func TestAddressesOfAlertsAreChecked(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "Parameters."+name+": does not match AllowedPattern") {
 				t.Errorf("%s %q: %v", name, v, err)
 			}
+		}
+	}
+}
+
+// What makes no sense is refused before anything is changed, with the reason and without the value.
+func TestNonsenseIsRefused(t *testing.T) {
+	src, err := os.ReadFile("../../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		parameters map[string]string
+		want       string // "": it makes sense
+	}{
+		{map[string]string{"Mode": "live"}, "Rules.LiveStatesItsHeartbeat: Mode live needs HeartbeatUrl"},
+		{map[string]string{"Mode": "live", "Profile": "test"}, "Rules.LiveStatesItsHeartbeat"},
+		{map[string]string{"Mode": "live", "HeartbeatUrl": "none"}, ""},
+		{map[string]string{"Mode": "live", "HeartbeatUrl": "https://monitor.example.org/ping/abc?d=e"}, ""},
+		{map[string]string{"Mode": "live", "HeartbeatUrl": "https://monitor.example.org"}, ""},
+		{map[string]string{"HeartbeatUrl": "nobody"}, "Parameters.HeartbeatUrl: does not match"},
+		{map[string]string{"HeartbeatUrl": "http://monitor.example.org"}, "Parameters.HeartbeatUrl: does not match"},
+		{map[string]string{"HeartbeatUrl": "https://monitor.example.org/a b"}, "Parameters.HeartbeatUrl: does not match"},
+		{map[string]string{"HeartbeatUrl": "https:///ping"}, "Parameters.HeartbeatUrl: does not match"},
+	} {
+		_, err := Evaluate(src, options(c.parameters))
+		switch {
+		case (err != nil) != (c.want != ""), err != nil && !strings.Contains(err.Error(), c.want):
+			t.Errorf("%v: %v, want %q", c.parameters, err, c.want)
+		case err != nil && strings.Contains(err.Error(), "monitor.example.org"):
+			t.Errorf("%v: a secret is shown: %v", c.parameters, err)
 		}
 	}
 }
