@@ -48,10 +48,13 @@ type Terms struct {
 	MaxFee               int64 // wei for each call
 }
 
+// maxFee is the cap of each call in wei.
+const maxFee = 5 * params.Ether / 1000
+
 // ChainsFile is the product's configuration for a world whose chains have a
 // block each second.
 func ChainsFile(w *scene.World) []byte {
-	return ChainsFileOf(w, Terms{BlockTime: 1, Inclusion: 3, Regular: true, MaxFee: 5 * params.Ether / 1000})
+	return ChainsFileOf(w, Terms{BlockTime: 1, Inclusion: 3, Regular: true, MaxFee: maxFee})
 }
 
 // ChainsFileOf is the product's configuration for a world: what an operator

@@ -117,6 +117,12 @@ func TestReport(t *testing.T) {
 		if unheard.Missing = []string{"a: overdue"}; unheard.OK() {
 			t.Errorf("%s: well although an alert is missing", c.name)
 		}
+		dear := r
+		dear.Overpaid = []string{"0x12 cost 7 wei"}
+		var told bytes.Buffer
+		if err := dear.Write(&told); err != nil || dear.OK() || !strings.Contains(told.String(), "too dear: 0x12 cost 7 wei") {
+			t.Errorf("%s: with a transaction above its cap: %v, ok %v", c.name, err, dear.OK())
+		}
 		blind := r
 		blind.Unwatched = errors.New("nobody looks at Done")
 		var out bytes.Buffer

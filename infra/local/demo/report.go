@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,8 @@ type Report struct {
 	// Sent counts the transactions of the product's keys in the chains, Reverted
 	// those that failed, Early those that failed because their time had not come.
 	Sent, Reverted, Early int
+	// Overpaid names the transactions that cost more than the caps of their calls.
+	Overpaid []string
 	// Alerts counts alerts by kind, as text; Missing names alerts that a
 	// situation demands and nobody raised.
 	Alerts, Missing []string
@@ -47,11 +50,11 @@ type Row struct {
 }
 
 // OK reports whether there were swaps, all are safe, nothing was late, every
-// alert that was due was raised, and a restored snapshot decides as its original;
+// alert that was due was raised, no transaction cost more than it may, and a restored snapshot decides as its original;
 // and that what the functions emit is what alarms and dashboards are made for.
 func (r Report) OK() bool {
 	safe, lost, late := r.counts()
-	return len(r.Rows) > 0 && safe == len(r.Rows) && lost == 0 && late == 0 && len(r.Missing) == 0 && r.Timetable.Same() && r.Unwatched == nil
+	return len(r.Rows) > 0 && safe == len(r.Rows) && lost == 0 && late == 0 && len(r.Missing) == 0 && len(r.Overpaid) == 0 && r.Timetable.Same() && r.Unwatched == nil
 }
 
 func (r Report) counts() (safe, lost, late int) {
@@ -91,6 +94,10 @@ func (r *run) report(ctx context.Context) (Report, error) {
 		if sw.Alert != "" && !raised(sw.Alert, escrows...) {
 			out.Missing = append(out.Missing, sw.Name+": "+sw.Alert)
 		}
+	}
+	var err error
+	if out.Overpaid, err = r.ledger.Overpaid(ctx, big.NewInt(maxFee)); err != nil {
+		return Report{}, err
 	}
 	for _, tx := range r.ledger.Ours() {
 		out.Sent++
@@ -139,6 +146,9 @@ func (r Report) Write(w io.Writer) error {
 		if !row.Safe {
 			fmt.Fprintf(w, "not safe: %s: %s\n", row.Swap.Name, row.Why)
 		}
+	}
+	for _, o := range r.Overpaid {
+		fmt.Fprintf(w, "too dear: %s\n", o)
 	}
 	for _, f := range r.Failed {
 		fmt.Fprintf(w, "a run failed: %s\n", f)

@@ -1,6 +1,7 @@
 // Package judge says, from the chains alone, what became of swaps: where the
 // value of each leg ended, which transactions of ours brought it there, how
-// late they were, and whether anything of ours was refused for being early.
+// late they were, whether anything of ours was refused for being early, to whom
+// the safety deposits went, and whether a transaction cost more than it may.
 //
 // It is the other opinion on the product, and therefore shares nothing with it:
 // it reads blocks, receipts, code and call traces with go-ethereum, and knows

@@ -245,6 +245,11 @@ func TestTransactionsOfOthersWithOurKey(t *testing.T) {
 	if v := s.Judge(t, sw); !v.Safe || len(v.Moves) != 1 || len(left) != 1 || left[0].Hash != ours[1].Hash {
 		t.Errorf("%d transactions of ours, verdict %+v", len(left), v)
 	}
+	for most, want := range map[int64]int{1: 1, 1e18: 0} {
+		if dear, err := s.Ledger.Overpaid(t.Context(), big.NewInt(most)); err != nil || len(dear) != want {
+			t.Errorf("caps of %d wei: %q, %v; want %d", most, dear, err, want)
+		}
+	}
 	if tx := left[0]; tx.Gas < 21_000 || tx.Price.Sign() <= 0 {
 		t.Errorf("gas %d at %v wei", tx.Gas, tx.Price)
 	}

@@ -58,6 +58,8 @@ type Tx struct {
 	OK    bool
 	Early bool // reverted with InvalidTime
 	Logs  []*types.Log
+
+	trace *call // once it was asked for
 }
 
 // invalidTime is the selector of InvalidTime().

@@ -78,6 +78,14 @@ func (l *Ledger) Judge(ctx context.Context, c Case, r Rules, passes []Pass) (Ver
 	if v.Why == "" {
 		v.Why = l.misconduct(c, legs)
 	}
+	for i, leg := range []Leg{c.Src, c.Dst} {
+		if v.Why == "" {
+			if v.Why, err = l.deposit(ctx, leg, legs[i]); err != nil {
+				return Verdict{}, err
+			}
+			v.Lost = v.Why != ""
+		}
+	}
 	v.Safe = v.Why == ""
 	for i, leg := range []Leg{c.Src, c.Dst} {
 		if legs[i].Ours != nil {
