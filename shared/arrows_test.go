@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"kmssigner": {},
 	// Where they meet.
 	"boot":        {"alert", "control", "env", "job", "metrics", "notify", "queue", "settings", "store", "tally"},
-	"boot/bucket": {"archive", "boot"},
+	"boot/bucket": {"alert", "archive", "boot", "cleanup", "job"},
 	"boot/chains": {"alert", "balance", "boot", "chain", "control", "env", "follow", "health", "job", "metrics", "notify", "param", "queue", "settings", "store", "swap", "txn", "watch", "watchdog"},
 	"boot/daily":  {"alert", "balance", "boot", "env", "health", "job", "report", "swap", "tally"},
 }
