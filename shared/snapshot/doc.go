@@ -44,7 +44,7 @@
 //
 // To read all orders each time would be half of what a stack asks of its tables. The
 // list of the open ones has a tag of each, a checksum of what a snapshot says of it,
-// which is written in one transaction with the order. An order that the newest snapshot
+// which is written in one transaction with the order, or before it. An order that the newest snapshot
 // has with the tag that is listed is taken over from there; the others are read. So no
 // snapshot holds anything of an order that may change without its tag: it has no wake
 // times, and the version with which the order became what it is. A restored order is

@@ -55,7 +55,8 @@ type Chains interface {
 	Chain(ctx context.Context, chain uint64) (swap.Provisional, []swap.DstCreated, error)
 	// Open lists the open orders that have an escrow on the chain. If it is that of
 	// the source, an order comes with its tag, where that is known: whatever writes
-	// the order, so that Load returns something else, changes the tag with it.
+	// the order, so that Load returns something else, has changed the tag by then, and
+	// maybe to one that the order never has.
 	Open(ctx context.Context, chain uint64) ([]Listed, error)
 	// Load reads orders; ids without an item are left out. An order that cannot be
 	// read is an error. The version is that with which the order last became what it

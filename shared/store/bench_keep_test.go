@@ -79,7 +79,7 @@ func openState(b *testing.B, s *Store, open int) snapshot.Scope {
 		saved.Version++
 		tag, err := snapshot.TagOf(saved)
 		must(b, err)
-		orders = append(orders, tagged(rowsOf(o), tag)...)
+		orders = append(orders, tagged(rowsOf(o), tag, saved.Version)...)
 		w := watchtest.Work(sample.Src, taker)
 		w.Order, w.Signer = o.ID, sample.Account.Signer
 		body, packed, err := packItem(&w)

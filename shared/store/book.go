@@ -51,14 +51,29 @@ func rowsOf(o swap.Order) (rows []item) {
 	return rows
 }
 
-// tagged puts the tag of an order into the row of its source, if there is one.
-func tagged(rows []item, tag snapshot.Tag) []item {
+// tagged puts the tag of an order, and the version that its item will have, into the
+// row of its source, if there is one.
+func tagged(rows []item, tag snapshot.Tag, version uint64) []item {
 	for _, row := range rows {
 		if row[attrDstChain] != nil {
-			row[attrTag] = blob(tag[:])
+			row[attrTag], row[attrVersion] = blob(tag[:]), number(version)
 		}
 	}
 	return rows
+}
+
+// tagFirst writes the row of an order's source before the order, of which nothing else
+// than the body is to be written: two writes cost half of a transaction. If the order's
+// is refused, or we die before it, the row has a tag that no order has ever had, and
+// whoever goes by tags reads the order. A write that comes late, when the order is
+// another by then, is refused for its version. If it is, or there is no row, it
+// is for a transaction to decide.
+func (s *Store) tagFirst(ctx context.Context, row item) (done bool, err error) {
+	err = s.write(ctx, put(s.tables.Orders, row, condition{"attribute_exists(#pk) AND (attribute_not_exists(#n) OR #n <= :n)", item{":n": row[attrVersion]}}))
+	if refusedAt(err, 0) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Watched implements follow.Orders.

@@ -86,7 +86,8 @@
 //
 // Beside an order's body stands s, the version with which that became what it is;
 // the later ones moved the wake times. The tag in the watch book is of both, see
-// package snapshot, and written with each change of the body.
+// package snapshot, and written with each change of the body or before it; n beside it
+// is the version of the order that it was written for.
 //
 // The orders table has two sparse indexes with the keys alone, src and dst: by
 // chain and shard, sorted by the wake time on that chain. Closed orders, and

@@ -204,7 +204,8 @@ func (v Orders) SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error 
 // fills all its lists and forgets them all at once: itself, two for each of its
 // escrows (one more than swap.MaxDstLegs and swap.MaxCandidates together), two for
 // each of tally.MaxEvents events, and their mark. DynamoDB allows 100. The row of the
-// order's source has the tag of its body, and is thus written with each change of that.
+// order's source has the tag of its body, and is thus written with each change of that,
+// or before it.
 func (v Orders) Save(ctx context.Context, o swap.Order) error {
 	if o.ID.ChainID == 0 || o.ID != (swap.OrderID{ChainID: o.Src.ChainID, Escrow: o.Src.Escrow}) {
 		return fmt.Errorf("save order %s: its id is not its source leg", o.ID)
@@ -256,10 +257,19 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 		if err != nil {
 			return fmt.Errorf("save order %s: %w", o.ID, err)
 		}
-		rows = tagged(rows, tag)
+		rows = tagged(rows, tag, saved.Version)
 	}
 	ops := append([]types.TransactWriteItem{put(table, it, since(o.Version))}, v.s.replaceRows(old, rows)...)
 	ops = append(ops, v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, o.Version), happened, tally.OfOrder(o))...)
+	if len(ops) == 2 && ops[1].Put != nil && ops[1].Put.Item[attrTag] != nil {
+		first, err := v.s.tagFirst(ctx, ops[1].Put.Item)
+		if err != nil {
+			return fmt.Errorf("save order %s: %w", o.ID, err)
+		}
+		if first {
+			ops = ops[:1]
+		}
+	}
 	return ours(v.s.write(ctx, ops...), 0, token, swap.ErrConflict, "save order %s", o.ID)
 }
 

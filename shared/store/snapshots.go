@@ -217,7 +217,6 @@ func (v Snapshots) putOrder(ctx context.Context, o swap.Order) (bool, error) {
 	if o.Wakes = (swap.Wakes{}); !o.Held {
 		o.Touch()
 	}
-	rows := tagged(indexRows(o, 0), tag)
 	var token []byte
 	write := func(stored item, old []item, happened []tally.Event) error {
 		next := o // what it is built on
@@ -228,7 +227,7 @@ func (v Snapshots) putOrder(ctx context.Context, o swap.Order) (bool, error) {
 		}
 		it[attrSaved] = number(o.Version)
 		ops := []types.TransactWriteItem{put(v.s.tables.Orders, it, since(stored.uint(attrVersion)))}
-		ops = append(ops, v.s.replaceRows(old, rows)...)
+		ops = append(ops, v.s.replaceRows(old, tagged(indexRows(o, 0), tag, next.Version+1))...)
 		// Whoever writes it next takes for told what it says now.
 		ops = append(ops, v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, next.Version), happened, tally.OfOrder(o))...)
 		return v.s.write(ctx, ops...)

@@ -235,6 +235,16 @@ func TestTakenOverFromTheTables(t *testing.T) {
 				if !o.Closed {
 					must(t, s.Orders().SetWakes(t.Context(), o, swap.Wakes{Src: swap.ChainTime(1 + step), Dst: swap.ChainTime(random.IntN(3))}))
 				}
+			case what == 3: // news that are written to their row alone: the writer died, or was too late
+				o.Src.Balance.Token.SetUint64(uint64(step))
+				saved := o
+				saved.Version++
+				tag, err := snapshot.TagOf(saved)
+				must(t, err)
+				if rows := tagged(indexRows(o, 0), tag, saved.Version); len(rows) > 0 {
+					_, err := s.tagFirst(t.Context(), rows[0])
+					must(t, err)
+				}
 			case what < 6: // news, which may have been known
 				o.Src.Balance.Native.SetUint64(uint64(random.IntN(2)))
 				o.Touch()
@@ -264,11 +274,7 @@ func TestTakenOverFromTheTables(t *testing.T) {
 				it, err := s.get(t.Context(), s.tables.Orders, orderKey(o.ID))
 				must(t, err)
 				delete(it, attrSaved)
-				rows := tagged(rowsOf(o), snapshot.Tag{})
-				for _, row := range rows {
-					delete(row, attrTag)
-				}
-				load(t, s, s.tables.Orders, append(rows, it))
+				load(t, s, s.tables.Orders, append(rowsOf(o), it))
 			}
 			if random.IntN(2) == 0 {
 				continue
@@ -287,6 +293,53 @@ func TestTakenOverFromTheTables(t *testing.T) {
 			t.Errorf("seed %d: %d orders read and %d taken over", seed, read, kept)
 		}
 	}
+}
+
+// The row of a source goes before its order, but never back, and not where there is none:
+// then it is written with the order.
+func TestTheTagIsWrittenFirst(t *testing.T) {
+	s := newStore(t)
+	o, _ := watchtest.Order(watchtest.Chain(), watchtest.Chain())
+	row := func() item {
+		t.Helper()
+		it, err := s.get(t.Context(), s.tables.Orders, key(bookKey(o.ID.ChainID), rowPrefix(o.ID.Escrow)+o.ID.String()))
+		must(t, err)
+		return it
+	}
+	save := func() {
+		t.Helper()
+		o.Src.Ours = !o.Src.Ours
+		must(t, s.Orders().Save(t.Context(), o))
+		o.Version++
+		want, err := snapshot.TagOf(o)
+		must(t, err)
+		if it := row(); !o.Closed && (!bytes.Equal(it.blob(attrTag), want[:]) || it.uint(attrVersion) != o.Version) {
+			t.Errorf("version %d: row %x of version %d, want %x", o.Version, it.blob(attrTag), it.uint(attrVersion), want)
+		}
+	}
+	refused := func(what string, late item, want int) {
+		t.Helper()
+		before := row()
+		if done, err := s.tagFirst(t.Context(), late); done || err != nil {
+			t.Errorf("%s: written %t, %v", what, done, err)
+		}
+		if after := row(); !bytes.Equal(after.blob(attrTag), before.blob(attrTag)) || len(after) != want {
+			t.Errorf("%s: row %v was %v", what, after, before)
+		}
+	}
+	save()
+	late := row()
+	save()
+	refused("late", late, len(late))
+	must(t, s.write(t.Context(), erase(s.tables.Orders, key(late.text(attrPK), late.text(attrSK))), erase(s.tables.Orders, key("x", "y"))))
+	save() // without its row
+	o.Closed = true
+	late = row()
+	save()
+	refused("closed", late, 0)
+	o.Closed = false
+	save()
+	save()
 }
 
 // An order whose row is not written with it is told of.
