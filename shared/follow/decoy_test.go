@@ -67,7 +67,10 @@ func TestDecoyDst(t *testing.T) {
 // Thousands of them, before and after the true leg, in one block and in many:
 // the work of a round is bounded, nothing is lost, and the rest goes on.
 func TestDecoyFlood(t *testing.T) {
-	const flood = 2500
+	flood := 2500
+	if testing.Short() {
+		flood /= 2
+	}
 	for _, perBlock := range []int{1, 50, flood} {
 		t.Run(fmt.Sprint(perBlock, " a block"), func(t *testing.T) {
 			w, other := started(t, swap.OneInchV1)

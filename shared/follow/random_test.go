@@ -364,7 +364,7 @@ func (p *player) compare(tr trade, got swap.LegState, want simLeg) {
 func TestRandomHistories(t *testing.T) {
 	histories := 100
 	if testing.Short() {
-		histories = 40
+		histories = 10
 	}
 	for seed := range histories {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -66,8 +66,12 @@ func TestPriceHolds(t *testing.T) {
 		n := uint256.NewInt(rng.Uint64())
 		return n.Lsh(n, uint(rng.IntN(200))).Rsh(n, uint(rng.IntN(220)))
 	}
+	prices := 200_000
+	if testing.Short() {
+		prices /= 20
+	}
 	accepted := 0
-	for range 200_000 {
+	for range prices {
 		s := txn.AccountState{BaseFee: *number(), Tip: *number()}
 		gas, limit := 1+rng.Uint64N(400_000), number()
 		var last *txn.Tx

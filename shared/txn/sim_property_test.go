@@ -12,8 +12,8 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/txn"
 )
 
-// propertyRuns is how many seeds TestProperties goes through, a tenth of them with
-// -short; shards how many at a time.
+// propertyRuns is how many seeds TestProperties goes through, a fiftieth of them
+// with -short; shards how many at a time.
 const (
 	propertyRuns = 10_000
 	shards       = 4
@@ -33,7 +33,7 @@ const (
 func TestProperties(t *testing.T) {
 	runs := uint64(propertyRuns)
 	if testing.Short() {
-		runs /= 10
+		runs /= 50
 	}
 	for shard := range uint64(shards) {
 		t.Run(fmt.Sprint("shard", shard), func(t *testing.T) {

@@ -29,7 +29,7 @@ type story struct {
 // journalled, above its cap, behind a gap, too early or twice. When the world
 // heals, everything settles as it should.
 func TestRandomSchedules(t *testing.T) {
-	for seed := range uint64(schedules) {
+	for seed := range seeds() {
 		synctest.Test(t, func(t *testing.T) { runSchedule(t, seed, false) })
 	}
 }
@@ -37,9 +37,18 @@ func TestRandomSchedules(t *testing.T) {
 // The same, and reorgs of the src chain that undo what had been final and settled,
 // while there is time to do it again.
 func TestRandomSchedulesWithDeepReorgs(t *testing.T) {
-	for seed := range uint64(schedules) {
+	for seed := range seeds() {
 		synctest.Test(t, func(t *testing.T) { runSchedule(t, 1000+seed, true) })
 	}
+}
+
+// seeds is how many schedules a test plays: a fifth with -short, which is for the
+// race detector.
+func seeds() uint64 {
+	if testing.Short() {
+		return schedules / 5
+	}
+	return schedules
 }
 
 // deepest is how many blocks such a reorg replaces at most.
