@@ -281,13 +281,11 @@ func TestTheFunctionsKilledAtEachRequest(t *testing.T) {
 	}{
 		job.StatePersistence: {
 			prepare: func() {
-				wakes := o.Wakes
-				wakes.Src++
-				if err := r.store.Orders().SetWakes(t.Context(), o, wakes); err != nil {
+				o.Src.Balance.Block.Number++
+				if err := r.store.Orders().Save(t.Context(), o); err != nil {
 					t.Fatal(err)
 				}
 				o.Version++
-				o.Wakes = wakes
 			},
 			check: func(t *testing.T, when string, final bool) {
 				// The newest is a whole one at every moment.
