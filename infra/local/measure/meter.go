@@ -100,12 +100,17 @@ func (m *meter) observe(i lambda.Invocation) {
 	m.held[i.PID] = now
 }
 
+// ahead tells whether a line is the alert that the chains run ahead of the clock, which they do here.
+func ahead(line string) bool {
+	return strings.Contains(line, `"kind":"unhealthy"`) && strings.Contains(line, "in the future")
+}
+
 // read sees a line.
 func (m *meter) read(l lambda.Line) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.of(l.Function).log += float64(len(l.Text) + logOverhead)
-	if strings.Contains(l.Text, `"level":"ERROR"`) {
+	if strings.Contains(l.Text, `"level":"ERROR"`) && !ahead(l.Text) {
 		m.failed = append(m.failed, l.Text)
 	}
 	var line map[string]json.RawMessage
