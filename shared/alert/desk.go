@@ -109,6 +109,7 @@ func (d *Desk) Resolve(ctx context.Context, key, proof string, now time.Time) er
 	return err
 }
 
+// keep logs e, and has Flush tell it, unless it is no more than good to know.
 func (d *Desk) keep(ctx context.Context, e Entry) {
 	level := slog.LevelWarn
 	switch {
@@ -122,6 +123,9 @@ func (d *Desk) keep(ctx context.Context, e Entry) {
 		slog.String("escrow", e.Escrow), slog.String("account", e.Account), slog.Int64("left_s", int64(e.Level/time.Second)),
 		slog.String("what", e.What), slog.String("at_stake", e.AtStake), slog.String("until_when", e.UntilWhen),
 		slog.String("proof", e.Proof))
+	if e.Severity == Info {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.due[e.Key()] = e

@@ -124,6 +124,48 @@ func near(order string, level time.Duration) alert.Alert {
 		What: "The destination leg is not withdrawn.", AtStake: "1250.5 USDC", UntilWhen: "12:05:00 UTC (DstCancellation)"}
 }
 
+// What is no more than good to know is logged and listed, once; nobody is sent a message of it, nor of its end,
+// unless it has become worse meanwhile.
+func TestGoodToKnow(t *testing.T) {
+	for worse, want := range map[bool][]string{
+		false: nil,
+		true:  {"WARNING, ESCALATED: deadline-near on chain 10, less than 5 min left", "RESOLVED: deadline-near on chain 10"},
+	} {
+		w, a := newWatch(t), near("o1", 5*time.Minute)
+		a.Severity = alert.Info
+		pass := func(after time.Duration, a alert.Alert) {
+			t.Helper()
+			if _, err := w.pass(after, a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(0, a)
+		if worse {
+			pass(20*time.Second, near("o1", 5*time.Minute))
+		}
+		a.Level = time.Minute
+		pass(time.Minute, a)
+		pass(2*alert.QuietTime-time.Minute, a)
+		if open, err := w.Open(t.Context(), t0); err != nil || len(open) != 1 {
+			t.Errorf("open %v, %v", open, err)
+		}
+		if n, _, err := w.Undelivered(t.Context()); err != nil || n != 0 && !worse {
+			t.Errorf("%d undelivered, %v", n, err)
+		}
+		d := w.desk()
+		if err := errors.Join(d.Resolve(t.Context(), a.Key(), "cancelled in 0xabc, final", t0.Add(time.Hour)), d.Flush(t.Context(), t0.Add(time.Hour))); err != nil || d.Waiting() != 0 {
+			t.Errorf("%v, %d waiting", err, d.Waiting())
+		}
+		if got := subjects(w.Sent()); !slices.Equal(got, want) {
+			t.Errorf("worse %t: sent %q, want %q", worse, got, want)
+		}
+		lines := map[bool]int{false: 2, true: 3}[worse] // opened, worse, over
+		if got := strings.Count(w.log.String(), `"msg":"alert"`); got != lines {
+			t.Errorf("worse %t: %d lines, want %d", worse, got, lines)
+		}
+	}
+}
+
 func TestMessageForAPerson(t *testing.T) {
 	w := newWatch(t)
 	sent, err := w.pass(0, near("o1", 5*time.Minute))

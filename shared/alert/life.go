@@ -116,6 +116,9 @@ func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 		next.State, next.NotifiedAt, next.ExpiresAt = Suspected, now, now.Add(forgetSuspicion)
 		return next, false
 	}
+	if a.Severity == Info { // it stands in the list already, or takes back nothing of what people were told
+		return seen(old, now), false
+	}
 	next.OpenedAt, next.EscalatedAt, next.AgeFrom, next.Repeats = old.OpenedAt, old.EscalatedAt, old.ageFrom(now), old.Repeats
 	if p := patienceOf(a.Kind); p > 0 && a.Severity == Warning && old.State != Acknowledged && now.Sub(next.AgeFrom) >= p {
 		next.Severity = Critical
@@ -170,6 +173,9 @@ func resolve(old Entry, proof string, now time.Time) (next Entry, announce bool)
 	next = old
 	next.State, next.Proof, next.RaisedAt = Resolved, clean(proof, maxField), now
 	next.NotifiedAt, next.ExpiresAt = time.Time{}, now.Add(keepResolved)
+	if next.Severity == Info {
+		next.NotifiedAt = now
+	}
 	return next, true
 }
 
@@ -182,13 +188,17 @@ func tighter(a, b Alert) bool {
 }
 
 // Raise stores a as due for announcement, unless the same alert is quiet. It tells whether the
-// entry it returns is to be announced. Of concurrent runs raising the same, one is told so.
+// entry it returns is to be announced. Of concurrent runs raising the same, one is told so. An Info
+// waits for no message: announced is its log line, and it stands in the list of what is open.
 func Raise(ctx context.Context, s Store, a Alert, now time.Time) (e Entry, announce bool, err error) {
 	if a, err = a.complete(); err != nil {
 		return Entry{}, false, err
 	}
 	e, err = change(ctx, s, a.Key(), func(old Entry) (next Entry, changed bool) {
 		next, announce = raise(old, a, now)
+		if announce && next.Severity == Info {
+			next.NotifiedAt = now
+		}
 		return next, next != old
 	})
 	return e, announce && err == nil, err

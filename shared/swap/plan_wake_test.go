@@ -120,9 +120,9 @@ func TestPlanDeadlines(t *testing.T) {
 		}},
 		{name: "cancellations", given: []step{warn, withDst}, moments: []moment{
 			bothAt(209, "src.cancel!dst-logs-not-past dst.cancel+61"),
-			bothAt(210, "src.cancel!dst-logs-not-past dst.cancel+60", "deadline-near:warning@dst<60"),
-			bothAt(260, "src.cancel!dst-logs-not-past dst.cancel+10", "deadline-near:warning@dst<10 deadline-near:warning@src<60"),
-			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel", "deadline-near:warning@src<60"),
+			bothAt(210, "src.cancel!dst-logs-not-past dst.cancel+60", "deadline-near:info@dst<60"),
+			bothAt(260, "src.cancel!dst-logs-not-past dst.cancel+10", "deadline-near:info@dst<10 deadline-near:info@src<60"),
+			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel", "deadline-near:info@src<60"),
 			bothAt(300, "src.cancel dst.cancel"),
 		}},
 		{name: "payment owed", given: []step{warn, withDst, final("src", Withdrawn, 101)}, moments: []moment{

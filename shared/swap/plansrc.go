@@ -75,7 +75,7 @@ func (pl *planner) cancelSrc() {
 	a.refuse(pl.mayCancelSrc())
 	pl.warnUnread(&a)
 	pl.want(a, &src.Leg, false)
-	pl.deadline(&src.Leg, &a, src.At(SrcCancellation), Warning)
+	pl.deadline(&src.Leg, &a, src.At(SrcCancellation), Info)
 }
 
 // mayCancelSrc returns why src must not be cancelled yet, or "". Cancelling
