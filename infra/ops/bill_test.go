@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -53,5 +54,24 @@ func TestBill(t *testing.T) {
 	}
 	if _, errs := showBillOf(t, exitFailed, "-template", "none.yaml"); !strings.Contains(errs, "none.yaml") {
 		t.Errorf("no template: %s", errs)
+	}
+}
+
+// What the README says it costs is what the command says.
+func TestReadmeHasTheBill(t *testing.T) {
+	t.Chdir("../..")
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^\| `+"`([a-z]+)`"+` \| (\d+) \| (\d+) \| (\d+\.\d\d) \| (\d+\.\d\d) \|$`).FindAllStringSubmatch(string(readme), -1)
+	if len(rows) != 4 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for _, row := range rows {
+		out, _ := showBillOf(t, exitDone, "-profile", row[1], "-open", row[2], "-swaps", row[3])
+		if !strings.HasSuffix(out, ": "+row[5]+" USD a month\ntotal: "+row[4]+" USD a month\n") {
+			t.Errorf("%s: the command says\n%s", row[0], out[strings.LastIndex(out, "without"):])
+		}
 	}
 }
