@@ -56,7 +56,14 @@ type told struct {
 	err  error
 }
 
-// snapshot asks for the heads, in one round over all endpoints.
+// future tells whether a head lies further in the future than clocks differ. To go by its time would be to take for
+// past what is not: windows that are open would count as closed.
+func (ch *chain) future(head swap.Block) bool {
+	return time.Until(time.Unix(int64(head.Time), 0)) > ch.staleAge()
+}
+
+// snapshot asks for the heads, in one round over all endpoints. A head of the future is gone by only if there is no
+// other: then it is the clock here that may be wrong.
 func (ch *chain) snapshot(ctx context.Context) (swap.Block, error) {
 	var good, rest []*endpoint
 	for _, e := range ch.order(0) {
@@ -67,21 +74,42 @@ func (ch *chain) snapshot(ctx context.Context) (swap.Block, error) {
 		}
 	}
 	heads, errs := ch.askHeads(ctx, good)
-	if len(heads) > 0 {
-		return ch.choose(ctx, heads), nil
+	var credible, future []told
+	for _, t := range heads {
+		if ch.future(t.head) {
+			future = append(future, t)
+		} else {
+			credible = append(credible, t)
+		}
 	}
-	// Nobody in good standing answers: one of the others must do.
+	if len(credible) > 0 {
+		for _, t := range future {
+			t.e.setAside(asideShort, Future, "a head in the future")
+		}
+		return ch.choose(ctx, credible), nil
+	}
+	// Nobody in good standing answers what can be: one of the others must do.
 	for _, e := range rest {
 		if ctx.Err() != nil {
 			break
 		}
 		head, err := e.latest(ctx)
-		if err == nil {
+		switch {
+		case err != nil:
+			e.note(err)
+			errs = append(errs, err)
+		case ch.future(head):
+			future = append(future, told{e: e, head: head})
+		default:
+			for _, t := range future {
+				t.e.setAside(asideShort, Future, "a head in the future")
+			}
 			e.works()
 			return head, nil
 		}
-		e.note(err)
-		errs = append(errs, err)
+	}
+	if len(future) > 0 {
+		return ch.choose(ctx, future), nil
 	}
 	return swap.Block{}, join(errs)
 }

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 )
@@ -232,12 +233,39 @@ func TestLaggingOnAnOldChainIsNotStale(t *testing.T) {
 	}
 }
 
-func TestPeerInTheFutureMakesNobodyStale(t *testing.T) {
+// A head of the future is no clock to go by, and makes nobody stale. It is gone by
+// only where there is nothing else.
+func TestHeadOfTheFuture(t *testing.T) {
 	t.Parallel()
-	honest, future := newNode(t, "honest", 10, 0), newNode(t, "future", 11, -time.Hour)
-	client := newClient(t, nil, honest, future)
-	if _, _, err := client.Head(t.Context(), testChain); err != nil {
-		t.Fatal(err)
+	honest, ahead := newNode(t, "honest", 10, 0), newNode(t, "ahead", 11, -time.Hour)
+	client := newClient(t, nil, ahead, honest)
+	for _, step := range []struct {
+		words  string
+		away   bool // the honest one
+		want   uint64
+		future bool // is in trouble
+	}{{"beside an honest one", false, 10, true}, {"aside", false, 10, true}, {"alone", true, 11, false}, {"the honest one is back", false, 10, true}} {
+		honest.intercept(nil)
+		if step.away {
+			honest.intercept(text(500, ""))
+		}
+		head, _, err := client.Head(t.Context(), testChain)
+		if err != nil || head.Number != step.want {
+			t.Errorf("%s: head %d, %v; want %d", step.words, head.Number, err, step.want)
+		}
+		if got := slices.Contains(kinds(client), "ahead future-head"); step.future && !got {
+			t.Errorf("%s: troubles %v", step.words, client.Trouble())
+		}
+	}
+}
+
+func TestAllHeadsOfTheFuture(t *testing.T) {
+	t.Parallel()
+	a, b := newNode(t, "a", 10, -time.Hour), newNode(t, "b", 11, -time.Hour)
+	client := newClient(t, nil, a, b)
+	head, age, err := client.Head(t.Context(), testChain)
+	if err != nil || head.Number != 11 || age != 0 {
+		t.Errorf("head %v, %s old, %v", head, age, err)
 	}
 	if got := client.Trouble(); len(got) != 0 {
 		t.Errorf("troubles %v", got)

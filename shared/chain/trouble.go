@@ -16,6 +16,7 @@ const (
 	Refused     TroubleKind = "refused"      // the key is not accepted
 	WrongChain  TroubleKind = "wrong-chain"  // answers for another chain id
 	Stale       TroubleKind = "stale-head"   // its head stands still while a peer's goes on
+	Future      TroubleKind = "future-head"  // its head lies in the future, and a peer's does not
 	Forked      TroubleKind = "forked"       // has other blocks than its peer
 	Hostile     TroubleKind = "hostile-logs" // sent logs that were not asked for
 	SameReader  TroubleKind = "same-reader"  // read the same blocks twice, for want of another
