@@ -46,7 +46,7 @@ type alertView struct {
 func viewAlert(e alert.Entry) alertView {
 	v := alertView{Key: e.Key(), State: string(e.State), Severity: e.Severity.String(), Kind: string(e.Kind), Chain: e.Chain, Order: e.Order, Escrow: e.Escrow,
 		Account: e.Account, What: e.What, AtStake: e.AtStake, Until: e.UntilWhen, WhatToDo: e.WhatToDo, OpenedAt: e.OpenedAt, Announced: e.Repeats,
-		Delivered: !e.NotifiedAt.IsZero(), AckedBy: e.AckedBy, AckedAt: e.AckedAt, AckNote: e.AckNote, Proof: e.Proof}
+		Delivered: !e.NotifiedAt.IsZero() && e.Severity > alert.Info, AckedBy: e.AckedBy, AckedAt: e.AckedAt, AckNote: e.AckNote, Proof: e.Proof}
 	if v.Delivered {
 		v.Announced++
 	}

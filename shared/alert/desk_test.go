@@ -129,7 +129,7 @@ func near(order string, level time.Duration) alert.Alert {
 func TestGoodToKnow(t *testing.T) {
 	for worse, want := range map[bool][]string{
 		false: nil,
-		true:  {"WARNING, ESCALATED: deadline-near on chain 10, less than 5 min left", "RESOLVED: deadline-near on chain 10"},
+		true:  {"WARNING: deadline-near on chain 10, less than 5 min left", "RESOLVED: deadline-near on chain 10"},
 	} {
 		w, a := newWatch(t), near("o1", 5*time.Minute)
 		a.Severity = alert.Info
@@ -163,6 +163,21 @@ func TestGoodToKnow(t *testing.T) {
 		if got := strings.Count(w.log.String(), `"msg":"alert"`); got != lines {
 			t.Errorf("worse %t: %d lines, want %d", worse, got, lines)
 		}
+	}
+}
+
+func TestACrowdThatIsGoodToKnow(t *testing.T) {
+	w := newWatch(t)
+	for _, after := range []time.Duration{0, time.Minute, 2 * alert.QuietTime} {
+		if sent, err := w.pass(after, alert.Alert{Kind: alert.Worthless, Chain: 10, Order: fmt.Sprint("o", after)}); err != nil || len(sent) != 0 {
+			t.Errorf("after %s: sent %q, %v", after, subjects(sent), err)
+		}
+	}
+	if open, err := w.Open(t.Context(), t0); err != nil || len(open) != 1 || open[0].Count != 3 {
+		t.Errorf("open %+v, %v", open, err)
+	}
+	if n, _, err := w.Undelivered(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d undelivered, %v", n, err)
 	}
 }
 

@@ -10,10 +10,11 @@
 //   - What can be false for a moment is announced only if it is raised again later (lasting).
 //   - A warning that goes on too long for its kind with nobody looking after it becomes critical
 //     (patience). Its age counts only while it is raised: what nobody sees any more gets no worse.
-//     Information never escalates.
+//     What is no more than good to know (Info) is logged once and listed while it is open: no message
+//     tells it or its end, and if it becomes a warning that is the first that people hear of it.
 //   - What a person has acknowledged is not repeated and does not age. It is open all the same, and
 //     tighter, more severe, or back after a day without, it is news again.
-//   - It is resolved by proof only, and that is announced as well.
+//   - It is resolved by proof only, and that is announced to whom it was.
 //   - The store is the outbox: an entry without a delivery note is announced by every later pass
 //     until one succeeds. If we crash after storing, the next pass delivers; if we crash after
 //     delivering, it delivers again.

@@ -100,6 +100,14 @@ func (e Entry) ageFrom(now time.Time) time.Time {
 // if it is not the old one, and announced only if announce is true. It looks at the times itself and
 // never relies on TTL.
 func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
+	next, announce = raised(old, a, now)
+	if announce && next.Severity == Info {
+		next.NotifiedAt = now // by its log line
+	}
+	return next, announce
+}
+
+func raised(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 	next = Entry{Alert: a, State: Open, Version: old.Version, OpenedAt: now, RaisedAt: now, SeenAt: now, AgeFrom: now,
 		QuietUntil: now.Add(QuietTime), ExpiresAt: now.Add(keepOpen)}
 	if old.State == Suspected && now.Before(old.ExpiresAt) {
@@ -116,8 +124,11 @@ func raise(old Entry, a Alert, now time.Time) (next Entry, announce bool) {
 		next.State, next.NotifiedAt, next.ExpiresAt = Suspected, now, now.Add(forgetSuspicion)
 		return next, false
 	}
-	if a.Severity == Info { // it stands in the list already, or takes back nothing of what people were told
+	switch {
+	case a.Severity == Info: // it stands in the list already, or takes back nothing of what people were told
 		return seen(old, now), false
+	case old.Severity == Info: // of which nobody was told
+		return next, true
 	}
 	next.OpenedAt, next.EscalatedAt, next.AgeFrom, next.Repeats = old.OpenedAt, old.EscalatedAt, old.ageFrom(now), old.Repeats
 	if p := patienceOf(a.Kind); p > 0 && a.Severity == Warning && old.State != Acknowledged && now.Sub(next.AgeFrom) >= p {
@@ -196,9 +207,6 @@ func Raise(ctx context.Context, s Store, a Alert, now time.Time) (e Entry, annou
 	}
 	e, err = change(ctx, s, a.Key(), func(old Entry) (next Entry, changed bool) {
 		next, announce = raise(old, a, now)
-		if announce && next.Severity == Info {
-			next.NotifiedAt = now
-		}
 		return next, next != old
 	})
 	return e, announce && err == nil, err

@@ -303,7 +303,8 @@ func (pl *planner) refuse(l *Leg, c Call, why Reason) {
 }
 
 // deadline announces a time that comes near, and a hard one that can hardly be
-// met any more.
+// met any more. What is lost when it passes is announced at each level; of what is
+// not, once is enough.
 func (pl *planner) deadline(l *Leg, a *Action, at ChainTime, severity Severity) {
 	if a.Refused == NotWorthIt {
 		return
@@ -321,8 +322,11 @@ func (pl *planner) deadline(l *Leg, a *Action, at ChainTime, severity Severity) 
 	if probe := at - probeAhead; probe > head && probe > l.Created.Time {
 		pl.wake(l, probe)
 	}
-	level := int64(0)
-	for _, lv := range pl.policy.WarnLevels {
+	level, levels := int64(0), pl.policy.WarnLevels
+	if severity < Critical {
+		levels = levels[:min(1, len(levels))]
+	}
+	for _, lv := range levels {
 		if left <= lv {
 			level = lv
 		} else {

@@ -50,8 +50,7 @@ func TestPlanWakes(t *testing.T) {
 	}{
 		{"when the next call becomes legal", []step{withDst}, 50, "300 270"},
 		{"at the first warning before", []step{withDst, warn}, 50, "240 210"},
-		{"at the next warning", []step{withDst, warn}, 240, "290 260"},
-		{"at the call after the last warning", []step{withDst, warn}, 290, "300 270"},
+		{"at the call after the warning", []step{withDst, warn}, 240, "300 270"},
 		{"in every sweep while a call is due", []step{withDst}, 350, "300 270"},
 		{"in every sweep while a claim is due", []step{withDst, paid}, 150, "100 -"},
 		{"in every sweep while logs are waited for", []step{withDst}, 272, "300 270"},
@@ -120,8 +119,8 @@ func TestPlanDeadlines(t *testing.T) {
 		}},
 		{name: "cancellations", given: []step{warn, withDst}, moments: []moment{
 			bothAt(209, "src.cancel!dst-logs-not-past dst.cancel+61"),
-			bothAt(210, "src.cancel!dst-logs-not-past dst.cancel+60", "deadline-near:info@dst<60"),
-			bothAt(260, "src.cancel!dst-logs-not-past dst.cancel+10", "deadline-near:info@dst<10 deadline-near:info@src<60"),
+			bothAt(210, "src.cancel!dst-logs-not-past dst.cancel+60", "deadline-near:warning@dst<60"),
+			bothAt(260, "src.cancel!dst-logs-not-past dst.cancel+10", "deadline-near:info@src<60 deadline-near:warning@dst<60"),
 			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel", "deadline-near:info@src<60"),
 			bothAt(300, "src.cancel dst.cancel"),
 		}},

@@ -78,7 +78,7 @@ func (pl *planner) cancelDst(d *LegState) {
 	a.refuse(pl.mayTakeDst(d))
 	pl.needDeposit(d, &a, false)
 	pl.want(a, &d.Leg, d.Ours)
-	pl.deadline(&d.Leg, &a, d.At(DstCancellation), Info)
+	pl.deadline(&d.Leg, &a, d.At(DstCancellation), Warning)
 	if d.unfunded() {
 		// Its cancel reverts for ever; what lies there can still be rescued.
 		held := d.Balance.Token

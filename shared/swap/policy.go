@@ -10,7 +10,8 @@ import (
 type Policy struct {
 	Chains map[uint64]ChainPolicy
 	// WarnLevels are the times left, in seconds, at which an approaching
-	// deadline is announced; largest first. Only the tightest one crossed is.
+	// deadline is announced; largest first. Only the tightest one crossed is, and
+	// of a time that may pass without a loss none but the first.
 	WarnLevels []int64
 	// Horizon is how far ahead of a chain's head the sweep looks, in seconds:
 	// at least the period of the sweep plus its jitter, so that every boundary

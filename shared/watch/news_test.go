@@ -216,7 +216,7 @@ func TestNothingIsAskedInVain(t *testing.T) {
 	r.Probe = b
 	r.at(200) // dst can be cancelled at 250, src at 300
 	r.sweep(t)
-	if got := r.toldOfTime(); got != "deadline-near:info deadline-near:info" || b.probes != 0 {
+	if got := r.toldOfTime(); got != "deadline-near:info deadline-near:warning" || b.probes != 0 {
 		t.Errorf("cancellations: told %q, %d probes", got, b.probes)
 	}
 	r = newRig()
