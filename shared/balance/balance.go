@@ -19,7 +19,9 @@ type Reading struct {
 	Amount uint256.Int
 	// Failed says why there is no amount, in constant words; empty: there is one.
 	Failed string
-	// Mute: it is the token that gives none, whoever is asked.
+	// Mute: nobody who was asked had an amount, and as far as can be told that is the
+	// token's doing; an error that nobody foresaw counts, too. To ask again at once
+	// would not help.
 	Mute bool
 }
 

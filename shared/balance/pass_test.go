@@ -482,6 +482,23 @@ func TestAHoldingThatCannotBeRead(t *testing.T) {
 	step(append(told, "RESOLVED: balance-low on chain 8453", "RESOLVED: balance-unreadable on chain 8453")...)
 }
 
+// A second attempt at the same tick says nothing new about what cannot be read.
+func TestAHoldingIsNotUnreadableByTheSecondAttempt(t *testing.T) {
+	w := newWorld(t)
+	w.failed[one] = map[balance.Holding]string{{Account: taker, Token: usdc}: "timeout"}
+	for range 2 {
+		if _, err := w.pass(); err == nil {
+			t.Error("no error")
+		}
+		w.expect()
+	}
+	w.now = w.now.Add(15 * time.Minute)
+	if _, err := w.pass(); err == nil {
+		t.Error("no error")
+	}
+	w.expect("WARNING: balance-unreadable on chain 8453")
+}
+
 // What could not be read is not over.
 func TestAFailedReadingResolvesNothing(t *testing.T) {
 	w := newWorld(t)

@@ -69,11 +69,12 @@ func (t *teller) tell(ctx context.Context) error {
 	return errors.Join(t.errs...)
 }
 
-// unread tells of a holding that could not be read twice in a row. The first failure is
-// kept before anything is told, so that the pass that reads it again knows that there
-// is something to take back; see gone.
+// unread tells of a holding that could not be read in two ticks in a row: a second
+// attempt at a tick, seconds later, finds what the first one has kept and is no other
+// tick. The first failure is kept before anything is told, so that the pass that reads
+// it again knows that there is something to take back; see gone.
 func (t *teller) unread(ctx context.Context, h Held) {
-	if before, _ := t.was.held(h.Holding()); before.Failed != "" && h.Failed != "" {
+	if before, _ := t.was.held(h.Holding()); before.Failed != "" && h.Failed != "" && t.was.At.Before(t.s.At) {
 		a := UnreadAlert(t.s.ChainID, h.Holding())
 		a.What = fmt.Sprintf("what account %s holds of %s (token %s) on %s cannot be read: %s.", h.Account, cmp.Or(h.Symbol, "the coin"), name(h.Token), t.Name, h.Failed)
 		t.raise(ctx, a)

@@ -57,9 +57,9 @@ func (e *endpoint) fees(ctx context.Context) (f balance.Fees, err error) {
 
 // Holdings reads native and token balances at one block, by its hash where the
 // node takes hashes, else by its number with the hash checked in the same batch.
-// A token that reverts, answers nothing or less than a word has no balance: what an
-// account holds is not zero because a token is broken. Of a longer answer the
-// first word counts, as for a contract that asks.
+// A token that reverts, answers nothing or less than a word, or fails in a way nobody
+// foresaw, is Mute as in Balances: what an account holds is not zero because a token
+// is broken. Of a longer answer the first word counts, as for a contract that asks.
 //
 // What one endpoint could not answer is asked of the others before it is Failed.
 // Answers that are too large together are asked for in parts, so that a token
@@ -166,7 +166,7 @@ func (e *endpoint) readings(calls []*call, left []int, out []balance.Reading) ([
 				r.Failed, theirs = classOf(err).String(), err
 			}
 		} else if data, err := decode[hexutil.Bytes](e, c); err != nil {
-			if r.Failed, r.Mute = classOf(err).String(), classOf(err) == classRevert || classOf(err) == classMany; !r.Mute {
+			if r.Failed, r.Mute = classOf(err).String(), silent(classOf(err)); !r.Mute {
 				theirs = err
 			}
 		} else if len(data) >= 32 {

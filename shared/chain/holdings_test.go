@@ -70,7 +70,7 @@ func TestHoldings(t *testing.T) {
 		t.Errorf("native: %+v", got[0])
 	}
 	for i, c := range cases {
-		ours := c.want == "malformed answer" || c.want == "refused" // it is not the token that fails
+		ours := c.want == "malformed answer" // it is not the token that fails
 		want := balance.Reading{Failed: c.want, Mute: !ours}
 		if !c.failed {
 			want = balance.Reading{Amount: *uint256.MustFromDecimal(c.want)}
@@ -98,23 +98,24 @@ func TestHoldings(t *testing.T) {
 // What one endpoint cannot say is asked of the next; only that.
 func TestHoldingsAskEachEndpointForWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	of, tokens := tokensOf(factory, answers("0x"), answers(word(5)), refuses(3, "execution reverted"))
+	of, tokens := tokensOf(factory, answers("0x"), answers(word(5)), refuses(3, "execution reverted"), refuses(-32000, "no idea"), refuses(-32000, "no idea"))
 	a, b := newNode(t, "a", 20, 0), newNode(t, "b", 20, 0)
 	var refs []string
 	balancesOf(a, tokens, &refs)
-	_, others := tokensOf(factory, answers(word(9)), answers(word(8)), refuses(3, "execution reverted"))
+	_, others := tokensOf(factory, answers(word(9)), answers(word(8)), refuses(3, "execution reverted"), answers(word(6)), refuses(-32000, "no idea"))
 	balancesOf(b, others, &refs)
 	client := newClient(t, nil, a, b)
 	got, err := client.Holdings(t.Context(), testChain, a.blocks[15], of)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []balance.Reading{{Amount: *uint256.NewInt(7)}, {Amount: *uint256.NewInt(9)}, {Amount: *uint256.NewInt(5)}, {Failed: "reverted", Mute: true}} {
+	for i, want := range []balance.Reading{{Amount: *uint256.NewInt(7)}, {Amount: *uint256.NewInt(9)}, {Amount: *uint256.NewInt(5)}, {Failed: "reverted", Mute: true},
+		{Amount: *uint256.NewInt(6)}, {Failed: "refused", Mute: true}} {
 		if got[i] != want {
 			t.Errorf("%d: %+v, want %+v", i, got[i], want)
 		}
 	}
-	if calls, requests := b.counts(); requests != 1 || calls["eth_call"] != 2 || calls["eth_getBalance"] != 0 {
+	if calls, requests := b.counts(); requests != 1 || calls["eth_call"] != 4 || calls["eth_getBalance"] != 0 {
 		t.Errorf("the second endpoint got %v in %d requests", calls, requests)
 	}
 }

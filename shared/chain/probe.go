@@ -24,8 +24,8 @@ var balanceOf = selector("balanceOf(address)")
 // node takes hashes, else by its number with the hash checked in the same
 // batch. A token that reverts, burns its gas, answers less than a word or fails in a
 // way nobody foresaw is Mute, and does not disturb the others, nor does one that
-// answers with megabytes: what is not known must not look like an empty escrow. Those that are mute at one endpoint are asked
-// of the others.
+// answers with megabytes: what is not known must not look like an empty escrow.
+// Those that are mute at one endpoint are asked of the others.
 func (c *Client) Balances(ctx context.Context, id uint64, at swap.Block, of []follow.Holding) ([]swap.Balance, error) {
 	ch, err := c.chain(id)
 	if err != nil {
@@ -136,10 +136,15 @@ func balanceCall(token, account common.Address, ref any) *call {
 	}, ref)
 }
 
+// silent reports whether a failure to call a token is taken for the token's own. Of
+// one that nobody foresaw it is not known whose it is; were it the endpoint's, the
+// others answer better, and if none does it fails nobody else's balance.
+func silent(c class) bool { return c == classRevert || c == classMany || c == classOther }
+
 // tokenBalance reads the answer of a token; false if it gives no balance. Of a
 // longer answer the first word counts, as for a contract that asks.
 func tokenBalance(e *endpoint, c *call, into *uint256.Int) (bool, error) {
-	if c.failed != nil && slices.Contains([]class{classRevert, classOther, classMany}, c.failed.class) {
+	if c.failed != nil && silent(c.failed.class) {
 		return false, nil
 	}
 	data, err := decode[hexutil.Bytes](e, c)

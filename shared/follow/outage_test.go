@@ -420,6 +420,91 @@ func TestNotClosedOverUnreadBalances(t *testing.T) {
 	}
 }
 
+// What a token told before it fell silent stands: a cancellation that moved nothing
+// is not believed, the maker is still to be paid, and that the leg is emptied without
+// an event is noticed with the first answer.
+func TestATokenThatFallsSilent(t *testing.T) {
+	forFamilies(t, func(t *testing.T, fam swap.Family) {
+		w, tr := started(t, fam)
+		a, b := w.chains[chainA], w.chains[chainB]
+		w.later(1100)
+		w.pass()
+		known := w.fold(w.id(tr)).Dsts[0].Balance
+		if !known.Known() {
+			t.Fatal("never read")
+		}
+		b.mute = true
+		if err := w.orders.SetWakes(t.Context(), *w.order(w.id(tr)), swap.Wakes{Src: simEpoch}); err != nil {
+			t.Fatal(err)
+		}
+		end := w.fold(w.id(tr)).Dsts[0].At(swap.DstCancellation)
+		a.mine(tr.withdraw("src"))
+		for b.head().Time < end-250 { // past the time at which balances are probed
+			w.later(60)
+			w.pass()
+		}
+		before := b.looks
+		w.later(12)
+		w.pass()
+		if b.looks == before {
+			t.Error("not asked again with the next pass")
+		}
+		s := w.fold(w.id(tr))
+		if got := s.Dsts[0].Balance; got != known {
+			t.Errorf("%+v, want what was known: %+v", got, known)
+		}
+		pays := false
+		for _, work := range w.actions.All() {
+			pays = pays || work.Escrow == s.Dsts[0].Escrow && work.Call == swap.Withdraw
+		}
+		if !pays {
+			t.Error("the maker is not to be paid")
+		}
+		b.mute, b.short = false, func(id swap.OrderID) bool { return id.Escrow == s.Dsts[0].Escrow }
+		w.pass()
+		if w.found(swap.FundsGone, swap.Critical) == 0 {
+			t.Errorf("not noticed that the leg is empty: %s", pretty(w.findings))
+		}
+	})
+}
+
+// A cancellation that moved nothing, of a leg whose token is silent just then: what it
+// holds is asked again and again, and the maker is paid as soon as it is told.
+func TestACancellationForNothingWhileTheTokenIsSilent(t *testing.T) {
+	for _, silence := range []swap.ChainTime{12, 600} { // shorter and longer than it takes to be final
+		w, tr := started(t, swap.BMNv4)
+		a, b := w.chains[chainA], w.chains[chainB]
+		w.later(2100)
+		a.mine(tr.withdraw("src"))
+		w.later(12 * (confirmations + 1))
+		w.pass()
+		dst := w.fold(w.id(tr)).Dsts[0]
+		b.mute = true
+		b.mine(simTx{name: "for nothing", from: stranger, run: func(simState, swap.ChainTime) []swap.Log {
+			return []swap.Log{cancelledLog(dst.Escrow)}
+		}})
+		for end := b.head().Time + silence; b.head().Time < end; {
+			w.pass()
+			w.later(12)
+		}
+		b.mute = false
+		for range 6 { // a minute and some
+			w.later(12)
+			w.pass()
+		}
+		s := w.fold(w.id(tr))
+		c, err := swap.Plan(s, swap.Views{
+			chainA: {ChainID: chainA, Head: a.head().Block, SyncedTo: a.head().Block, Final: w.stored(chainA).From},
+			chainB: {ChainID: chainB, Head: b.head().Block, SyncedTo: b.head().Block, Final: w.stored(chainB).From}}, w.policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, wanted := c.Wanted(swap.ActionKey{ChainID: chainB, Taker: taker, Escrow: dst.Escrow, Call: swap.Withdraw}); !wanted || s.Dsts[0].Status != swap.LegOpen {
+			t.Errorf("silent for %d s: %s, wanted: %v", silence, s.Dsts[0].Status, c.Actions)
+		}
+	}
+}
+
 // A token that reverts is not zero: nothing counts as gone, and an order whose
 // escrow has ended stays open and is told until the token answers again. It is asked
 // again seldom.

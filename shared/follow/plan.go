@@ -243,8 +243,12 @@ func (p *pass) readBalances(ctx context.Context, c *chainPass, of []Holding, own
 		if from, ok := missing(o.Order, c.id, of[i].Escrow, b, facts); ok {
 			gone[of[i].Escrow] = from
 		}
+		if b.Mute {
+			s := swap.Fold(o.Order, facts)
+			b = s.Heard(c.id, of[i].Escrow, b)
+		}
 		o.touched = true
-		o.note(func(o *swap.Order) bool { o.SetBalance(c.id, of[i].Escrow, b); return true })
+		o.note(func(o *swap.Order) bool { return o.SetBalance(c.id, of[i].Escrow, b) })
 	}
 	return p.searchAgain(ctx, c, gone)
 }

@@ -33,9 +33,10 @@ type Feed struct{ s *Store }
 const (
 	attrHours = "h" // of a mark: the hours, with spaces between
 	attrFed   = "f" // of an order: the rules by which its rows were made
-	// feedRules is the version of tally.OfOrder. Rows made by other rules, or
-	// by a release that knew none, are written anew when their order is.
-	feedRules = 1
+	// feedRules is the version of tally.OfOrder and of the keys of its rows. Rows made
+	// by other rules, or by a release that knew none, are written anew when their order
+	// is: those of version 1 lie in partitions of hours, which nobody reads any more.
+	feedRules = 2
 	runMarks  = "run-fresh"
 )
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/holiman/uint256"
 
 	"github.com/bridge-me-not/resolver-cron/infra/local/services/servicetest"
@@ -122,24 +123,30 @@ func TestTallyAgainstANaiveCount(t *testing.T) {
 	}
 }
 
-// An order that a former release wrote has no rows: it gets them with its next
-// write, as if all of it had just happened.
+// An order that a former release wrote has no rows, or has them where nobody looks: it
+// gets them with its next write, as if all of it had just happened.
 func TestOrdersOfTheFormerReleaseAreFed(t *testing.T) {
-	s := apart(t)
-	o, _ := tallytest.Order(tallytest.Epoch)
-	it, _, err := s.Orders().orderItem(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	delete(it, attrFed)
-	load(t, s.Store, s.tables.Orders, []item{it})
-	o.Version = 1
-	if err := s.Orders().Save(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	events, err := s.Feed().Events(t.Context(), tally.HourAt(tallytest.Epoch))
-	if err != nil || len(events) != 1 || events[0].Kind != tally.Created {
-		t.Errorf("events %+v, %v", events, err)
+	for rules, fed := range map[string]types.AttributeValue{"none": nil, "by hours": number(1)} {
+		t.Run(rules, func(t *testing.T) {
+			s := apart(t)
+			o, _ := tallytest.Order(tallytest.Epoch)
+			it, _, err := s.Orders().orderItem(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if delete(it, attrFed); fed != nil {
+				it[attrFed] = fed
+			}
+			load(t, s.Store, s.tables.Orders, []item{it})
+			o.Version = 1
+			if err := s.Orders().Save(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			events, err := s.Feed().Events(t.Context(), tally.HourAt(tallytest.Epoch))
+			if err != nil || len(events) != 1 || events[0].Kind != tally.Created {
+				t.Errorf("events %+v, %v", events, err)
+			}
+		})
 	}
 }
 

@@ -205,7 +205,7 @@ func (v Orders) SetWakes(ctx context.Context, o swap.Order, w swap.Wakes) error 
 // escrows (one more than swap.MaxDstLegs and swap.MaxCandidates together), two for
 // each of tally.MaxEvents events, and their mark. DynamoDB allows 100. The row of the
 // order's source has the tag of its body, and is thus written with each change of that,
-// or before it.
+// or, where the order is there already, before it.
 func (v Orders) Save(ctx context.Context, o swap.Order) error {
 	if o.ID.ChainID == 0 || o.ID != (swap.OrderID{ChainID: o.Src.ChainID, Escrow: o.Src.Escrow}) {
 		return fmt.Errorf("save order %s: its id is not its source leg", o.ID)
@@ -261,7 +261,7 @@ func (v Orders) Save(ctx context.Context, o swap.Order) error {
 	}
 	ops := append([]types.TransactWriteItem{put(table, it, since(o.Version))}, v.s.replaceRows(old, rows)...)
 	ops = append(ops, v.s.fed(shardOf(o.ID), fmt.Sprintf("%s#%d", o.ID, o.Version), happened, tally.OfOrder(o))...)
-	if len(ops) == 2 && ops[1].Put != nil && ops[1].Put.Item[attrTag] != nil {
+	if o.Version > 0 && len(ops) == 2 && ops[1].Put != nil && ops[1].Put.Item[attrTag] != nil {
 		first, err := v.s.tagFirst(ctx, ops[1].Put.Item)
 		if err != nil {
 			return fmt.Errorf("save order %s: %w", o.ID, err)

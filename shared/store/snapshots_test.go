@@ -358,6 +358,24 @@ func TestTheTagIsWrittenFirst(t *testing.T) {
 	save()
 }
 
+// An order that somebody else has stored first is refused, and leaves its row as it is.
+func TestAnOrderThatIsStoredAlreadyLeavesItsRow(t *testing.T) {
+	s := newStore(t)
+	o, _ := watchtest.Order(watchtest.Chain(), watchtest.Chain())
+	o.Dsts, o.Candidates, o.Events = nil, nil, nil // nothing but its own row goes with it
+	must(t, s.Orders().Save(t.Context(), o))
+	at := key(bookKey(o.ID.ChainID), rowPrefix(o.ID.Escrow)+o.ID.String())
+	before, err := s.get(t.Context(), s.tables.Orders, at)
+	must(t, err)
+	o.Src.Ours = !o.Src.Ours
+	if err := s.Orders().Save(t.Context(), o); !errors.Is(err, swap.ErrConflict) {
+		t.Errorf("%v", err)
+	}
+	if after, err := s.get(t.Context(), s.tables.Orders, at); err != nil || !bytes.Equal(after.blob(attrTag), before.blob(attrTag)) {
+		t.Errorf("row %v was %v, %v", after, before, err)
+	}
+}
+
 // An order whose row is not written with it is told of.
 func TestAnOrderWithoutItsRowIsFound(t *testing.T) {
 	s, bucket := ownTables(t), snapshottest.NewBucket(nil)

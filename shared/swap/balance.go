@@ -16,7 +16,8 @@ const (
 	// seconds of block time, since anybody may send it.
 	probeAgain = 60
 	// probeSeldom: the same for what is not ours or waits for a person, and for
-	// tokens that give no balance, of which there may be any number.
+	// tokens that give no balance, of which there may be any number, while no time
+	// runs out.
 	probeSeldom = 600
 )
 
@@ -47,15 +48,34 @@ func (s State) WantBalances(views Views) []OrderID {
 	return out
 }
 
+// Heard returns what is to be stored of a reading. That a token is silent says
+// nothing against what it told before: as long as an escrow has not ended for good
+// its tokens are those that were seen last, at the block where they were seen, and
+// only the native coin is new. Nobody takes them for fresh, so they are asked for
+// again, see WantBalances.
+func (s *State) Heard(chain uint64, escrow common.Address, b Balance) Balance {
+	var was Balance
+	if l := s.legAt(chain, escrow); l != nil && !(l.ended() && l.Final) {
+		was = l.Balance
+	}
+	for i := range s.Unproven {
+		if c := &s.Unproven[i]; c.ChainID == chain && c.Escrow == escrow && !c.Final {
+			was = c.Balance
+		}
+	}
+	if !b.Mute || !was.Known() {
+		return b
+	}
+	was.Native = b.Native
+	return was
+}
+
 func (l *LegState) wantBalance(v ChainView) bool {
 	head := v.Head
 	if head.Number == 0 || l.Status == LegAbsent {
 		return false
 	}
-	deadline := l.At(SrcCancellation)
-	if l.Side == Dst {
-		deadline = l.At(DstCancellation)
-	}
+	deadline := l.deadline()
 	probe := deadline - probeAhead
 	again := ChainTime(probeSeldom)
 	if l.Side == Src || l.Ours {
@@ -72,8 +92,10 @@ func (l *LegState) wantBalance(v ChainView) bool {
 		return true
 	case l.ended() && !l.readSince():
 		// Once that is final; at once where the event may have moved nothing.
-		return l.Final || l.Family == BMNv4 && l.Side == Dst && l.Status == LegCancelled
-	case l.Balance.Mute && l.Balance.olderThan(head, probeSeldom):
+		return l.Final || l.doubtful()
+	case l.Balance.Mute && l.Balance.olderThan(head, probeSeldom),
+		l.Balance.Mute && head.Time < deadline && !l.ended() && head.Time >= probe && l.Balance.olderThan(head, probeAgain),
+		l.Balance.Mute && head.Time < deadline && l.doubtful() && l.Balance.olderThan(head, again):
 		return true
 	case l.ended():
 		return l.Final && !l.Balance.Mute && !l.empty() && rescued <= v.Final.Number && (l.Balance.Block.Number < rescued || l.Balance.olderThan(head, probeSeldom))
@@ -83,6 +105,27 @@ func (l *LegState) wantBalance(v ChainView) bool {
 		return l.Balance.olderThan(head, again)
 	}
 	return head.Time >= probe && l.Balance.Block.Time < probe && probe > l.Created.Time
+}
+
+// deadline is the end of the leg's own withdrawal window.
+func (l *LegState) deadline() ChainTime {
+	if l.Side == Dst {
+		return l.At(DstCancellation)
+	}
+	return l.At(SrcCancellation)
+}
+
+// doubtful reports whether the event that ended the leg may have moved nothing;
+// see Fold.
+func (l *LegState) doubtful() bool {
+	return l.Family == BMNv4 && l.Side == Dst && l.Status == LegCancelled
+}
+
+// unprobed reports whether the leg's tokens have not been seen since its deadline
+// came near, or never.
+func (l *LegState) unprobed() bool {
+	probe := l.deadline() - probeAhead
+	return l.open() && (l.Balance.Mute || probe > l.Created.Time && l.Balance.Block.Time < probe)
 }
 
 // fetched reports that a token has been rescued since the balances were read.

@@ -86,9 +86,18 @@ func TestWantBalances(t *testing.T) {
 		{name: "after a rescue of a part", given: []step{part}, at: 700_001, want: "src"},
 		{name: "a leg that is not there", given: []step{withDst, change(func(w *world) { w.order.Dsts[0] = LegRecord{Leg: w.order.Dsts[0].Leg} })}, at: 150},
 		{name: "a chain that cannot be read", given: []step{withDst, change(func(w *world) { w.order.Dsts[0].Balance = Balance{} })}, at: -1000},
-		{name: "a token that gave no balance, seldom", given: []step{withDst, mute("dst", 100, 16)}, at: 205},
+		{name: "a token that gave no balance, seldom", given: []step{wide, mute("src", 50, 32)}, at: 649},
+		{name: "a token that gave no balance, again", given: []step{wide, mute("src", 50, 32)}, at: 650, want: "src"},
+		{name: "a token that gave no balance, in a window that is short", given: []step{withDst, mute("dst", 100, 16)}, at: 160, want: "dst"},
 		{name: "a token that gave no balance, once the deadline is near", given: []step{wide, mute("src", 690, 32)}, at: 700, want: "src"},
-		{name: "a token that gave none then", given: []step{wide, mute("src", 700, 32)}, at: 999},
+		{name: "a token that gave none then, soon", given: []step{wide, mute("src", 700, 32)}, at: 759},
+		{name: "a token that gave none then", given: []step{wide, mute("src", 700, 32)}, at: 760, want: "src"},
+		{name: "a token that gave none then, until the deadline", given: []step{wide, mute("src", 700, 32)}, at: 999, want: "src"},
+		{name: "a token that gave none then, seldom after it", given: []step{wide, mute("src", 950, 32)}, at: 1549},
+		{name: "a token that has told once and gives none then", given: []step{wide, silent("src", 700, 32)}, at: 701, want: "src"},
+		{name: "a cancellation that may have moved nothing, of a token that gave none then", given: []step{withDst, final("dst", Cancelled, 100), mute("dst", 106, 16)}, at: 166, want: "dst", only: BMNv4},
+		{name: "a cancellation that may have moved nothing, of a token that gave none then, soon", given: []step{withDst, final("dst", Cancelled, 100), mute("dst", 106, 16)}, at: 165, only: BMNv4},
+		{name: "a cancellation that may have moved nothing, of a token that gave none then, after the window", given: []step{withDst, final("dst", Cancelled, 100), mute("dst", 106, 16)}, at: 270, only: BMNv4},
 		{name: "an end that was looked at when the token gave no balance", given: []step{withDst, paid, mute("dst", 100, 0)}, at: 699},
 		{name: "an end that was looked at when the token gave no balance, again", given: []step{withDst, paid, mute("dst", 100, 0)}, at: 700, want: "dst"},
 		{name: "a token that gave no balance before the end", given: []step{withDst, paid, mute("dst", 74, 16)}, at: 100, want: "dst"},
@@ -116,6 +125,46 @@ func TestWantBalances(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s at %d: %q, want %q", c.name, c.at, got, c.want)
+		}
+	}
+}
+
+// A silent token changes nothing of what an escrow is known to hold but its coin, as
+// long as it has not ended for good.
+func TestHeard(t *testing.T) {
+	known := Balance{Block: block(30), Token: *uint256.NewInt(512), Native: *uint256.NewInt(16)}
+	mute := Balance{Block: block(200), Native: *uint256.NewInt(7), Mute: true}
+	kept := known
+	kept.Native = mute.Native
+	never := change(func(w *world) { w.order.Dsts[0].Balance = Balance{} })
+	for _, c := range []struct {
+		name  string
+		given []step
+		heard Balance
+		want  Balance
+	}{
+		{"an answer", nil, Balance{Block: block(200)}, Balance{Block: block(200)}},
+		{"silence", nil, mute, kept},
+		{"silence of one that never told", []step{never}, mute, mute},
+		{"silence of one that was silent", []step{holding("dst", 30, 0, 0), change(func(w *world) { w.order.Dsts[0].Balance.Mute = true })}, mute, mute},
+		{"silence after an end that can be undone", []step{seen("dst", Cancelled, 150)}, mute, kept},
+		{"silence after an end for good", []step{final("dst", Withdrawn, 150)}, mute, mute},
+	} {
+		w := newWorld(BMNv4, append([]step{withDst, holding("dst", 30, 512, 16)}, c.given...)...)
+		w.order.AddCandidate(DstCreated{ChainID: dstChain, Escrow: stranger, At: place(30, 0)})
+		w.order.SetBalance(dstChain, stranger, known)
+		s := Fold(w.order, w.facts)
+		if got := s.Heard(dstChain, w.order.Dsts[0].Escrow, c.heard); got != c.want {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+		if got := s.Heard(dstChain, stranger, mute); got != kept {
+			t.Errorf("%s: candidate %+v", c.name, got)
+		}
+		if got := s.Heard(dstChain, named("nobody"), mute); got != mute {
+			t.Errorf("%s: unknown %+v", c.name, got)
+		}
+		if w.order.SetBalance(dstChain, stranger, known) || !w.order.SetBalance(dstChain, stranger, mute) {
+			t.Errorf("%s: what is no change is one, or the other way round", c.name)
 		}
 	}
 }

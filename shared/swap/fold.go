@@ -196,7 +196,7 @@ func foldLeg(o *Order, r *LegRecord, p Provisional) LegState {
 // stillHolds reports whether a cancellation of this leg moved nothing: only on
 // a BMN dst, and only if the amount was read there afterwards.
 func (r *LegRecord) stillHolds(cancelled Position) bool {
-	if r.Side != Dst || r.Family != BMNv4 || r.Balance.Block.Number < cancelled.Block {
+	if r.Side != Dst || r.Family != BMNv4 || !r.Balance.Known() || r.Balance.Block.Number < cancelled.Block {
 		return false
 	}
 	amount := r.Immutables.AmountInt()

@@ -191,15 +191,16 @@ func (o *Order) Touch() {
 	o.Wakes.Src = max(1, o.Src.Created.Time)
 }
 
-// SetBalance stores a reading of one of the order's escrows.
-func (o *Order) SetBalance(chain uint64, escrow common.Address, b Balance) {
+// SetBalance stores a reading of one of the order's escrows, and reports whether
+// it is another one than was there. A reading of a token that gave none goes
+// through State.Heard first.
+func (o *Order) SetBalance(chain uint64, escrow common.Address, b Balance) (changed bool) {
 	if r := o.leg(chain, escrow); r != nil {
-		r.Balance = b
-		return
+		changed, r.Balance = r.Balance != b, b
+	} else if c := o.candidate(chain, escrow); c != nil {
+		changed, c.Balance = c.Balance != b, b
 	}
-	if c := o.candidate(chain, escrow); c != nil {
-		c.Balance = b
-	}
+	return changed
 }
 
 // Rewind forgets every final fact of the chain after the given block: what was

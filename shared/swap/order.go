@@ -47,8 +47,9 @@ type Balance struct {
 	Block  Block       `json:"block"`
 	Token  uint256.Int `json:"token"`  // base units of the leg's token; equals Native where the token is the native coin
 	Native uint256.Int `json:"native"` // wei
-	// Mute: the token gave no balance. Token is zero then and says nothing, and
-	// Native is what was read.
+	// Mute: the token gave no balance, nor did anybody asked know one: it may be
+	// the token or the endpoints. Token is zero then and says nothing, and Native is
+	// what was read.
 	Mute bool `json:"mute,omitempty"`
 }
 

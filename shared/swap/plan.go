@@ -321,6 +321,8 @@ func (pl *planner) deadline(l *Leg, a *Action, at ChainTime, severity Severity) 
 	// A balance is probed then; see WantBalances.
 	if probe := at - probeAhead; probe > head && probe > l.Created.Time {
 		pl.wake(l, probe)
+	} else if s := pl.legAt(l.ChainID, l.Escrow); s != nil && at == s.deadline() && s.unprobed() {
+		pl.wake(l, pl.recheck(l, probeAgain)) // until it answers
 	}
 	level, levels := int64(0), pl.policy.WarnLevels
 	if severity < Critical {

@@ -214,6 +214,18 @@ func TestPlanHostile(t *testing.T) {
 		{name: "dst cancelled by signature for nothing: it is still there", only: bmn, given: []step{withDst, final("dst", Cancelled, 100), holding("dst", 100, 512, 0)}, moments: []moment{
 			bothAt(110, "src.cancel!dst-logs-not-past dst.cancel!deposit-missing dst.rescueFunds+604710", "deposit-missing:critical@dst"),
 		}},
+		{name: "dst cancelled by signature for nothing, src claimed: the maker is paid", only: bmn, given: []step{withDst, public, final("src", Withdrawn, 101), final("dst", Cancelled, 130), holding("dst", 131, 512, 16)}, moments: []moment{
+			bothAt(150, "dst.withdraw"),
+		}},
+		{name: "dst cancelled by signature for nothing, src claimed, and its token is silent since: the maker is paid", only: bmn, given: []step{withDst, public, final("src", Withdrawn, 101), final("dst", Cancelled, 130), holding("dst", 131, 512, 16), silent("dst", 140, 16)}, moments: []moment{
+			bothAt(150, "dst.withdraw"),
+		}},
+		{name: "dst whose token is silent after it has told, secret public: claimed", given: []step{withDst, public, silent("dst", 140, 16)}, moments: []moment{
+			bothAt(150, "src.withdraw dst.cancel!src-claim-pending"),
+		}},
+		{name: "dst whose token is silent, and whose deposit came", only: bmn, given: []step{withDst, holding("dst", 20, 512, 15), silent("dst", 140, 16)}, moments: []moment{
+			bothAt(270, "src.cancel!dst-logs-not-past dst.cancel"),
+		}},
 		{name: "dst robbed of a part by signature: the rest is rescued", only: bmn, given: []step{withDst, final("dst", Cancelled, 100), holding("dst", 100, 511, 0)}, moments: []moment{
 			bothAt(110, "src.cancel!dst-payment-not-final dst.rescueFunds+604710", "dst-cancelled-early:critical@dst"),
 		}},

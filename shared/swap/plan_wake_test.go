@@ -69,6 +69,10 @@ func TestPlanWakes(t *testing.T) {
 		{"at once when it is finished, to be closed", []step{withDst, paid, final("src", Withdrawn, 101)}, 110, "0 -"},
 		{"never once it is closed", []step{change(func(w *world) { w.order.Closed = true })}, 110, "- -"},
 		{"when balances are probed", []step{long}, 110, "700 -"},
+		{"until the probed balance is there", []step{long}, 710, "760 -"},
+		{"until the probed balance is there, the token being silent", []step{long, silent("src", 705, 32)}, 730, "760 -"},
+		{"until a token tells what it never has told", []step{long, mute("src", 705, 32)}, 730, "760 -"},
+		{"no more once it is there", []step{long, holding("src", 705, 256, 32)}, 730, "1000 -"},
 		{"again and again over an unproven dst escrow that may be the true one", []step{long, change(func(w *world) {
 			w.order.AddCandidate(DstCreated{ChainID: dstChain, Escrow: stranger, At: place(20, 0)})
 			w.order.SetBalance(dstChain, stranger, Balance{Block: block(20), Token: *uint256.NewInt(512)})

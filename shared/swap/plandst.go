@@ -18,6 +18,9 @@ func (pl *planner) planDst(i int) {
 		}
 		pl.tellAstray(d)
 		pl.rescueLeftover(d)
+		if head := pl.dst.view.Head.Time; d.doubtful() && !d.balanceSince() && head < end {
+			pl.wake(&d.Leg, pl.recheck(&d.Leg, probeAgain)) // it may be there still, and payable
+		}
 		return
 	}
 	hollow := pl.hollow(d)

@@ -266,6 +266,15 @@ func mute(name string, at int64, native uint64) step {
 	}
 }
 
+// silent: the token gave no balance to a reading, which is stored as readings are.
+func silent(name string, at int64, native uint64) step {
+	return func(w *world) {
+		l, s := w.leg(name), Fold(w.order, w.facts)
+		b := Balance{Block: block(at), Native: *uint256.NewInt(native), Mute: true}
+		w.order.SetBalance(l.ChainID, l.Escrow, s.Heard(l.ChainID, l.Escrow, b))
+	}
+}
+
 // change edits the world in any other way.
 func change(f func(*world)) step { return f }
 
