@@ -327,6 +327,32 @@ func TestAfterwards(t *testing.T) {
 	}
 }
 
+// A lease that is lost when the work is through undoes nothing of it.
+func TestALeaseLostAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, tick := newBench(t), now()
+		err := b.invoke(task(func(_ context.Context, r *job.Run) error {
+			r.Afterwards(func(ctx context.Context) error {
+				b.Fail(func(op string) faulttest.Fault {
+					if op == "renew" {
+						return faulttest.Refused
+					}
+					return faulttest.OK
+				})
+				<-ctx.Done()
+				if err := r.Check(time.Now()); !errors.Is(err, job.ErrLost) {
+					t.Errorf("the lease: %v", err)
+				}
+				return nil
+			})
+			return nil
+		}), tick)
+		if rec, ok := b.Run("sweep", tick); !ok || rec.State != job.Done || rec.Attempts != 1 {
+			t.Errorf("recorded %+v, %v", rec, err)
+		}
+	})
+}
+
 func TestRetriesStayInTheBudget(t *testing.T) {
 	broken := errors.New("broken")
 	tests := []struct {

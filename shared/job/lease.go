@@ -70,7 +70,7 @@ type Lease struct {
 type Orphan struct {
 	Job   string
 	Tick  time.Time
-	Cause Cause // zero also if a former release took the lease
+	Cause Cause
 	Token string
 	Fence int64
 }
