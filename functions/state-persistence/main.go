@@ -11,6 +11,7 @@ import (
 	"github.com/bridge-me-not/resolver-cron/shared/env"
 	"github.com/bridge-me-not/resolver-cron/shared/job"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
+	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
 
 func main() {
@@ -26,8 +27,10 @@ func main() {
 			}
 			state := b.Store.Snapshots()
 			keeper := snapshot.Keeper{Chains: state, Ledger: state, Progress: state, Bucket: objects,
-				Scope: snapshot.ScopeOf(b.Config.Policy()), Mode: string(b.Config.Mode), Compared: tell(b), Log: b.Log}
-			h, err := b.Scheduled(job.StatePersistence, func(ctx context.Context, r *job.Run) error {
+				Scope: snapshot.ScopeOf(b.Config.Policy()), Mode: string(b.Config.Mode), Log: b.Log}
+			h, err := b.Scheduled(job.StatePersistence, telling(b.Desk, func(ctx context.Context, r *job.Run, compared func(context.Context, []swap.OrderID) error) error {
+				keeper := keeper
+				keeper.Compared = compared
 				got, err := keeper.Take(ctx, time.Now())
 				if err != nil {
 					return err
@@ -41,7 +44,7 @@ func main() {
 				r.Note("entries", got.Counts.Entries)
 				r.Note("withheld", got.Counts.Withheld)
 				return nil
-			})
+			}))
 			return h, nil, err
 		})
 	})

@@ -59,13 +59,17 @@ func (b *Base) Desk() (*alert.Desk, error) {
 }
 
 // TellOf raises an alert for each pause that is in force, and ends those of the
-// others.
+// others that were. Of one that is not yet, by a clock that is behind the one it was
+// made by, it says nothing.
 func TellOf(ctx context.Context, desk *alert.Desk, pauses []control.Pause, now time.Time) error {
 	var errs []error
 	for _, p := range pauses {
 		a := pauseAlert(p)
 		if p.InForce(now) {
 			errs = append(errs, desk.Raise(ctx, a, now))
+			continue
+		}
+		if p.From.After(now.Add(control.Skew)) {
 			continue
 		}
 		errs = append(errs, desk.Resolve(ctx, a.Key(), "the pause ended at "+p.Ends().UTC().Format(time.RFC3339), now))

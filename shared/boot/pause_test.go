@@ -53,6 +53,17 @@ func TestAPauseIsToldUntilItIsOver(t *testing.T) {
 			t.Errorf("%q is not in\n%s", part, body)
 		}
 	}
+	// By a clock that is behind, a pause that was renewed has not begun: that is no end of it.
+	said, m = nil, alerttest.NewMemory()
+	late := p
+	at(0, p)
+	late.From, late.Until = t0.Add(time.Minute), t0.Add(2*time.Hour)
+	at(time.Second, late)
+	at(time.Hour, late)
+	at(2*time.Hour, late)
+	if got := strings.Join(said, "; "); got != "0s WARNING: paused on chain 10; 1h0m0s WARNING: paused on chain 10; 2h0m0s RESOLVED: paused on chain 10" {
+		t.Errorf("renewed by a clock that is ahead: said %q", got)
+	}
 	// Each scope is an alert of its own, and one that stops claims is critical.
 	said, m = nil, alerttest.NewMemory()
 	at(0, p, control.Pause{By: "b", Why: "w", From: t0, Until: t0.Add(time.Hour), Claims: true}, control.Pause{Scope: control.Scope{Job: "daily-report"}, By: "c", Why: "w", From: t0, Until: t0.Add(time.Hour)})

@@ -110,15 +110,15 @@ const (
 	stuckAlert = 10 * time.Minute
 )
 
-// OutboxProbe looks for alerts that are not delivered.
-func OutboxProbe(pending func(ctx context.Context, limit int) ([]alert.Entry, error), now time.Time) Probe {
+// OutboxProbe looks for alerts that are not delivered, with alert.Store's Due.
+func OutboxProbe(due func(ctx context.Context, limit int, now time.Time, age time.Duration) ([]alert.Entry, error), now time.Time) Probe {
 	return Probe{Name: "outbox", Look: func(ctx context.Context) []Component {
 		c := Component{Name: "outbox", Status: Healthy, Critical: true}
 		var waiting []alert.Entry
-		ok := asked(&c, Degraded, func() (err error) { waiting, err = pending(ctx, outboxLimit); return err })
+		ok := asked(&c, Degraded, func() (err error) { waiting, err = due(ctx, outboxLimit, now, 0); return err })
 		late, stuck := 0, 0
 		for _, e := range waiting {
-			if age := now.Sub(e.RaisedAt); age >= stuckAlert {
+			if age := now.Sub(e.RaisedAt).Abs(); age >= stuckAlert { // after now by a clock that was ahead
 				stuck++
 			} else if age >= lateAlert {
 				late++

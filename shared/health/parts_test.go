@@ -91,12 +91,13 @@ func TestOutboxProbe(t *testing.T) {
 		for _, a := range ages {
 			waiting = append(waiting, alert.Entry{RaisedAt: begin.Add(-a)})
 		}
-		return look1(t, OutboxProbe(func(context.Context, int) ([]alert.Entry, error) { return waiting, err }, begin))
+		return look1(t, OutboxProbe(func(context.Context, int, time.Time, time.Duration) ([]alert.Entry, error) { return waiting, err }, begin))
 	}
 	check(t, "empty", probe(nil), expectation{Healthy, true, ""})
 	check(t, "on their way", probe(nil, 119*time.Second, -time.Minute), expectation{Healthy, true, ""})
 	check(t, "late", probe(nil, 2*time.Minute, 9*time.Minute), expectation{Degraded, true, "2 alerts wait longer than 2m0s"})
 	check(t, "stuck", probe(nil, 2*time.Minute, 10*time.Minute), expectation{Unhealthy, true, "1 alerts wait longer than 10m0s"})
+	check(t, "of a clock that was ahead", probe(nil, -10*time.Minute), expectation{Unhealthy, true, "1 alerts wait longer than 10m0s"})
 	check(t, "not read", probe(errDown), expectation{Degraded, true, "down"})
 	check(t, "read in part", probe(errDown, 10*time.Minute), expectation{Unhealthy, true, "1 alerts wait"})
 }

@@ -34,7 +34,8 @@ func (f handlerFunc) Invoke(ctx context.Context, payload []byte) ([]byte, error)
 //     it came so late is an error, lest a schedule that lags is taken for one that works; one of more
 //     than an hour ago was sent by hand, and is dropped without.
 //   - A tick recorded as done is dropped: EventBridge and Lambda deliver at least once.
-//   - An exclusive task whose lease another run holds leaves at once.
+//   - An exclusive task whose lease another run holds leaves at once; it is an error if that lease lasts
+//     so long that a clock must be wrong.
 //   - A deferrable task for which no slot comes free in half of its time is put off: the next tick is
 //     the retry.
 //   - Otherwise the task runs within the time that the invocation has left minus the margin,

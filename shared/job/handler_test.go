@@ -327,6 +327,60 @@ func TestAfterwards(t *testing.T) {
 	}
 }
 
+// Whom another run's lease keeps away leaves in peace, but not if it was taken by a clock that is so far ahead that
+// it would be kept away for long.
+func TestALeaseOfAClockThatIsAhead(t *testing.T) {
+	const most = job.LeaseTime + time.Minute
+	for ends, want := range map[time.Duration]string{job.LeaseTime: "", most: "", most + time.Second: "acquire lease job#sweep: another run's ends in 1m13s", 24 * time.Hour: "a clock is wrong"} {
+		synctest.Test(t, func(t *testing.T) {
+			b, tick := newBench(t), now()
+			for _, key := range []string{job.JobKey("sweep"), "signer"} {
+				if _, err := b.Acquire(t.Context(), job.Claim{Key: key, Token: "ahead", Now: time.Now(), Until: time.Now().Add(ends)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			run := task(func(context.Context, *job.Run) error { t.Error("it ran"); return nil })
+			run.Retries, run.Backoff = 0, nil
+			tickErr := b.invoke(run, tick)
+			ran, aloneErr := b.alone("signer", func(context.Context, *job.Hold) error { t.Error("it worked"); return nil })
+			if ran {
+				t.Error("it worked alone")
+			}
+			for _, err := range []error{tickErr, aloneErr} {
+				if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "lease signer", "lease job#sweep"), want)) {
+					t.Errorf("a lease of %s: %v", ends, err)
+				}
+			}
+		})
+	}
+}
+
+// A lease that is lost when the work is through undoes nothing of it.
+func TestALeaseLostAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, tick := newBench(t), now()
+		err := b.invoke(task(func(_ context.Context, r *job.Run) error {
+			r.Afterwards(func(ctx context.Context) error {
+				b.Fail(func(op string) faulttest.Fault {
+					if op == "renew" {
+						return faulttest.Refused
+					}
+					return faulttest.OK
+				})
+				<-ctx.Done()
+				if err := r.Check(time.Now()); !errors.Is(err, job.ErrLost) {
+					t.Errorf("the lease: %v", err)
+				}
+				return nil
+			})
+			return nil
+		}), tick)
+		if rec, ok := b.Run("sweep", tick); !ok || rec.State != job.Done || rec.Attempts != 1 {
+			t.Errorf("recorded %+v, %v", rec, err)
+		}
+	})
+}
+
 func TestRetriesStayInTheBudget(t *testing.T) {
 	broken := errors.New("broken")
 	tests := []struct {

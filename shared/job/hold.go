@@ -18,6 +18,10 @@ const (
 	Skew       = 2 * time.Second
 
 	renewRetry = time.Second // after an attempt whose outcome is unknown
+
+	// maxAhead is how much longer than LeaseTime the lease of another may last by our clock. One that lasts
+	// longer was taken by a clock that is far ahead, and would keep everybody away, in peace, until that time.
+	maxAhead = minStale
 )
 
 // Hold is a lease while its holder works. It renews the lease in the background and cancels the
@@ -49,7 +53,7 @@ func endOf(now, deadline time.Time) time.Time {
 }
 
 // acquire takes the lease and keeps it until release. c.Now and c.Until are filled in; deadline is
-// when the invocation is killed. The work runs under h.ctx, which ends with ctx, with the
+// when the invocation is killed. ErrHeld: another run holds it, which ends with that run. The work runs under h.ctx, which ends with ctx, with the
 // release, or when the lease is lost.
 func acquire(ctx context.Context, locker Locker, c Claim, deadline time.Time) (*Hold, error) {
 	var lease Lease
@@ -61,6 +65,9 @@ func acquire(ctx context.Context, locker Locker, c Claim, deadline time.Time) (*
 		if err == nil || errors.Is(err, ErrHeld) || ctx.Err() != nil {
 			break
 		}
+	}
+	if ahead := lease.Until.Sub(c.Now); errors.Is(err, ErrHeld) && ahead > LeaseTime+maxAhead {
+		err = fmt.Errorf("another run's ends in %s, and none is taken for more than %s: a clock is wrong", ahead.Round(time.Second), LeaseTime)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("acquire lease %s: %w", c.Key, err)

@@ -70,7 +70,7 @@ type Lease struct {
 type Orphan struct {
 	Job   string
 	Tick  time.Time
-	Cause Cause // zero also if a former release took the lease
+	Cause Cause
 	Token string
 	Fence int64
 }
@@ -100,7 +100,7 @@ type Locker interface {
 	// Claiming again with the token that holds the lease returns the same lease with the same
 	// Orphan: a lost answer loses nothing.
 	//
-	// Otherwise it returns ErrHeld. With c.Want the holder's Wanted was then increased while it
+	// Otherwise it returns ErrHeld, and a Lease that has the holder's Until alone. With c.Want the holder's Wanted was then increased while it
 	// still held the lease, so that either its Release fails with ErrWanted, or it dies and
 	// its lease expires. Without c.Want a losing claim changes nothing.
 	Acquire(ctx context.Context, c Claim) (Lease, error)

@@ -86,7 +86,8 @@ func (r *Run) problem(err error) {
 }
 
 // Alone runs work under the lease of key, such as SignerKey. If another run holds the lease, that
-// one is told to look again and Alone returns false and nil. If others asked while work was running,
+// one is told to look again and Alone returns false and nil, unless that lease lasts so long that a
+// clock must be wrong. If others asked while work was running,
 // it runs again: whatever was written before a call of Alone anywhere is seen by a later start of
 // work somewhere, unless the holder dies or fails, which their errors and the next ring make good.
 func (r *Run) Alone(ctx context.Context, key string, work func(context.Context, *Hold) error) (ran bool, err error) {

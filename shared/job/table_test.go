@@ -88,7 +88,7 @@ func TestPromisedPeriods(t *testing.T) {
 		}
 	}
 	if critical != 5 {
-		t.Errorf("%d critical jobs: each has a metric of its own, see the cost of metrics.All", critical)
+		t.Errorf("%d critical jobs: each has an alarm of its own, …-silent in infra/watching", critical)
 	}
 	if len(job.Table) != len(want) {
 		t.Errorf("%d jobs, want %d", len(job.Table), len(want))

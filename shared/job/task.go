@@ -127,6 +127,9 @@ func (t Task) attempts(ctx context.Context, r *Run) (n int, err error) {
 		r.left = nil
 		return t.Run(ctx, r)
 	})
+	if err == nil {
+		err = r.Check(time.Now())
+	}
 	if err != nil {
 		return n, err
 	}
@@ -134,7 +137,7 @@ func (t Task) attempts(ctx context.Context, r *Run) (n int, err error) {
 		_, err := t.repeat(ctx, r, do)
 		r.problem(err)
 	}
-	return n, r.Check(time.Now())
+	return n, nil
 }
 
 // repeat does something until it succeeds, as often as the task may run and while the budget lasts. It returns how

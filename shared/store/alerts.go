@@ -88,11 +88,6 @@ func (v Alerts) Save(ctx context.Context, e alert.Entry) error {
 	return ours(err, 0, token, alert.ErrConflict, "save alert %s", e.Key())
 }
 
-// Pending returns what still has to be announced, since whenever; see Due.
-func (v Alerts) Pending(ctx context.Context, limit int) ([]alert.Entry, error) {
-	return v.Due(ctx, limit, time.Time{}, 0)
-}
-
 // Due implements alert.Store. It reads the row of all that waits, to find what is
 // most severe and that far away, and no other entries.
 func (v Alerts) Due(ctx context.Context, limit int, now time.Time, age time.Duration) ([]alert.Entry, error) {

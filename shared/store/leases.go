@@ -94,11 +94,11 @@ func (v Leases) Acquire(ctx context.Context, c job.Claim) (job.Lease, error) {
 		case cur.text("holder") == c.Token:
 			return cur.lease(c.Key), nil
 		case !c.Want:
-			return job.Lease{}, job.ErrHeld
+			return job.Lease{Until: millis(cur.int("ends"))}, job.ErrHeld
 		default:
 			_, err = v.s.updateItem(ctx, v.s.tables.Jobs, key(c.Key, leaseSK), "ADD #wanted :one", same, item{":one": number(1)})
 			if err == nil {
-				return job.Lease{}, job.ErrHeld
+				return job.Lease{Until: millis(cur.int("ends"))}, job.ErrHeld
 			}
 			found, err = stored(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"syscall"
 	"time"
 
@@ -16,8 +17,9 @@ import (
 
 // Outbox is where alerts wait to be delivered. alert.Store is one.
 type Outbox interface {
-	// Pending returns alerts that are not delivered, at most limit of them.
-	Pending(ctx context.Context, limit int) ([]alert.Entry, error)
+	// Due returns alerts that are not delivered and became due at least age away from
+	// now, before it or after it, at most limit of them.
+	Due(ctx context.Context, limit int, now time.Time, age time.Duration) ([]alert.Entry, error)
 }
 
 // Topic is how alerts reach people.
@@ -54,7 +56,8 @@ func (w *Watchdog) Round(ctx context.Context, desk Desk, now time.Time) ([]Healt
 
 const (
 	// stuck is for how long an alert may wait: a topic that throttles, or a pass
-	// that died before it delivered, is made good by the next.
+	// that died before it delivered, is made good by the next. No clock is ahead by
+	// so much that an alert of it may wait longer.
 	stuck = 5 * time.Minute
 	// outboxLimit bounds how much of the outbox is read. What is stuck was tried
 	// by every pass, so that where more than this waits, deliveries fail too.
@@ -63,21 +66,13 @@ const (
 
 // reachable tells what would keep an alert from a person.
 func (w *Watchdog) reachable(ctx context.Context, now time.Time) error {
-	waiting, err := w.Outbox.Pending(ctx, outboxLimit)
+	waiting, err := w.Outbox.Due(ctx, outboxLimit, now, stuck)
 	if err != nil {
 		return fmt.Errorf("read the alert outbox: %w", err)
 	}
-	n, oldest := 0, now
-	for _, e := range waiting {
-		if now.Sub(e.RaisedAt) > stuck {
-			n++
-			if e.RaisedAt.Before(oldest) {
-				oldest = e.RaisedAt
-			}
-		}
-	}
-	if n > 0 {
-		return fmt.Errorf("%d alerts are not delivered, the oldest since %s", n, stamp(oldest))
+	if len(waiting) > 0 {
+		oldest := slices.MinFunc(waiting, func(a, b alert.Entry) int { return a.RaisedAt.Compare(b.RaisedAt) }).RaisedAt
+		return fmt.Errorf("%d alerts are not delivered, the oldest since %s", len(waiting), stamp(oldest))
 	}
 	confirmed, pending, err := w.Topic.Subscriptions(ctx)
 	if err != nil {

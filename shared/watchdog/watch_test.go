@@ -543,6 +543,7 @@ func TestHeartbeatNeedsTheAlertPath(t *testing.T) {
 		{"an alert is stuck", func(y *yard) {
 			y.Outbox = outbox{{RaisedAt: at(-10)}, {RaisedAt: at(2)}, {RaisedAt: at(-6)}}
 		}, "2 alerts are not delivered, the oldest since 2026-03-01T11:50:00Z"},
+		{"an alert of a clock that is ahead", func(y *yard) { y.Outbox = outbox{{RaisedAt: at(60)}} }, "1 alerts are not delivered, the oldest since 2026-03-01T13:00:00Z"},
 		{"alerts wait, but not for long", func(y *yard) { y.Outbox = outbox{{RaisedAt: at(0)}} }, ""},
 		{"a message is refused", func(y *yard) {
 			y.ran("monitor", job.Failed, 3, 4)
@@ -582,7 +583,14 @@ func TestHeartbeatNeedsTheAlertPath(t *testing.T) {
 
 type outbox []alert.Entry
 
-func (o outbox) Pending(context.Context, int) ([]alert.Entry, error) { return o, nil }
+func (o outbox) Due(_ context.Context, _ int, now time.Time, age time.Duration) (due []alert.Entry, _ error) {
+	for _, e := range o {
+		if alert.Away(e.RaisedAt, now, age) {
+			due = append(due, e)
+		}
+	}
+	return due, nil
+}
 
 // Another profile has other ticks: those of the old one say nothing.
 func TestProfileChanges(t *testing.T) {

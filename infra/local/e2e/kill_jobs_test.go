@@ -129,7 +129,7 @@ func toldBy(subject, message string) (all []string) {
 
 // untold are the alerts of which nobody has noted that they were delivered.
 func (k *keeper) untold() ([]alert.Entry, error) {
-	return k.store.Alerts().Pending(k.t.Context(), 1000)
+	return k.store.Alerts().Due(k.t.Context(), 1000, time.Time{}, 0)
 }
 
 // mayRepeat names what may be told once more, because a process died after it was

@@ -259,7 +259,7 @@ func (r *rig) deliveries() (of func(kind string)) {
 		return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(s, kind) })
 	}
 	held := func(kind string) bool {
-		list, err := r.store.Alerts().Pending(r.t.Context(), 10_000)
+		list, err := r.store.Alerts().Due(r.t.Context(), 10_000, time.Time{}, 0)
 		if err != nil {
 			r.t.Error(err)
 		}

@@ -63,11 +63,6 @@ func (m *Memory) Save(ctx context.Context, e alert.Entry) error {
 	})
 }
 
-// Pending returns what still has to be announced, since whenever.
-func (m *Memory) Pending(ctx context.Context, limit int) ([]alert.Entry, error) {
-	return m.Due(ctx, limit, time.Time{}, 0)
-}
-
 // Due implements alert.Store.
 func (m *Memory) Due(ctx context.Context, limit int, now time.Time, age time.Duration) (list []alert.Entry, err error) {
 	err = m.do(ctx, "pending", func() error {

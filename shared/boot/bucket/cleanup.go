@@ -12,14 +12,14 @@ import (
 )
 
 // Cleanup is what order-cleanup does in a run. Damaged objects are told by a desk of
-// the run's own, which there is only if there is something to tell.
+// the run's own, which there is only if there is something to tell. That it cannot be
+// delivered makes nothing be done again.
 func Cleanup(b *boot.Base, objects cleanup.Bucket) func(ctx context.Context, r *job.Run) error {
 	keep := cleanup.KeepMainnet
 	if b.Profile == job.Test {
 		keep = cleanup.KeepTest
 	}
 	return func(ctx context.Context, r *job.Run) error {
-		now := time.Now()
 		var desk *alert.Desk
 		tell := func(ctx context.Context, key string, why error) (err error) {
 			if desk == nil {
@@ -27,20 +27,25 @@ func Cleanup(b *boot.Base, objects cleanup.Bucket) func(ctx context.Context, r *
 					return err
 				}
 			}
-			return tellOfObject(ctx, desk, key, why, now)
+			return tellOfObject(ctx, desk, key, why, time.Now())
 		}
 		c := cleanup.Cleaner{Orders: b.Store.Closed(), Batches: b.Store.Closed(), Damages: b.Store.Closed(), Bucket: objects, Tell: tell, Keep: keep}
-		got, err := c.Run(ctx, now)
+		got, err := c.Run(ctx, time.Now())
 		r.Note("batches", got.Batches)
 		r.Note("archived", got.Archived)
 		r.Note("removed", got.Removed)
 		r.Note("left", got.Left)
 		r.Note("waiting", got.Waiting)
 		r.Note("damaged", got.Damaged)
-		if desk != nil {
-			err = errors.Join(err, desk.Flush(ctx, now))
+		if desk == nil {
+			return err
 		}
-		return err
+		deliver := func(ctx context.Context) error { return desk.Flush(ctx, time.Now()) }
+		if err != nil {
+			return errors.Join(err, deliver(ctx))
+		}
+		r.Afterwards(deliver)
+		return nil
 	}
 }
 

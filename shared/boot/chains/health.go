@@ -43,7 +43,7 @@ func (p *Parts) probes(depth func(context.Context, string) (health.Depth, error)
 	all := []health.Probe{
 		health.StoreProbe(p.Store.Ping),
 		health.SubscriptionsProbe("subscriptions", p.topic.Subscriptions),
-		health.OutboxProbe(p.Store.Alerts().Pending, now),
+		health.OutboxProbe(p.Store.Alerts().Due, now),
 		health.JobsProbe(p.jobs, job.HealthCheck, watchPeriods*p.period(job.JobWatchdog), now),
 	}
 	if p.alarms != nil {

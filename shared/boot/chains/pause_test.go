@@ -190,7 +190,7 @@ func TestUntoldIsNotUndone(t *testing.T) {
 		if done, err := p.Jobs.Recorder.Finished(t.Context(), job.TransactionTracker, tick); err != nil || !done {
 			t.Errorf("closed for %d messages: done %t, %v", c.closed, done, err)
 		}
-		pending, err := p.Store.Alerts().Pending(t.Context(), 10)
+		pending, err := p.Store.Alerts().Due(t.Context(), 10, time.Time{}, 0)
 		if err != nil || len(pending) != c.waiting {
 			t.Errorf("closed for %d messages: %d wait, %v", c.closed, len(pending), err)
 		}
@@ -210,7 +210,7 @@ func TestAReportIsMadeOnceItIsStored(t *testing.T) {
 	if err := p.Report(t.Context(), finding); err != nil {
 		t.Errorf("stored and not delivered: %v", err)
 	}
-	if list, err := m.Pending(t.Context(), 10); err != nil || len(list) != 1 {
+	if list, err := m.Due(t.Context(), 10, time.Time{}, 0); err != nil || len(list) != 1 {
 		t.Errorf("%d wait, %v", len(list), err)
 	}
 	decoy := []swap.Finding{{Code: swap.DecoyDst, Severity: swap.Warning, ChainID: 10, Detail: "not what the maker expects"}}

@@ -44,8 +44,12 @@ func mustAcquire(t *testing.T, l job.Locker, c job.Claim) job.Lease {
 
 func mustHold(t *testing.T, l job.Locker, c job.Claim) {
 	t.Helper()
-	if lease, err := l.Acquire(t.Context(), c); !errors.Is(err, job.ErrHeld) {
+	lease, err := l.Acquire(t.Context(), c)
+	if !errors.Is(err, job.ErrHeld) {
 		t.Fatalf("acquire by %s at %s: got %+v, %v; want ErrHeld", c.Token, c.Now, lease, err)
+	}
+	if lease != (job.Lease{Until: lease.Until}) || !lease.Until.After(c.Now) {
+		t.Fatalf("acquire by %s at %s was told %+v, want the holder's end alone", c.Token, c.Now, lease)
 	}
 }
 

@@ -2,6 +2,7 @@ package jobtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -53,6 +54,7 @@ func (m *Memory) Acquire(ctx context.Context, c job.Claim) (got job.Lease, err e
 				if c.Want {
 					it.Wanted++
 				}
+				got.Until = it.Until
 				return job.ErrHeld
 			}
 			got = it.Lease
@@ -68,10 +70,10 @@ func (m *Memory) Acquire(ctx context.Context, c job.Claim) (got job.Lease, err e
 		got = it.Lease
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, job.ErrHeld) {
 		return job.Lease{}, err
 	}
-	return got, nil
+	return got, err
 }
 
 // Renew implements job.Locker.
