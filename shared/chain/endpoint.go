@@ -168,6 +168,13 @@ func (e *endpoint) asideUntil() time.Time {
 	return e.aside
 }
 
+// forked reports whether it is aside for being on another branch.
+func (e *endpoint) forked() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.why == Forked && time.Now().Before(e.aside)
+}
+
 // learned returns the smaller of full and what the endpoint was found to take.
 func (e *endpoint) learned(c class, full uint64) uint64 {
 	e.mu.Lock()

@@ -83,12 +83,12 @@ func (ch *chain) snapshot(ctx context.Context) (swap.Block, error) {
 		}
 	}
 	if len(credible) > 0 {
-		for _, t := range future {
-			t.e.setAside(asideShort, Future, "a head in the future")
-		}
-		return ch.choose(ctx, credible), nil
+		return ch.believe(ctx, credible, future), nil
 	}
-	// Nobody in good standing answers what can be: one of the others must do.
+	// Nobody in good standing answers what can be: one of the others must do, and the
+	// first that answers does. But if there is a head of the future, they are what it
+	// is given up for: then none counts that is known to be on another branch, and the
+	// others have to agree.
 	for _, e := range rest {
 		if ctx.Err() != nil {
 			break
@@ -100,18 +100,29 @@ func (ch *chain) snapshot(ctx context.Context) (swap.Block, error) {
 			errs = append(errs, err)
 		case ch.future(head):
 			future = append(future, told{e: e, head: head})
-		default:
-			for _, t := range future {
-				t.e.setAside(asideShort, Future, "a head in the future")
-			}
+		case len(future) == 0:
 			e.works()
 			return head, nil
+		case !e.forked():
+			e.works()
+			credible = append(credible, told{e: e, head: head})
 		}
+	}
+	if len(credible) > 0 {
+		return ch.believe(ctx, credible, future), nil
 	}
 	if len(future) > 0 {
 		return ch.choose(ctx, future), nil
 	}
 	return swap.Block{}, join(errs)
+}
+
+// believe picks one of the credible heads, and puts aside who told one of the future.
+func (ch *chain) believe(ctx context.Context, credible, future []told) swap.Block {
+	for _, t := range future {
+		t.e.setAside(asideShort, Future, "a head in the future")
+	}
+	return ch.choose(ctx, credible)
 }
 
 func (e *endpoint) latest(ctx context.Context) (swap.Block, error) {

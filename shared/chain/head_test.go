@@ -259,6 +259,45 @@ func TestHeadOfTheFuture(t *testing.T) {
 	}
 }
 
+// Where all in good standing tell heads of the future, those that are aside are asked,
+// but not one that was found on another branch, and what they tell is compared.
+func TestHeadOfTheFutureAndThoseAside(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		words string
+		aside []TroubleKind // why the others are
+		heads []uint64
+		side  int // which of them is on another branch, -1: none
+		want  uint64
+	}{
+		{"one that is known to be on another branch", []TroubleKind{Forked}, []uint64{30}, 0, 40},
+		{"one that was stale", []TroubleKind{Stale}, []uint64{30}, -1, 30},
+		{"the longer chain", []TroubleKind{Stale, Stale}, []uint64{30, 31}, 0, 31},
+		{"the majority", []TroubleKind{Stale, Stale, Stale}, []uint64{32, 31, 30}, 0, 31},
+		{"not one on another branch, and longer", []TroubleKind{Forked, Stale}, []uint64{32, 31}, 0, 31},
+	} {
+		nodes := []*node{newNode(t, "ahead", 40, -time.Hour)}
+		for i, head := range c.heads {
+			n := newNode(t, string(rune('a'+i)), head, 0)
+			if i == c.side {
+				n.extend("side", 10, head, time.Now())
+			}
+			nodes = append(nodes, n)
+		}
+		client := newClient(t, nil, nodes...)
+		for i, why := range c.aside {
+			client.chains[testChain].endpoints[1+i].setAside(time.Minute+time.Duration(i)*time.Second, why, "before")
+		}
+		head, _, err := client.Head(t.Context(), testChain)
+		if err != nil || head.Number != c.want || head.Hash != blockHash("main", c.want) {
+			t.Errorf("%s: head %v, %v; want %d", c.words, head, err, c.want)
+		}
+		if got := slices.Contains(kinds(client), "ahead future-head"); got != (c.want != 40) {
+			t.Errorf("%s: troubles %v", c.words, kinds(client))
+		}
+	}
+}
+
 func TestAllHeadsOfTheFuture(t *testing.T) {
 	t.Parallel()
 	a, b := newNode(t, "a", 10, -time.Hour), newNode(t, "b", 11, -time.Hour)

@@ -61,7 +61,8 @@ func (e *endpoint) fees(ctx context.Context) (f balance.Fees, err error) {
 // foresaw, is Mute as in Balances: what an account holds is not zero because a token
 // is broken. Of a longer answer the first word counts, as for a contract that asks.
 //
-// What one endpoint could not answer is asked of the others before it is Failed.
+// What one endpoint could not answer is asked of the others, if there is time, before
+// it is Failed.
 // Answers that are too large together are asked for in parts, so that a token
 // that answers with megabytes fails alone.
 func (c *Client) Holdings(ctx context.Context, id uint64, at swap.Block, of []balance.Holding) ([]balance.Reading, error) {
@@ -70,10 +71,13 @@ func (c *Client) Holdings(ctx context.Context, id uint64, at swap.Block, of []ba
 		return nil, err
 	}
 	out := make([]balance.Reading, len(of))
+	read := false
 	err = ch.search(ctx, len(of), func(ctx context.Context, e *endpoint, left []int) ([]int, error) {
-		return e.holdings(ctx, at, of, left, out)
+		missing, err := e.holdings(ctx, at, of, left, out)
+		read = read || err == nil
+		return missing, err
 	})
-	if err != nil {
+	if err != nil && !read { // else there was no time to ask another about those that Failed
 		return nil, fmt.Errorf("read %d holdings of chain %d at block %d: %w", len(of), id, at.Number, err)
 	}
 	return out, nil

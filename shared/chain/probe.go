@@ -25,7 +25,7 @@ var balanceOf = selector("balanceOf(address)")
 // batch. A token that reverts, burns its gas, answers less than a word or fails in a
 // way nobody foresaw is Mute, and does not disturb the others, nor does one that
 // answers with megabytes: what is not known must not look like an empty escrow.
-// Those that are mute at one endpoint are asked of the others.
+// Those that are mute at one endpoint are asked of the others, if there is time.
 func (c *Client) Balances(ctx context.Context, id uint64, at swap.Block, of []follow.Holding) ([]swap.Balance, error) {
 	ch, err := c.chain(id)
 	if err != nil {
@@ -35,6 +35,7 @@ func (c *Client) Balances(ctx context.Context, id uint64, at swap.Block, of []fo
 		return nil, nil
 	}
 	out := make([]swap.Balance, len(of))
+	read := false
 	err = ch.search(ctx, len(of), func(ctx context.Context, e *endpoint, left []int) ([]int, error) {
 		asked := make([]follow.Holding, len(left))
 		for i, n := range left {
@@ -44,6 +45,7 @@ func (c *Client) Balances(ctx context.Context, id uint64, at swap.Block, of []fo
 		if err != nil {
 			return nil, err
 		}
+		read = true
 		var mute []int
 		for i, n := range left {
 			if out[n] = got[i]; got[i].Mute {
@@ -52,7 +54,7 @@ func (c *Client) Balances(ctx context.Context, id uint64, at swap.Block, of []fo
 		}
 		return mute, nil
 	})
-	if err != nil {
+	if err != nil && !read { // else there was no time to ask another about those that are mute
 		return nil, fmt.Errorf("read %d balances of chain %d at block %d: %w", len(of), id, at.Number, err)
 	}
 	return out, nil
@@ -229,7 +231,8 @@ func (c *Client) Transactions(ctx context.Context, id uint64, hashes []common.Ha
 
 // search asks one endpoint after the other for what the ones before it did not
 // have: find returns the indices still missing. It fails if no endpoint
-// answered at all.
+// answered at all, or time ends before all were asked: nobody must take what may
+// still be found for what is not there.
 func (ch *chain) search(ctx context.Context, n int, find func(ctx context.Context, e *endpoint, left []int) ([]int, error)) error {
 	left := make([]int, n)
 	for i := range left {

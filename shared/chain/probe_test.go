@@ -1,11 +1,14 @@
 package chain
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math/big"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
 
+	"github.com/bridge-me-not/resolver-cron/shared/balance"
 	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 )
@@ -161,6 +165,51 @@ func TestMuteBalancesAreAskedOfTheOthers(t *testing.T) {
 	if len(refs) != 6 || len(again) != 4 {
 		t.Errorf("%d calls at the first and %d at the second, want 6 and 4", len(refs), len(again))
 	}
+}
+
+// Time ends while a second endpoint is asked for what the first could not say: what
+// the first did say stands. A transaction that may still be found is not given as one
+// that nobody has.
+func TestTimeEndsAtTheSecondEndpoint(t *testing.T) {
+	t.Parallel()
+	e, fine, odd := escrows(1)[0], common.HexToAddress("0x70"), common.HexToAddress("0x71")
+	ask := func(t *testing.T, ask func(ctx context.Context, client *Client, at swap.Block)) {
+		one, two := newNode(t, "one", 20, 0), newNode(t, "two", 20, 0)
+		var refs []string
+		balancesOf(one, map[common.Address]func() (any, *rpcError){fine: answers(word(5)), odd: refuses(3, "execution reverted")}, &refs)
+		one.answer("eth_getTransactionByHash", nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var asked atomic.Bool
+		two.intercept(func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
+			asked.Store(true)
+			cancel()
+			<-r.Context().Done()
+			return true
+		})
+		ask(ctx, newClient(t, nil, one, two), one.blocks[15])
+		if !asked.Load() {
+			t.Error("the second endpoint was not asked")
+		}
+	}
+	seven, five := *uint256.NewInt(7), *uint256.NewInt(5)
+	ask(t, func(ctx context.Context, client *Client, at swap.Block) {
+		got, err := client.Balances(ctx, testChain, at, []follow.Holding{{Escrow: e, Token: fine}, {Escrow: e, Token: odd}})
+		if err != nil || len(got) != 2 || got[0] != (swap.Balance{Block: at, Token: five, Native: seven}) || got[1] != (swap.Balance{Block: at, Native: seven, Mute: true}) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+	ask(t, func(ctx context.Context, client *Client, at swap.Block) {
+		got, err := client.Holdings(ctx, testChain, at, []balance.Holding{{Account: e, Token: fine}, {Account: e, Token: odd}})
+		if err != nil || len(got) != 2 || got[0] != (balance.Reading{Amount: five}) || got[1] != (balance.Reading{Failed: "reverted", Mute: true}) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+	ask(t, func(ctx context.Context, client *Client, _ swap.Block) {
+		if got, err := client.Transactions(ctx, testChain, []common.Hash{{1}}); err == nil {
+			t.Errorf("%+v", got)
+		}
+	})
 }
 
 func TestBalancesWhereHashesAreNotTaken(t *testing.T) {

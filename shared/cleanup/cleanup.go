@@ -41,9 +41,12 @@ const (
 	// is the bucket that is at fault, and nothing is archived until a person has
 	// looked.
 	maxDamaged = 50
-	// patience is how long after its closing an order may wait for its transactions
-	// to settle before that is an error: nothing that lasts so long ends by itself.
-	patience = 7 * 24 * time.Hour
+	// patience is how long after its closing an order may wait for its work to settle
+	// before that is an error: nothing that lasts so long ends by itself. A rescue that
+	// was planned, and left by a crash, is found to be needless when it becomes legal:
+	// with the longest delay that factories are made with eight days after the escrow,
+	// and thus no more than that after the closing. One day more is for the executor.
+	patience = 9 * 24 * time.Hour
 )
 
 // Due is a closed order whose time has come.
@@ -132,7 +135,8 @@ type Cleaner struct {
 	Damages Damages
 	Bucket  Bucket
 	// Tell says that an archived object cannot be read and why, or, without a
-	// reason, that it can again. It is told by every run while that lasts.
+	// reason, that this is over: it can again, or it is gone. The former is told by
+	// every run while it lasts; the latter once, and again only after a crash.
 	Tell func(ctx context.Context, key string, why error) error
 	Keep time.Duration // from the closing to the archive
 }

@@ -31,9 +31,11 @@
 //   - Marks that went back meanwhile, so that orders have forgotten what lay above,
 //     name a block that is not on the chain any more, and go back once more when
 //     they are restored.
-//   - An order that closes in between is left out: all it held is gone, by final
-//     facts. One that is created in between, and missed, has its creation behind
-//     marks that have not got there.
+//   - An order that closes in between is left out if it is read, and is in it as it was
+//     before if it is taken over, see below. Either will do: all it held is gone, by
+//     final facts, and one that is restored closes again when the marks get there.
+//   - One that is created in between, and missed, has its creation behind marks that
+//     have not got there.
 //   - The journal is read last, so that it knows of everything that the work says
 //     was sent: no nonce that a transaction was signed with is taken for free.
 //     Work that it outran is brought in line with it when it is restored.
@@ -51,10 +53,11 @@
 // due at once.
 //
 // That the newest snapshot is what its manifest says is verified each time. If it is
-// not, is of another mode or another release, or is not of the present hour, all orders
-// are read. Then they are compared with what would have been taken over; see
-// Keeper.Compared. A record that is taken over is written as one that is read, so that
-// the two ways come to the same bytes.
+// not, is of another mode, or is not of the present hour, all orders are read. Then they
+// are compared with what would have been taken over; see Keeper.Compared. Of one that
+// another release wrote the orders are taken over that this program would write alike;
+// from a record on that it does not know, all are read. A record that is taken over is
+// written as one that is read, so that the two ways come to the same bytes.
 //
 // # What is visible when
 //
