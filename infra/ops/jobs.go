@@ -45,7 +45,7 @@ func listJobs(ctx context.Context, t tool, args []string) error {
 		return err
 	}
 	now := t.now()
-	pauses, err := s.Control().Load(ctx)
+	pauses, err := control.Load(ctx, s.Control())
 	errs := []error{err}
 	views := make([]jobView, 0, len(job.Table))
 	for _, spec := range job.Table { // one that cannot be read does not hide the others

@@ -149,7 +149,7 @@ func (t tool) sayClock(at time.Time) error {
 
 // inForce lists the pauses that hold, by the clock of the database.
 func inForce(ctx context.Context, s control.Store) ([]pauseView, error) {
-	state, err := s.Load(ctx)
+	state, err := control.Load(ctx, s)
 	views := []pauseView{}
 	for _, p := range state.Pauses {
 		if p.InForce(state.At) {

@@ -71,7 +71,7 @@ func newWorld(t *testing.T) *world {
 		w.held[id] = map[balance.Holding]uint256.Int{{Account: signer}: n(1_000_000), {Account: taker, Token: usdc}: n(500_000_000)}
 		w.failed[id] = map[balance.Holding]string{}
 	}
-	w.book.Fail = func(op string) balancetest.Fault { return balancetest.Fault(w.ask("book." + op)) }
+	w.book.Fail(func(op string) faulttest.Fault { return w.ask("book." + op) })
 	w.desk.Fail(func(op string) faulttest.Fault { return w.ask("desk." + op) })
 	return w
 }

@@ -28,14 +28,24 @@ type Store interface {
 // tries bounds how often a conflicting change is read and applied again: operators are few.
 const tries = 6
 
+// Load reads the state for whoever judges it by its At. A store that did not say what time it is has none, by which no
+// pause would be in force: that is an error.
+func Load(ctx context.Context, s Store) (State, error) {
+	state, err := s.Load(ctx)
+	if err != nil {
+		return State{}, fmt.Errorf("read the pauses: %w", err)
+	}
+	if state.At.IsZero() {
+		return State{}, errors.New("read the pauses: the store did not say what time it is")
+	}
+	return state, nil
+}
+
 func change(ctx context.Context, s Store, next func(State) (State, bool)) error {
 	for range tries {
-		old, err := s.Load(ctx)
+		old, err := Load(ctx, s)
 		if err != nil {
-			return fmt.Errorf("read the pauses: %w", err)
-		}
-		if old.At.IsZero() {
-			return errors.New("read the pauses: the store did not say what time it is")
+			return err
 		}
 		n, changed := next(old)
 		if !changed {

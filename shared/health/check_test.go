@@ -40,7 +40,7 @@ func newWorld(t *testing.T) *world {
 		}
 		return w.fault(op)
 	}
-	w.store.Fail = func(op string) healthtest.Fault { return healthtest.Fault(ask("store." + op)) }
+	w.store.Fail(func(op string) faulttest.Fault { return ask("store." + op) })
 	w.desk.Fail(func(op string) faulttest.Fault { return ask("desk." + op) })
 	return w
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,18 +44,20 @@ func (r *Run) Check(now time.Time) error {
 	return r.hold.Check(now)
 }
 
-// Note puts a field into the run's final log line, or replaces it: plain values under the usual
-// keys, no secrets.
+// Note puts a field into the run's final log line, or replaces it; nil takes it back. Plain values
+// under the usual keys, no secrets.
 func (r *Run) Note(key string, value any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := range r.notes {
-		if r.notes[i].Key == key {
-			r.notes[i].Value = slog.AnyValue(value)
-			return
-		}
+	i := slices.IndexFunc(r.notes, func(a slog.Attr) bool { return a.Key == key })
+	switch {
+	case i < 0 && value != nil:
+		r.notes = append(r.notes, slog.Any(key, value))
+	case i >= 0 && value != nil:
+		r.notes[i].Value = slog.AnyValue(value)
+	case i >= 0:
+		r.notes = slices.Delete(r.notes, i, i+1)
 	}
-	r.notes = append(r.notes, slog.Any(key, value))
 }
 
 // AddRPC counts requests to endpoints among those of the run.

@@ -32,7 +32,7 @@ func TestInvoke(t *testing.T) {
 	}
 }
 
-// Of a function that is traced it is decided whether an invocation is: here none is.
+// Of a function that is traced it is decided whether an invocation is: without a daemon none is.
 func TestTracedInvocation(t *testing.T) {
 	w := start(t, Config{}, function(func(f *Function) { f.Tracing = "Active" }))
 	if _, got := w.invoke(`{}`); !strings.HasPrefix(got.TraceID, "Root=1-") || !strings.HasSuffix(got.TraceID, ";Sampled=0") {

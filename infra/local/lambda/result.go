@@ -100,14 +100,18 @@ func newRequestID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// newTraceID returns the X-Ray header of an invocation: of a function that is traced one that asks for no sampling, as there
-// is no daemon here; of one that passes on what others decided, no decision, because nobody has made one.
-func newTraceID(now time.Time, tracing string) string {
+// newTraceID returns the X-Ray header of an invocation: of a function that is traced one that says whether this invocation
+// is; of one that passes on what others decided, no decision, because nobody has made one.
+func newTraceID(now time.Time, tracing string, sampled bool) string {
 	var b [24]byte
 	rand.Read(b[:])
 	root := fmt.Sprintf("Root=1-%08x-%x", now.Unix(), b[:12])
 	if tracing == "Active" {
-		return fmt.Sprintf("%s;Parent=%x;Sampled=0", root, b[12:20])
+		decision := 0
+		if sampled {
+			decision = 1
+		}
+		return fmt.Sprintf("%s;Parent=%x;Sampled=%d", root, b[12:20], decision)
 	}
 	return fmt.Sprintf("%s;Lineage=1:%x:0", root, b[20:])
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -50,11 +49,8 @@ func (p *process) handleNext(w http.ResponseWriter, r *http.Request) {
 		h.Set("Lambda-Runtime-Aws-Request-Id", a.requestID)
 		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(a.deadline.UnixMilli(), 10))
 		h.Set("Lambda-Runtime-Invoked-Function-Arn", p.fn.ARN)
-		h.Set("Lambda-Runtime-Trace-Id", newTraceID(time.Now(), p.fn.Tracing))
+		h.Set("Lambda-Runtime-Trace-Id", newTraceID(time.Now(), p.fn.Tracing, p.host.cfg.Traces != ""))
 		h.Set("Content-Type", "application/json")
-		if p.host.cfg.Traces != "" && p.fn.Tracing == "Active" {
-			h.Set("Lambda-Runtime-Trace-Id", strings.Replace(h.Get("Lambda-Runtime-Trace-Id"), ";Sampled=0", ";Sampled=1", 1))
-		}
 		// If it cannot be written, the process is dying: its end is the outcome.
 		_, _ = w.Write(a.payload)
 	case <-r.Context().Done():

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -99,7 +98,6 @@ type Stack struct {
 	sns      *sns.Client
 
 	alertsURL string
-	traced    atomic.Int64 // segments of traces
 	trouble   chan error
 	closers   []func() error
 	dir       string
@@ -329,7 +327,7 @@ func (s *Stack) host(ctx context.Context, o Options, overlay func(lambda.Process
 		}
 		run = append(run, lambda.Function{Function: f, Binary: binaries[f.Folder]})
 	}
-	traces, err := s.traces()
+	traces, err := s.traces(func(segment []byte) { s.Leaks.Look("a trace", segment) })
 	if err != nil {
 		return err
 	}

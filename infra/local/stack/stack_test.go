@@ -1,13 +1,14 @@
 package stack
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"encoding/hex"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -61,7 +62,14 @@ func TestLeaksMakeCloseFail(t *testing.T) {
 			put(t, s, &s3.PutObjectInput{Key: aws.String("orders/a"), Metadata: map[string]string{"by": secret}})
 		}, "the private key of alias/signer was seen: s3:PutObject of order-cleanup"},
 		{"a trace", func(s *Stack) {
-			at, err := s.traces()
+			seen := make(chan struct{}, 1)
+			at, err := s.traces(func(segment []byte) {
+				s.Leaks.Look("a trace", segment)
+				select {
+				case seen <- struct{}{}:
+				default:
+				}
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,11 +77,22 @@ func TestLeaksMakeCloseFail(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := function.Write([]byte(`{"format":"json","version":1}` + "\n" + `{"name":"reading","annotations":{"key":"0x` + secret + `"}}`)); err != nil {
-				t.Error(err)
-			}
-			for s.traced.Load() == 0 && t.Context().Err() == nil {
-				runtime.Gosched()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			again := time.NewTicker(time.Second) // a packet may be lost
+			defer again.Stop()
+			for waiting := true; waiting; {
+				if _, err := function.Write([]byte(`{"format":"json","version":1}` + "\n" + `{"name":"reading","annotations":{"key":"0x` + secret + `"}}`)); err != nil {
+					t.Error(err)
+				}
+				select {
+				case <-seen:
+					waiting = false
+				case <-again.C:
+				case <-ctx.Done():
+					t.Error("no segment was seen")
+					waiting = false
+				}
 			}
 			if err := function.Close(); err != nil {
 				t.Error(err)

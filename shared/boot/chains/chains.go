@@ -183,6 +183,7 @@ func (p *Parts) Scheduled(name string, run func(context.Context, *job.Run) error
 			now := time.Now()
 			err := desk.Flush(ctx, now)
 			r.Metrics.Put(metrics.AlertsUndelivered, int64(desk.Waiting()))
+			r.Note("alerts_oldest_s", nil)
 			if oldest := desk.Oldest(now); oldest > 0 {
 				r.Note("alerts_oldest_s", int64(oldest/time.Second))
 			}

@@ -1,6 +1,7 @@
 package chains
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -175,6 +176,8 @@ func TestUntoldIsNotUndone(t *testing.T) {
 		if p.topic, err = notify.New(m, p.Config.AlertsTopicARN); err != nil {
 			t.Fatal(err)
 		}
+		var lines bytes.Buffer
+		p.Jobs.Log = slog.New(slog.NewJSONHandler(&lines, nil))
 		works := 0
 		h, err := p.Scheduled(job.TransactionTracker, func(ctx context.Context, _ *job.Run) error {
 			works++
@@ -193,6 +196,9 @@ func TestUntoldIsNotUndone(t *testing.T) {
 		pending, err := p.Store.Alerts().Due(t.Context(), 10, time.Time{}, 0)
 		if err != nil || len(pending) != c.waiting {
 			t.Errorf("closed for %d messages: %d wait, %v", c.closed, len(pending), err)
+		}
+		if strings.Contains(lines.String(), "alerts_oldest_s") != (c.waiting > 0) {
+			t.Errorf("closed for %d messages: %s", c.closed, &lines)
 		}
 	}
 }

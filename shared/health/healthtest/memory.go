@@ -5,33 +5,18 @@ package healthtest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/bridge-me-not/resolver-cron/shared/faulttest"
 	"github.com/bridge-me-not/resolver-cron/shared/health"
-)
-
-// ErrInjected is what a call told to fail returns.
-var ErrInjected = errors.New("injected failure")
-
-// Fault is what happens to one call.
-type Fault int
-
-// The faults.
-const (
-	OK       Fault = iota
-	Refused        // fails, nothing applied
-	LostSent       // fails, although it was applied
 )
 
 // Memory is a health.Store, safe for concurrent use. What is stored is text, as in
 // any store. The zero value is empty and ready.
 type Memory struct {
-	// Fail is asked once per call with its name; nil injects nothing.
-	Fail func(op string) Fault
-
+	faulttest.Faults
 	mu      sync.Mutex
 	raw     []byte
 	version int64
@@ -39,23 +24,7 @@ type Memory struct {
 }
 
 func (m *Memory) do(ctx context.Context, op string, apply func() error) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	fault := OK
-	if m.Fail != nil {
-		fault = m.Fail(op)
-	}
-	if fault == Refused {
-		return fmt.Errorf("%s: %w", op, ErrInjected)
-	}
-	m.mu.Lock()
-	err := apply()
-	m.mu.Unlock()
-	if err == nil && fault == LostSent {
-		return fmt.Errorf("%s: %w (applied)", op, ErrInjected)
-	}
-	return err
+	return m.Do(ctx, op, faulttest.Under(&m.mu, apply))
 }
 
 // Load implements health.Reader.
