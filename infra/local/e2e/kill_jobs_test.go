@@ -292,7 +292,7 @@ func (k *keeper) restore(m memory, function string) error {
 var passing = map[string]bool{"w": true, "n": true, "run": true, "expires_at": true, "Write": true, "holder": true, "started": true, "ended": true, "fence": true,
 	"ms": true, "age_s": true, "took_ms": true, "waiting": true, "version": true, "Usual": true, "Lately": true, "Token": true, "Fence": true}
 
-var ages = regexp.MustCompile(`\d+(\.\d+)?[hms][0-9hms.]* ago`)
+var ages = regexp.MustCompile(`\d+(\.\d+)?[hms][0-9hms.]* (ago|in the future)`)
 
 var stamped = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?Z)?`)
 
@@ -301,7 +301,7 @@ var stamped = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?Z)?`)
 func (k *keeper) plain(v any, ticks map[string]string) any {
 	switch v := v.(type) {
 	case string:
-		return stamped.ReplaceAllStringFunc(ages.ReplaceAllString(v, "ago"), func(s string) string {
+		return stamped.ReplaceAllStringFunc(ages.ReplaceAllString(v, "$2"), func(s string) string {
 			at, err := time.Parse(time.RFC3339Nano, s)
 			tick := ticks[at.UTC().Format(time.RFC3339Nano)]
 			if err != nil || tick == "" && at.Before(k.since) {
