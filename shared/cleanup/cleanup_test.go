@@ -403,21 +403,28 @@ func TestADamagedObjectThatIsTakenAway(t *testing.T) {
 	}
 }
 
+// archiveOnly has a run put all orders into objects and fail to take any out of the tables.
+func (r *rig) archiveOnly(t *testing.T) {
+	t.Helper()
+	r.Fail(func(op string) faulttest.Fault {
+		if op == "orders.remove" {
+			return faulttest.Refused
+		}
+		return faulttest.OK
+	})
+	if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil {
+		t.Fatal("no failure")
+	}
+	r.Fail(nil)
+}
+
 // Whatever fails while an object is set aside or brought back, run again it comes to
 // the same end, and nothing is deleted that is not in an object that can be read.
 func TestSettingAsideFailsAtAnyStep(t *testing.T) {
 	for _, kind := range []faulttest.Fault{faulttest.Refused, faulttest.Lost} {
 		for at := 0; ; at++ {
 			r := newRig(3)
-			r.Fail(func(op string) faulttest.Fault {
-				if op == "orders.remove" {
-					return faulttest.Refused
-				}
-				return faulttest.OK
-			})
-			if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil {
-				t.Fatal("no failure")
-			}
+			r.archiveOnly(t)
 			key := r.bucket.Keys("orders/")[0]
 			good := r.bucket.Object(key)
 			r.bucket.Plant(key, []byte("rubbish"))
@@ -467,16 +474,7 @@ func TestSettingAsideFailsAtAnyStep(t *testing.T) {
 // A bucket in which object after object is damaged stops the archive in the end.
 func TestTooManyDamagedObjects(t *testing.T) {
 	r := newRig(1)
-	r.Fail(func(op string) faulttest.Fault {
-		if op == "orders.remove" {
-			return faulttest.Refused
-		}
-		return faulttest.OK
-	})
-	if _, err := r.cleaner.Run(t.Context(), noon.Add(2*time.Hour)); err == nil {
-		t.Fatal("no failure")
-	}
-	r.Fail(nil)
+	r.archiveOnly(t)
 	keys := make([]string, 50)
 	for i := range keys {
 		keys[i] = fmt.Sprintf("orders/2026/02/01/%d-a.jsonl.gz", i)

@@ -76,36 +76,41 @@ func (s *Store) tagFirst(ctx context.Context, row item) (done bool, err error) {
 	return err == nil, err
 }
 
+// book hands each row of a chain's watch book to each, as it is stored and as it is read.
+func (s *Store) book(ctx context.Context, chain uint64, each func(it item, row follow.Watched)) error {
+	for it, err := range s.query(ctx, partition(s.tables.Orders, bookKey(chain), "")) {
+		var row follow.Watched
+		if err == nil {
+			row, err = readRow(it, chain)
+		}
+		if err != nil {
+			return fmt.Errorf("read watch book of chain %d: %w", chain, err)
+		}
+		each(it, row)
+	}
+	return nil
+}
+
 // Watched implements follow.Orders.
 func (v Orders) Watched(ctx context.Context, chain uint64) (rows []follow.Watched, err error) {
-	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, bookKey(chain), "")) {
-		if err != nil {
-			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
-		}
-		row, err := readRow(it, chain)
-		if err != nil {
-			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
-		}
-		rows = append(rows, row)
+	err = v.s.book(ctx, chain, func(_ item, row follow.Watched) { rows = append(rows, row) })
+	if err != nil {
+		return nil, err
 	}
 	return rows, nil
 }
 
 // Legs lists the watch book as what is open; see balance.Monitor.
 func (v Orders) Legs(ctx context.Context, chain uint64) (legs []balance.Leg, err error) {
-	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, bookKey(chain), "")) {
-		if err != nil {
-			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
-		}
-		row, err := readRow(it, chain)
-		if err != nil {
-			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
-		}
+	err = v.s.book(ctx, chain, func(it item, row follow.Watched) {
 		leg := balance.Leg{Order: row.Order, Escrow: row.Escrow, Side: row.Side, DstChain: it.uint(attrDstChain)}
 		if taker := it.blob(attrTaker); len(taker) == common.AddressLength {
 			leg.Taker = common.Address(taker)
 		}
 		legs = append(legs, leg)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return legs, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/bridge-me-not/resolver-cron/shared/follow"
 	"github.com/bridge-me-not/resolver-cron/shared/snapshot"
 	"github.com/bridge-me-not/resolver-cron/shared/swap"
 	"github.com/bridge-me-not/resolver-cron/shared/tally"
@@ -45,19 +46,15 @@ func (v Snapshots) Chain(ctx context.Context, chain uint64) (swap.Provisional, [
 
 // Open implements snapshot.Chains.
 func (v Snapshots) Open(ctx context.Context, chain uint64) (list []snapshot.Listed, err error) {
-	for it, err := range v.s.query(ctx, partition(v.s.tables.Orders, bookKey(chain), "")) {
-		if err != nil {
-			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
-		}
-		row, err := readRow(it, chain)
-		if err != nil {
-			return nil, fmt.Errorf("read watch book of chain %d: %w", chain, err)
-		}
+	err = v.s.book(ctx, chain, func(it item, row follow.Watched) {
 		l := snapshot.Listed{ID: row.Order}
 		if row.Side == swap.Src {
 			copy(l.Tag[:], it.blob(attrTag)) // of another length it is nobody's
 		}
 		list = append(list, l)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return list, nil
 }
